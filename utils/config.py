@@ -1,0 +1,219 @@
+"""YAML configuration as typed dataclasses: an unknown key, a wrong type or a value out of range is one clear line.
+
+`--config NAME` means the defaults `conf/NAME.yaml` at the top level, overlaid by the recipe's own `conf/NAME.yaml`;
+`--set key=value` (dotted keys reach nested dataclasses) overlays both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, Union
+
+from utils.errors import UsageError
+from utils.files import ROOT, write_text
+
+T = TypeVar("T")
+
+
+def option(default: Any = dataclasses.MISSING, *, min: Any = None, max: Any = None, choices: Iterable[Any] = (),
+           help: str = "") -> Any:
+    """A dataclass field with a range (inclusive), a set of choices and a help text."""
+    metadata = {"min": min, "max": max, "choices": tuple(choices), "help": help}
+    if isinstance(default, (list, dict, set)):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def config_files(name: str, recipe: Path | None = None) -> list[Path]:
+    """The files that `--config NAME` reads, in order: top-level defaults, then the recipe's own. NAME may be a path.
+
+    Raises:
+        UsageError: neither exists.
+    """
+    if name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise UsageError(f"--config {name}: no such file")
+        return [Path(name)]
+    recipe = Path.cwd() if recipe is None else recipe
+    candidates = dict.fromkeys([ROOT / "conf" / f"{name}.yaml", (recipe / "conf" / f"{name}.yaml").resolve()])
+    found = [path for path in candidates if path.is_file()]
+    if not found:
+        known = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
+        raise UsageError(f"--config {name}: neither conf/{name}.yaml of the recipe nor of the top level exists; "
+                         f"there are: {', '.join(known)}")
+    return found
+
+
+def load_config(cls: type[T], name: str, overrides: Iterable[str] = ()) -> T:
+    """Read `--config NAME` and `--set` overrides into the dataclass `cls`.
+
+    Raises:
+        UsageError: naming the key, the file and the accepted values.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for path in config_files(name):
+        for key, value in _flatten(read_yaml(path)).items():
+            merged[key], origin[key] = value, str(path)
+    for text in overrides:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise UsageError(f"--set {text}: expected key=value")
+        merged[key.strip()], origin[key.strip()] = parse_scalar(value), f"--set {text}"
+    return from_dict(cls, _unflatten(merged), origin)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        UsageError: not YAML, or not a mapping; names file and line.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected a mapping of keys to values")
+    return content
+
+
+def write_yaml(path: str | Path, value: Any) -> None:
+    """Write a dataclass or mapping as YAML, atomically, keys in their order."""
+    import yaml
+
+    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+    write_text(path, yaml.safe_dump(_plain(plain), sort_keys=False, allow_unicode=True))
+
+
+def parse_scalar(text: str) -> Any:
+    """A command-line value as YAML reads it, and 1e-3 as the number that everybody means."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"cannot read the value {text!r}") from error
+    return value
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str] | None = None, prefix: str = "") -> T:
+    """Build the dataclass `cls` from plain values, checking keys, types, ranges and choices.
+
+    Args:
+        origin: for each dotted key, the file or option that it came from (for the message).
+
+    Raises:
+        UsageError: naming the key, where it came from, and the accepted values.
+    """
+    origin = origin or {}
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        dotted = prefix + str(key)
+        where = origin.get(dotted) or next((o for k, o in origin.items() if k.startswith(dotted + ".")), cls.__name__)
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(fields)}"
+            raise UsageError(f"{where}: unknown key {dotted}; {hint}")
+        hint_type = hints[key]
+        if dataclasses.is_dataclass(hint_type) and isinstance(value, Mapping):
+            arguments[key] = from_dict(hint_type, value, origin, dotted + ".")  # type: ignore[arg-type]
+            continue
+        arguments[key] = _convert(value, hint_type, dotted, where)
+        _check_range(arguments[key], fields[key], dotted, where)
+    missing = [name for name, field in fields.items() if name not in arguments and field.default is dataclasses.MISSING
+               and field.default_factory is dataclasses.MISSING]
+    if missing:
+        raise UsageError(f"{cls.__name__}: missing key {prefix}{missing[0]}")
+    return cls(**arguments)
+
+
+def _check_range(value: Any, field: dataclasses.Field[Any], key: str, where: str) -> None:
+    low, high = field.metadata.get("min"), field.metadata.get("max")
+    choices = field.metadata.get("choices") or ()
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        if item is None:
+            continue
+        if choices and item not in choices:
+            raise UsageError(f"{where}: {key} is {item!r}; accepted: {', '.join(map(str, choices))}")
+        if isinstance(item, (int, float)) and ((low is not None and item < low) or (high is not None and item > high)):
+            limits = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+            raise UsageError(f"{where}: {key} is {item!r}; accepted: {limits}")
+
+
+def _convert(value: Any, wanted: Any, key: str, where: str) -> Any:
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if wanted is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        errors = []
+        for choice in (argument for argument in arguments if argument is not type(None)):
+            try:
+                return _convert(value, choice, key, where)
+            except UsageError as error:
+                errors.append(error)
+        raise errors[-1]
+    if origin in (list, tuple) and isinstance(value, (list, tuple)):
+        inner = arguments[0] if arguments else Any
+        return origin(_convert(item, inner, key, where) for item in value)
+    if origin is dict and isinstance(value, Mapping):
+        inner = arguments[1] if arguments else Any
+        return {str(k): _convert(item, inner, f"{key}.{k}", where) for k, item in value.items()}
+    if wanted is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif wanted is Path and isinstance(value, str):
+        return Path(value)
+    elif origin is None and isinstance(wanted, type) and isinstance(value, wanted) \
+            and not (wanted is int and isinstance(value, bool)):
+        return value
+    name = getattr(wanted, "__name__", str(wanted)) if origin is None else str(wanted)
+    raise UsageError(f"{where}: {key} is {value!r}; accepted: a value of type {name}")
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for dotted, value in flat.items():
+        *parents, last = dotted.split(".")
+        level = nested
+        for parent in parents:
+            level = level.setdefault(parent, {})
+            if not isinstance(level, dict):
+                raise UsageError(f"{dotted}: {parent} is a value, not a group of keys")
+        level[last] = value
+    return nested
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,106 @@
+"""What a corpus module in `local/` gives to the rest: utterance rows and the protocols' folds.
+
+A module `local/<corpus>.py` defines
+
+    CORPUS: Corpus                                    # name, classes, published counts
+    def rows(corpus_dir: Path) -> Iterable[Row]       # raw layout -> utterance rows
+    def protocols(rows: Sequence[Row]) -> list[Protocol]
+
+and nothing else in the repository knows the corpus's file names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PARTS = ("train", "dev", "test")
+TASKS = ("classification", "regression", "sequence-regression")
+UNITS = ("utterance", "dialogue", "session")
+UNLABELLED = "-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One utterance.
+
+    Attributes:
+        id: unique in the corpus.
+        path: the recording; None when the corpus has features only.
+        start, end: seconds within the recording; end None means to its end.
+        fields: registered fields (conf/fields.yaml): speaker, gender, text, emotion, ...; absent means unknown.
+    """
+
+    id: str
+    path: Path | None = None
+    start: float = 0.0
+    end: float | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def speaker(self) -> str | None:
+        return self.fields.get("speaker")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is known of a corpus before a file is read.
+
+    Attributes:
+        classes: the declared label set in the order of every score table; empty for regression.
+        label: the field that is predicted.
+        task: one of TASKS. unit: one of UNITS; the thing that carries one label.
+        published: counts of the whole corpus, e.g. {"utterances": 1440, "speakers": 24, "emotion": {"happy": 192}}.
+        fields: further fields that this corpus registers: name -> {"type": ..., "help": ...} as in conf/fields.yaml.
+        source: where a reader gets it, and its licence.
+    """
+
+    name: str
+    classes: tuple[str, ...] = ()
+    label: str = "emotion"
+    task: str = "classification"
+    unit: str = "utterance"
+    language: str | None = None
+    published: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    source: str = ""
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Folds of a corpus: for each fold (numbered from 1) the part of every utterance that takes part.
+
+    Attributes:
+        folds: fold k+1 is folds[k]: {utterance id: "train" | "dev" | "test"}.
+        speaker_overlap: True only where the published protocol shares speakers between parts; every result is marked.
+    """
+
+    name: str
+    folds: Sequence[Mapping[str, str]]
+    description: str = ""
+    speaker_overlap: bool = False
+
+
+def speaker_folds(name: str, rows: Sequence[Row], groups: Sequence[Iterable[str]], description: str = "") -> Protocol:
+    """k-fold protocol by speaker: group k is the test part of fold k, the next group its dev part, the rest train.
+
+    Args:
+        groups: speakers of each fold, disjoint; speakers of no group are left out of the protocol.
+    """
+    members = [frozenset(group) for group in groups]
+    folds = []
+    for k, test in enumerate(members):
+        dev = members[(k + 1) % len(members)]
+        part_of = {speaker: "train" for group in members for speaker in group}
+        part_of |= {speaker: "dev" for speaker in dev} | {speaker: "test" for speaker in test}
+        folds.append({row.id: part_of[row.speaker] for row in rows if row.speaker in part_of})
+    return Protocol(name, folds, description)
+
+
+def one_speaker_out(name: str, rows: Sequence[Row], description: str = "") -> Protocol:
+    """Every speaker is the test part once; the next speaker is dev."""
+    speakers = sorted({row.speaker for row in rows if row.speaker is not None})
+    return speaker_folds(name, rows, [[speaker] for speaker in speakers], description)

@@ -1,0 +1,70 @@
+"""User errors, and the one place where a program turns an exception into a line on standard error.
+
+A user mistake ends with one line: what is wrong, where, what to do. Exit status 2 for usage, 1 for failed work.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. The message says what, where, and what to do, on one line.
+
+    Args:
+        message: one line.
+        status: exit status; 1 = failed work (bad data, full disk), 2 = usage (bad option, bad configuration).
+    """
+
+    def __init__(self, message: str, status: int = 1):
+        super().__init__(" ".join(str(message).split("\n")))
+        self.status = status
+
+
+class UsageError(UserError):
+    """A wrong option, option value or configuration key. Exit status 2."""
+
+    def __init__(self, message: str):
+        super().__init__(message, status=2)
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line for an operating-system error: what, where, what to do."""
+    where = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left while writing {where}: free space or choose another directory, then run the same command"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot write or read {where}: {os.strerror(error.errno)}; check its permissions"
+    if error.errno == errno.ENOENT:
+        return f"{where} does not exist"
+    return f"{where}: {error.strerror or error}"
+
+
+def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
+    """Run `main` and return its exit status; a user mistake becomes one line on standard error.
+
+    `--debug` anywhere on the command line (it is removed) or EMOTION_DEBUG=1 shows the traceback.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = os.environ.get("EMOTION_DEBUG") == "1" or "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return main(arguments) or 0
+    except UserError as error:
+        status, line = error.status, str(error)
+    except MemoryError:
+        status, line = 1, "out of memory: lower the batch size or the number of parallel tasks, or ask for more with --mem"
+    except BrokenPipeError:
+        return 141
+    except OSError as error:
+        status, line = 1, describe_os_error(error)
+    except KeyboardInterrupt:
+        return 130
+    if debug:
+        traceback.print_exc()
+    print(f"error: {line}", file=sys.stderr)
+    return status

@@ -1,0 +1,137 @@
+"""Files that are either whole or not there: write to a temporary name, fsync, rename.
+
+The environment variable EMOTION_FAULT names a write-to-rename window in which the process kills itself, so that tests
+can prove that a kill there loses nothing: `EMOTION_FAULT=<text in the path>` with EMOTION_FAULT_ONCE naming a file
+that is created when the fault fires (it fires only while that file is missing).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def fault_point(path: Path) -> None:
+    """Die here by SIGKILL if a test asked for it (see the module's text)."""
+    wanted, once = os.environ.get("EMOTION_FAULT"), os.environ.get("EMOTION_FAULT_ONCE")
+    if wanted and once and wanted in str(path) and not os.path.exists(once):
+        Path(once).write_text(str(path))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fsync_directory(path: Path) -> None:
+    """Make a rename in `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def temporary_name(path: Path) -> Path:
+    """The name under which `path` is written before it is renamed: same directory, ends in .tmp."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it is fsynced and renamed to `path`, on failure removed.
+
+    For libraries that open files themselves. The suffixes of `path` are kept at the end of the temporary name.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp.{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        fault_point(path)
+        os.replace(temporary, path)
+        fsync_directory(path.parent)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def atomic_open(path: str | Path, mode: str = "w", **kwargs: Any) -> Iterator[IO[Any]]:
+    """Open a temporary file; on success it is flushed, fsynced and renamed to `path`, on failure removed."""
+    if "b" not in mode:
+        kwargs.setdefault("encoding", "utf-8")
+    with atomic_path(path) as temporary, open(temporary, mode, **kwargs) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str | Path) -> Iterator[Path]:
+    """Give a temporary directory to fill; on success it replaces `path` as a whole, on failure it is removed.
+
+    The previous directory stays until the new one is complete on disk: it is moved to `<path>.previous`, the new one
+    takes its place, then the old one is removed. A reader that finds no `path` but `<path>.previous` calls
+    `recover_directory`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    recover_directory(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    previous = path.with_name(f"{path.name}.previous")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                descriptor = os.open(file, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        fsync_directory(temporary)
+        fault_point(path)
+        if path.exists():
+            os.rename(path, previous)
+            fault_point(previous)
+        os.rename(temporary, path)
+        fsync_directory(path.parent)
+        shutil.rmtree(previous, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def recover_directory(path: Path) -> None:
+    """Undo a half-done `atomic_directory`: restore `<path>.previous` if `path` is missing; drop leftovers."""
+    previous = path.with_name(f"{path.name}.previous")
+    if previous.exists():
+        if path.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+        else:
+            os.rename(previous, path)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` atomically."""
+    with atomic_open(path) as stream:
+        stream.write(text)
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = 1) -> None:
+    """Write `value` as JSON atomically; keys keep their order, floats keep all their digits."""
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
