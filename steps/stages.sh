@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The stages that recipes of utterance-level systems share, one function a kind of stage.
+#
+# A recipe sources this file after its options are parsed and then reads as a table of contents:
+#     stage_features 3 is10
+#     stage_train    5 forest_is10 random_forest is10
+# The functions read the recipe's settings: corpus, data, exp, protocol, norms, seeds, set, size, nj, cpu_cmd, train_cmd.
+# Each declares one stage (utils/stage.sh) with its inputs and outputs; nothing runs before run_stages.
+# shellcheck disable=SC2154  # the settings above are the recipe's
+
+# stage_synthesize N: make the recordings of a synthetic corpus under $corpus_dir.
+stage_synthesize() {
+  stage "$1" "Synthesise the corpus" --out "$corpus_dir" -- \
+    steps/synthesize_corpus.sh --corpus "$corpus" --size "$size" --seed "$synthesis_seed" --nj "$nj" --cmd "$cpu_cmd" "$corpus_dir"
+}
+
+# stage_prepare N [option ...]: raw corpus -> manifest and splits. Options go to steps/prepare_data.sh.
+stage_prepare() {
+  local number=$1; shift
+  stage "$number" "Prepare the manifest and the splits" --in "$ROOT/conf/fields.yaml" --in-audio "$corpus_dir" \
+    --out "$data/cuts.jsonl.gz" --out "$data/corpus.json" --out "$data/splits" -- \
+    steps/prepare_data.sh --corpus "$corpus" --corpus-dir "$corpus_dir" --size "$size" "$@" "$data"
+}
+
+# stage_validate N: decode every recording, check labels and splits, print a summary.
+stage_validate() {
+  stage "$1" "Validate the data set" --in "$data/cuts.jsonl.gz" --in "$data/splits" \
+    --out "$data/validation.json" --out "$data/audio_hashes.tsv" -- steps/validate_data.sh --nj "$nj" "$data"
+}
+
+# stage_features N FEATURES: extract one kind of features (conf/FEATURES.yaml) for every utterance.
+stage_features() {
+  stage "$1" "Extract $2" --in "$data/cuts.jsonl.gz" --out "$data/$2" -- \
+    steps/extract_features.sh --features "$2" --nj "$nj" --cmd "$cpu_cmd" "$data"
+}
+
+# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem.
+stage_train() {
+  local number=$1 subsystem=$2 config=$3 features=$4; shift 4
+  stage "$number" "Train $subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
+    --in "$data/splits/$protocol.tsv" --out "$exp/$subsystem/$protocol" -- \
+    steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
+    --seeds "$seeds" --set "$set" --nj "$nj" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
+  trained+=("$exp/$subsystem/$protocol")
+}
+
+# stage_permuted N FEATURES: the linear SVM on permuted labels, which must fall to chance (the audit checks it).
+stage_permuted() {
+  stage "$1" "Train on permuted labels" --in "$data/$2" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
+    --out "$exp/permuted/$protocol" -- \
+    steps/train_subsystem.sh --config linear_svm --features "$2" --protocol "$protocol" --norms global --seeds 0 \
+    --permute-labels --nj "$nj" --cmd "$train_cmd" "$data" "$exp/permuted/$protocol"
+}
+
+# stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
+stage_audit() {
+  stage "$1" "Audit for leaks" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/audio_hashes.tsv" \
+    --in "$exp/permuted/$protocol" --out "$exp/audit/$protocol.json" -- \
+    steps/audit_leaks.sh --protocol "$protocol" --permuted "$exp/permuted/$protocol" "$data" "$exp"
+}
+
+# stage_score N: every trained subsystem -> RESULTS.json and RESULTS.md.
+stage_score() {
+  stage "$1" "Score" "${trained[@]/#/--in=}" --in "$exp/audit/$protocol.json" \
+    --out "$exp/scored/$protocol.json" -- \
+    steps/score.sh --protocol "$protocol" --results "$results" "$data" "$exp"
+}
+
+# stage_report N: one page with tables, pictures and the worst errors.
+stage_report() {
+  stage "$1" "Write the report" --in "$exp/scored/$protocol.json" --in "$data/validation.json" \
+    --out "$exp/report/index.html" -- \
+    steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"
+}
+
+trained=()
