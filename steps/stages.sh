@@ -61,7 +61,9 @@ stage_audit() {
 
 # stage_score N: every trained subsystem -> RESULTS.json and RESULTS.md.
 stage_score() {
-  stage "$1" "Score" "${trained[@]/#/--in=}" --in "$exp/audit/$protocol.json" \
+  local inputs=() directory
+  for directory in "${trained[@]}"; do inputs+=(--in "$directory"); done
+  stage "$1" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" -- \
     steps/score.sh --protocol "$protocol" --results "$results" "$data" "$exp"
 }
