@@ -1,0 +1,13 @@
+"""The data room: a corpus module's rows become a checked data set that every later step reads.
+
+A data set is a directory, e.g. `data/ravdess`:
+
+    cuts.jsonl.gz       lhotse CutSet: one MonoCut an utterance (representation: steps/data/cuts.py)
+    corpus.json         what holds for the corpus as a whole: task, unit, classes, counts, warnings, conversions
+    splits/<protocol>.tsv, .json    folds: `id  fold  part`, and the protocol's description and marks
+    validation.json, audio_hashes.tsv    written by steps/validate_data.sh
+
+One subject a file: fields.py (what a field may hold), cuts.py (rows to cuts), audio.py (samples), splits.py (folds),
+checks.py (a corpus against what it declares), tiny.py (the choice behind --size tiny), dataset.py (the reader),
+prepare.py and validate.py (entry points).
+"""

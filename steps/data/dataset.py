@@ -1,0 +1,277 @@
+"""Read a data set: items, classes and splits, from the files alone (no lhotse, no torch, no numpy at import).
+
+    data = Dataset.open("data/ravdess")
+    data.classes                          # ["neutral", "calm", ...]; empty for regression
+    data.items["03-01-05-01-01-01-01"]    # Item(label="angry", speaker="01", gender="male", ...)
+    split = data.split("six_folds")
+    split.ids(1, "train")                 # sorted list of utterance ids
+    data.units                            # {unit id: [utterance ids in order]}; the unit carries one label
+
+What carries a label (`info["unit"]`) and what the label is (`info["task"]`):
+
+    classification        Item.label is one of Dataset.classes
+    regression            Item.label is a float
+    sequence-regression   Item.label is a Sequence: values every `step` seconds from the item's start
+    unlabelled            Item.label is None; score tables print it as "-"
+
+With unit "dialogue" or "session" every utterance of the unit carries the unit's label, and a split keeps units whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+from utils.corpus import PARTS, UNLABELLED
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    import lhotse
+    import numpy
+
+CUTS, CORPUS, SPLITS = "cuts.jsonl.gz", "corpus.json", "splits"
+NATIVE = ("speaker", "gender", "language", "text")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A label that moves: values[i] holds from i * step to (i + 1) * step seconds after the item's start."""
+
+    step: float
+    values: tuple[float, ...]
+
+    def array(self) -> numpy.ndarray:
+        """The values as float32 (T,)."""
+        import numpy
+
+        return numpy.asarray(self.values, dtype=numpy.float32)
+
+
+Label = Union[str, float, Sequence, None]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance, as plain values.
+
+    Attributes:
+        label: see the module's text; None is unlabelled.
+        speaker, gender, language, text, dialogue, session: None where the corpus does not say.
+        turn: place within the dialogue; None where the corpus does not say.
+        path: the recording, None for an item with features only. start, duration: seconds within it.
+        sampling_rate, channels: of the recording as it lies on disk; 0 without one.
+        features: for an item with given features: {"path": .npy, "num_frames", "num_features", "frame_shift"}.
+        fields: every known field by its registered name, those above included.
+    """
+
+    id: str
+    label: Label = None
+    speaker: str | None = None
+    gender: str | None = None
+    language: str | None = None
+    text: str | None = None
+    dialogue: str | None = None
+    session: str | None = None
+    turn: int | None = None
+    duration: float = 0.0
+    path: str | None = None
+    start: float = 0.0
+    sampling_rate: int = 0
+    channels: int = 0
+    features: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        return self.label is not None
+
+
+@dataclass(frozen=True)
+class Split:
+    """The folds of one protocol."""
+
+    name: str
+    parts: Mapping[int, Mapping[str, list[str]]]  # fold -> part -> sorted ids
+    description: str = ""
+    speaker_overlap: bool = False
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folds(self) -> list[int]:
+        return sorted(self.parts)
+
+    def ids(self, fold: int, part: str) -> list[str]:
+        """Sorted utterance ids.
+
+        Raises:
+            UserError: no such fold or part.
+        """
+        if fold not in self.parts:
+            raise UserError(f"protocol {self.name} has no fold {fold}; it has {', '.join(map(str, self.folds))}", 2)
+        if part not in PARTS:
+            raise UserError(f"protocol {self.name}: {part!r} is no part; parts are {', '.join(PARTS)}", 2)
+        return list(self.parts[fold].get(part, ()))
+
+
+class Dataset:
+    """A data directory. Open it with `Dataset.open`; everything is read when first asked for."""
+
+    def __init__(self, path: Path, info: dict[str, Any]):
+        self.path = path
+        self.info = info
+
+    @classmethod
+    def open(cls, path: str | Path) -> Dataset:
+        """
+        Raises:
+            UserError: the directory is not a prepared data set.
+        """
+        path = Path(path)
+        for name in (CORPUS, CUTS):
+            if not (path / name).is_file():
+                raise UserError(f"{path} is no prepared data set: {name} is missing; run steps/prepare_data.sh")
+        try:
+            info = json.loads((path / CORPUS).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path / CORPUS} is damaged ({error}); run steps/prepare_data.sh again") from error
+        return cls(path, info)
+
+    @property
+    def name(self) -> str:
+        return self.info["name"]
+
+    @property
+    def task(self) -> str:
+        return self.info["task"]
+
+    @property
+    def unit(self) -> str:
+        return self.info["unit"]
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self.info.get("classes") or [])
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """Every utterance by its id, sorted by id."""
+        label = self.info["label"]
+        found: dict[str, Item] = {}
+        path = self.path / CUTS
+        try:
+            with gzip.open(path, "rt", encoding="utf-8") as stream:
+                for number, line in enumerate(stream, start=1):
+                    item = item_of_cut(json.loads(line), label)
+                    if item.id in found:
+                        raise UserError(f"{path}, line {number}: the id {item.id!r} occurs twice")
+                    found[item.id] = item
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise UserError(f"{path} is damaged ({error}); run steps/prepare_data.sh again") from error
+        return {key: found[key] for key in sorted(found)}
+
+    @cached_property
+    def units(self) -> dict[str, list[str]]:
+        """{unit id: its utterances in order of turn, start and id}; an utterance is its own unit where unit says so."""
+        if self.unit == "utterance":
+            return {key: [key] for key in self.items}
+        return self._groups(self.unit)
+
+    @cached_property
+    def dialogues(self) -> dict[str, list[str]]:
+        """{dialogue: its utterances in order of turn}; empty where the corpus has none."""
+        return self._groups("dialogue")
+
+    def unit_of(self, key: str) -> str:
+        """The unit that utterance `key` belongs to."""
+        return key if self.unit == "utterance" else str(self.items[key].fields[self.unit])
+
+    def unit_label(self, unit: str) -> Label:
+        """The one label of a unit."""
+        return self.items[self.units[unit][0]].label
+
+    def _groups(self, name: str) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = {}
+        for key, item in self.items.items():
+            if item.fields.get(name) is not None:
+                groups.setdefault(str(item.fields[name]), []).append(key)
+        for keys in groups.values():
+            keys.sort(key=lambda key: (self.items[key].turn or 0, self.items[key].start, key))
+        return dict(sorted(groups.items()))
+
+    @property
+    def protocols(self) -> list[str]:
+        return sorted(path.stem for path in (self.path / SPLITS).glob("*.tsv"))
+
+    def split(self, protocol: str) -> Split:
+        """
+        Raises:
+            UserError: no such protocol, or a line that is not `id fold part`.
+        """
+        path = self.path / SPLITS / f"{protocol}.tsv"
+        if protocol not in self.protocols:
+            raise UserError(f"{self.path} has no protocol {protocol!r}; it has {', '.join(self.protocols) or 'none'}", 2)
+        return read_split(path)
+
+    def cuts(self) -> lhotse.CutSet:
+        """The same as lhotse's CutSet (imports lhotse)."""
+        from lhotse import CutSet
+
+        return CutSet.from_file(self.path / CUTS)
+
+
+def read_split(path: Path) -> Split:
+    """Read `<protocol>.tsv` and the `.json` beside it.
+
+    Raises:
+        UserError: naming file and line.
+    """
+    parts: dict[int, dict[str, list[str]]] = {}
+    seen: set[tuple[str, str]] = set()
+    with open(path, encoding="utf-8") as stream:
+        if stream.readline().rstrip("\n").split("\t") != ["id", "fold", "part"]:
+            raise UserError(f"{path}: the first line must be: id<tab>fold<tab>part")
+        for number, line in enumerate(stream, start=2):
+            cells = line.rstrip("\n").split("\t")
+            if len(cells) != 3 or not cells[1].isdigit() or cells[2] not in PARTS:
+                raise UserError(f"{path}, line {number}: expected id, fold number and one of {', '.join(PARTS)}; "
+                                f"found {line.rstrip()!r}")
+            if (cells[0], cells[1]) in seen:
+                raise UserError(f"{path}, line {number}: {cells[0]} occurs twice in fold {cells[1]}")
+            seen.add((cells[0], cells[1]))
+            parts.setdefault(int(cells[1]), {}).setdefault(cells[2], []).append(cells[0])
+    for fold in parts.values():
+        for ids in fold.values():
+            ids.sort()
+    about = path.with_suffix(".json")
+    info = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    return Split(path.stem, parts, info.get("description", ""), bool(info.get("speaker_overlap", False)), info)
+
+
+def item_of_cut(cut: Mapping[str, Any], label: str) -> Item:
+    """One line of cuts.jsonl.gz as an Item; `label` names the field that is predicted."""
+    supervision = cut["supervisions"][0]
+    custom = supervision.get("custom") or {}
+    fields = {name: supervision[name] for name in NATIVE if supervision.get(name) is not None}
+    fields |= {name: _plain(value) for name, value in custom.items() if value is not None and value != UNLABELLED}
+    recording, features = cut.get("recording"), cut.get("features")
+    source = next(iter(recording["sources"]), {}).get("source") if recording else None
+    given = None
+    if features:
+        given = {"path": str(Path(features["storage_path"]) / features["storage_key"]),
+                 **{key: features[key] for key in ("num_frames", "num_features", "frame_shift")}}
+    return Item(id=cut["id"], label=fields.get(label), duration=cut["duration"], start=cut["start"], path=source,
+                sampling_rate=recording["sampling_rate"] if recording else 0,
+                channels=len(recording.get("channel_ids") or [0]) if recording else 0, features=given,
+                turn=fields.get("turn"), fields=fields,
+                **{name: fields.get(name) for name in ("speaker", "gender", "language", "text", "dialogue", "session")})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"step", "values"}:
+        return Sequence(value["step"], tuple(value["values"]))
+    return value
