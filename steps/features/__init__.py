@@ -1,0 +1,1 @@
+"""Features: extractors, their archives, and normalisation."""

@@ -1,0 +1,278 @@
+"""Feature archives on disk: one archive a task, keyed by utterance id, memory-mapped when read.
+
+A feature directory `<data>/<name>/` holds
+
+    feature.json         what was extracted, how, and how many came out; written last, by the front end
+    archive.<j>.npy      float32 (rows of all utterances of task j, F)
+    index.<j>.tsv        `id  start  rows`; its presence says that task j is whole, so it is written last of the three
+    failed.<j>.tsv       `id  reason`: utterances whose features cannot be computed
+
+An utterance of kind "utterance" has one row, one of kind "frames" as many as it has frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.files import atomic_open, atomic_path, read_json
+
+DESCRIPTION = "feature.json"
+KINDS = ("frames", "utterance")
+_HEADER_BYTES = 128  # a fixed size, so that the number of rows can be filled in at the end
+
+
+def archive_path(directory: Path, task: int) -> Path:
+    return directory / f"archive.{task}.npy"
+
+
+def index_path(directory: Path, task: int) -> Path:
+    return directory / f"index.{task}.tsv"
+
+
+def failed_path(directory: Path, task: int) -> Path:
+    return directory / f"failed.{task}.tsv"
+
+
+class ArchiveWriter:
+    """Write the three files of one task; nothing is there under its own name before `commit`.
+
+    Rows go to disk as they come, so a task's memory does not grow with its archive.
+
+        with ArchiveWriter(directory, task=1, dim=1582) as writer:
+            writer.add("a1", features)       # (T, F) or (F,)
+            writer.fail("a2", "too short")
+            writer.commit()
+
+    Leaving without `commit` (an error) leaves no new file.
+    """
+
+    def __init__(self, directory: Path, task: int, dim: int):
+        self.directory, self.task, self.dim = directory, task, dim
+        self.rows = 0
+        self._index: dict[str, tuple[int, int]] = {}
+        self._failed: dict[str, str] = {}
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> ArchiveWriter:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        # A former attempt's index must not vouch for the archive that replaces its own.
+        index_path(self.directory, self.task).unlink(missing_ok=True)
+        self._temporary = self._stack.enter_context(atomic_path(archive_path(self.directory, self.task)))
+        self._stream = self._stack.enter_context(open(self._temporary, "wb"))
+        self._stream.write(b"\0" * _HEADER_BYTES)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if kind is None and not self._stream.closed:
+            kind, error = RuntimeError, RuntimeError("left without commit")
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, key: str, features: np.ndarray) -> None:
+        """Append one utterance: (T, F), or (F,) for one vector.
+
+        Raises:
+            UserError: the shape does not fit the other utterances', or a value is not finite.
+        """
+        self._check_key(key)
+        block = np.atleast_2d(np.asarray(features, dtype="<f4"))
+        if block.ndim != 2 or block.shape[1] != self.dim or not len(block):
+            raise UserError(f"features of {key}: shape {np.shape(features)}, expected (frames, {self.dim})")
+        if not np.isfinite(block).all():
+            bad = int((~np.isfinite(block)).sum())
+            raise UserError(f"features of {key}: {bad} of {block.size} values are not finite")
+        self._stream.write(np.ascontiguousarray(block).data)
+        self._index[key] = (self.rows, len(block))
+        self.rows += len(block)
+
+    def fail(self, key: str, reason: str) -> None:
+        """Note that the features of `key` cannot be computed, and why (one line)."""
+        self._check_key(key)
+        self._failed[key] = " ".join(reason.split())
+
+    def commit(self) -> None:
+        """Make the archive, the list of failures and then the index appear."""
+        self._stream.seek(0)
+        self._stream.write(npy_header(self.rows, self.dim))
+        self._stream.close()
+        with atomic_open(failed_path(self.directory, self.task)) as stream:
+            stream.writelines(f"{key}\t{reason}\n" for key, reason in self._failed.items())
+        self._stack.close()  # renames the archive
+        with atomic_open(index_path(self.directory, self.task)) as stream:
+            stream.writelines(f"{key}\t{start}\t{rows}\n" for key, (start, rows) in self._index.items())
+
+    def _check_key(self, key: str) -> None:
+        if key in self._index or key in self._failed:
+            raise UserError(f"{self.directory}: the utterance {key} came twice in task {self.task}")
+        if not key or any(character in key for character in "\t\n\r"):
+            raise UserError(f"{self.directory}: the utterance id {key!r} is empty or holds a tab or a line end")
+
+
+def npy_header(rows: int, columns: int) -> bytes:
+    """The 128-byte header of a .npy file (format 1.0) with float32 (rows, columns)."""
+    text = repr({"descr": "<f4", "fortran_order": False, "shape": (rows, columns)})
+    room = _HEADER_BYTES - 10
+    return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.ljust(room - 1).encode("ascii") + b"\n"
+
+
+def finished_tasks(directory: Path) -> list[int]:
+    """The tasks that are whole, by number."""
+    found = (re.fullmatch(r"index\.([0-9]+)\.tsv", path.name) for path in directory.glob("index.*.tsv"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def read_index(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Lines of index.<j>.tsv: id, first row, number of rows.
+
+    Raises:
+        UserError: naming file and line.
+    """
+    with open(path, encoding="utf-8", newline="\n") as stream:
+        for number, line in enumerate(stream, start=1):
+            cells = line.rstrip("\n").split("\t")
+            if len(cells) != 3 or not cells[1].isdigit() or not cells[2].isdigit():
+                raise UserError(f"{path}, line {number}: expected id, start and rows; found {line.rstrip()!r}; "
+                                "extract these features again")
+            yield cells[0], int(cells[1]), int(cells[2])
+
+
+def read_failed(path: Path) -> dict[str, str]:
+    """failed.<j>.tsv: {id: reason}."""
+    with open(path, encoding="utf-8", newline="\n") as stream:
+        return dict(line.rstrip("\n").split("\t", 1) for line in stream)
+
+
+class FeatureStore:
+    """Features of a data set, read-only. Open it with `FeatureStore.open`."""
+
+    def __init__(self, path: Path, description: dict[str, Any]):
+        self.path, self.description = path, description
+        self.name: str = description["name"]
+        self.kind: str = description["kind"]
+        self.dim: int = description["dim"]
+        self.frame_shift: float | None = description.get("frame_shift")
+        self.columns: list[str] = list(description.get("columns") or [])
+        self.failed: dict[str, str] = {}
+        self._archives: list[np.ndarray] = []
+        self._where: dict[str, tuple[int, int, int]] = {}
+        for task in range(1, description["archives"] + 1):
+            self._read_task(task)
+        self.ids: list[str] = sorted(self._where)
+
+    @classmethod
+    def open(cls, path: str | Path, expect: Mapping[str, Any] | None = None) -> FeatureStore:
+        """
+        Args:
+            expect: what feature.json must say, e.g. {"name": "is10", "options": {"deltas": False}}; a nested mapping
+                is compared key by key, keys that it does not name are free.
+
+        Raises:
+            UserError: not extracted, damaged, or extracted otherwise than `expect` says (names the key).
+        """
+        path = Path(path)
+        try:
+            description = read_json(path / DESCRIPTION)
+        except FileNotFoundError as error:
+            raise UserError(f"{path} holds no finished features ({DESCRIPTION} is missing); run "
+                            f"steps/extract_features.sh --features {path.name} {path.parent}") from error
+        except ValueError as error:
+            raise UserError(f"{path / DESCRIPTION} is damaged ({error}); extract these features again") from error
+        for key, found, wanted in differences(description, expect or {}):
+            raise UserError(f"{path}: {key} is {json.dumps(found)}, expected {json.dumps(wanted)}; extract these "
+                            f"features again with steps/extract_features.sh, or set {key} accordingly")
+        return cls(path, description)
+
+    def _read_task(self, task: int) -> None:
+        archive = archive_path(self.path, task)
+        try:
+            rows = _map(archive)
+            entries = list(read_index(index_path(self.path, task)))
+            failed = read_failed(failed_path(self.path, task))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{archive} or its index is missing or damaged ({error}); extract these features "
+                            "again") from error
+        if rows.shape != (sum(count for _, _, count in entries), self.dim):
+            raise UserError(f"{archive} has shape {rows.shape}, which its index does not describe; extract these "
+                            "features again")
+        number = len(self._archives)
+        self._archives.append(rows)
+        self._where.update((key, (number, start, count)) for key, start, count in entries)
+        self.failed.update(failed)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._where
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """Memory-mapped float32 (T, F), or (F,) for kind "utterance".
+
+        Raises:
+            KeyError: the utterance is not there or its features could not be computed (the message says which).
+        """
+        number, start, rows = self._find(key)
+        archive = self._archives[number]
+        return archive[start] if self.kind == "utterance" else archive[start:start + rows]
+
+    def rows(self, key: str) -> int:
+        """Number of frames of an utterance (1 for kind "utterance")."""
+        return self._find(key)[2]
+
+    def matrix(self, ids: Iterable[str]) -> np.ndarray:
+        """Features of kind "utterance" in the order of `ids`: float32 (N, F), in memory."""
+        if self.kind != "utterance":
+            raise UserError(f"{self.path} holds {self.kind}; one vector an utterance is needed here")
+        places = [self._find(key) for key in ids]
+        out = np.empty((len(places), self.dim), dtype=np.float32)
+        numbers = np.array([place[0] for place in places], dtype=np.int64)
+        starts = np.array([place[1] for place in places], dtype=np.int64)
+        for number, archive in enumerate(self._archives):
+            chosen = np.flatnonzero(numbers == number)
+            out[chosen] = archive[starts[chosen]]
+        return out
+
+    def missing(self, ids: Sequence[str]) -> list[str]:
+        """Those of `ids` that have no features: they score the class prior."""
+        return [key for key in ids if key not in self._where]
+
+    def _find(self, key: str) -> tuple[int, int, int]:
+        try:
+            return self._where[key]
+        except KeyError:
+            reason = self.failed.get(key, "it is not in this data set")
+            raise KeyError(f"{self.path} has no features of {key}: {reason}") from None
+
+
+def _map(path: Path) -> np.ndarray:
+    """The archive as a plain array over the mapped file; an archive of failures only has no bytes to map."""
+    if path.stat().st_size <= _HEADER_BYTES:
+        return np.load(path, allow_pickle=False)
+    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+
+
+def differences(found: Any, wanted: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where `found` differs from `wanted`: (dotted key, found value or None, wanted value)."""
+    for key, value in wanted.items():
+        actual = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(value, Mapping):
+            yield from differences(actual, value, f"{prefix}{key}.")
+        elif _plain(actual) != _plain(value):
+            yield prefix + key, actual, value
+
+
+def _plain(value: Any) -> Any:
+    """Tuples and lists are the same in JSON."""
+    return list(value) if isinstance(value, tuple) else value
