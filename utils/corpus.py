@@ -11,6 +11,10 @@ and nothing else in the repository knows the corpus's file names.
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +35,9 @@ class Row:
         path: the recording; None when the corpus has features only.
         start, end: seconds within the recording; end None means to its end.
         fields: registered fields (conf/fields.yaml): speaker, gender, text, emotion, ...; absent means unknown.
+        features: a .npy file of float32 (T, F), or (F,) for the whole utterance, where there is no recording.
+        frame_shift: seconds between the rows of `features`; without it `end` must say how long the utterance is.
+        where: where the row was read, for messages, e.g. "corpus.tsv, line 7".
     """
 
     id: str
@@ -38,6 +45,9 @@ class Row:
     start: float = 0.0
     end: float | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    features: Path | None = None
+    frame_shift: float | None = None
+    where: str = field(default="", compare=False)
 
     @property
     def speaker(self) -> str | None:
@@ -88,9 +98,11 @@ def speaker_folds(name: str, rows: Sequence[Row], groups: Sequence[Iterable[str]
     """k-fold protocol by speaker: group k is the test part of fold k, the next group its dev part, the rest train.
 
     Args:
-        groups: speakers of each fold, disjoint; speakers of no group are left out of the protocol.
+        groups: speakers of each fold, disjoint; speakers of no group are left out of the protocol. Speakers that no
+            row has (an incomplete corpus) are passed over, and so is a group of none but them.
     """
-    members = [frozenset(group) for group in groups]
+    present = {row.speaker for row in rows} - {None}
+    members = [members for group in groups if (members := present.intersection(group))]
     folds = []
     for k, test in enumerate(members):
         dev = members[(k + 1) % len(members)]
@@ -104,3 +116,15 @@ def one_speaker_out(name: str, rows: Sequence[Row], description: str = "") -> Pr
     """Every speaker is the test part once; the next speaker is dev."""
     speakers = sorted({row.speaker for row in rows if row.speaker is not None})
     return speaker_folds(name, rows, [[speaker] for speaker in speakers], description)
+
+
+def safe_ids(names: Sequence[str]) -> list[str]:
+    """An id for each name (a path without its suffix): unsafe characters become "_", directories are joined by "-".
+
+    Names that would end as the same id get a short hash of the name each.
+    """
+    plain = [re.sub(r"[^\w.@+-]", "_", unicodedata.normalize("NFC", name).replace("/", "-")).lstrip(".-") or "_"
+             for name in names]
+    count = Counter(plain)
+    return [f"{key[:180]}-{hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]}" if count[key] > 1 or len(key) > 190 else key
+            for key, name in zip(plain, names, strict=True)]

@@ -87,7 +87,8 @@ def read_audio(path: str | Path, start: float = 0.0, duration: float | None = No
             first = round(start * rate)
             wanted = stream.frames - first if duration is None else round(duration * rate)
             if first < 0 or first > stream.frames:
-                raise UserError(f"{name}: the segment starts at {start} s, the recording ends at {stream.frames / rate} s")
+                raise UserError(f"{name}: the segment starts at {start} s, the recording ends at "
+                                f"{stream.frames / rate} s")
             stream.seek(first)
             samples = stream.read(wanted, dtype="float32", always_2d=True)  # (T, channels)
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from utils.corpus import PARTS, UNLABELLED
 from utils.errors import UserError
@@ -52,7 +52,7 @@ class Sequence:
         return numpy.asarray(self.values, dtype=numpy.float32)
 
 
-Label = Union[str, float, Sequence, None]
+Label = str | float | Sequence | None
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,8 @@ class Dataset:
         """
         path = self.path / SPLITS / f"{protocol}.tsv"
         if protocol not in self.protocols:
-            raise UserError(f"{self.path} has no protocol {protocol!r}; it has {', '.join(self.protocols) or 'none'}", 2)
+            known = ", ".join(self.protocols) or "none"
+            raise UserError(f"{self.path} has no protocol {protocol!r}; it has {known}", status=2)
         return read_split(path)
 
     def cuts(self) -> lhotse.CutSet:
