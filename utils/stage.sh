@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Stages of a recipe. A declaration only collects words; run_stages hands them to the engine (utils/stages/).
+#
+#   stage N "title" [--in P] [--in-audio P] [--out P] [--update P] [--needs N] -- command [argument ...]
+#   run_stages
+#
+#   --in P        an input: a small file counts by its content, a large one by size and time, a directory that a stage
+#                 makes by that stage
+#   --in-audio P  a directory of recordings: path, size and time of every file
+#   --out P       an output: a file or directory that is there when the command has succeeded; moved to P.old before the
+#                 stage runs from scratch
+#   --update P    an output that the command changes in place; never moved
+#   --needs N     stage N must have run, without a file between them
+#
+# Each option may be given several times. The command runs in the recipe's directory, in a process group of its own;
+# steps/x.sh, utils/x.sh and local/x.sh mean those at the top of the repository. It finds in its environment:
+# ROOT, EMOTION_RECIPE, EMOTION_STAGE (N), EMOTION_STAGE_INPUTS (changes whenever finished tasks of the stage no longer
+# count) and EMOTION_PROGRESS=1 when the user looks at a terminal. Markers: $stage_dir/.stages (stage_dir: default .).
+# shellcheck disable=SC2154  # stage, stop_stage ... and _o_ are set in utils/options.sh
+
+_o_stages=()
+
+stage() { _o_stages+=(stage "$#" "$@"); }
+
+# _o_words: everything the engine must know, each word ended by a zero byte: tag, number of words, words.
+_o_words() {
+  local _o_name _o_variable
+  printf '%s\0' recipe 4 "$ROOT" "$PWD" "${stage_dir:-.}" "$(IFS=,; echo "${_o_free[*]-}")"
+  printf '%s\0' command "${#_o_command[@]}" "${_o_command[@]}"
+  printf '%s\0' switches 8 "$stage" "$stop_stage" "$why" "$dry_run" "$force" "$strict_code" "$trust_earlier" "$debug"
+  for _o_name in "${_o_names[@]}"; do
+    _o_variable=${_o_name//-/_}
+    printf '%s\0' option 2 "$_o_name" "${!_o_variable-}"
+  done
+  if [ ${#_o_stages[@]} -gt 0 ]; then printf '%s\0' "${_o_stages[@]}"; fi
+}
+
+# run_stages: this process becomes the engine.
+run_stages() {
+  command -v python3 >/dev/null || _o_fail "python3 is not on the PATH; install Python 3.10 or newer"
+  exec python3 -S -E "$ROOT/utils/stages/main.py" 3< <(_o_words)
+}
