@@ -1,0 +1,1 @@
+"""Score files, calibration, metrics, statistics and the tables of results."""

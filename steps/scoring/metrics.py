@@ -1,0 +1,142 @@
+"""Metrics from counts and sums, so that they can be recomputed, resampled and pooled without the scores. numpy only.
+
+Classification works on confusion matrices (..., C, C), rows = reference, columns = decision; leading axes are free, so
+thousands of bootstrap replicates are one call. Regression works on moments (..., 7), see MOMENTS.
+
+    WA    share of right decisions.
+    UA    mean recall over the classes that occur in the reference (the others have no recall).
+    MAF   mean F1, MAP mean precision: over the classes that occur in the reference or among the decisions; a class
+          that is never decided for has precision 0. This is scikit-learn's reading with zero_division=0.
+    CCC   Lin, Biometrics 1989, population moments. NaN where both sides are the same constant.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Sums over items: count, label, prediction, label^2, prediction^2, label * prediction, |error|
+MOMENTS = ("n", "y", "p", "yy", "pp", "yp", "abs")
+CLASSIFICATION = ("MAF", "UA", "WA", "MAP")
+REGRESSION = ("CCC", "MAE", "RMSE")
+BINARY = ("F1",)
+
+
+def confusion(y: np.ndarray, yhat: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (C, C), rows = reference; items with a negative reference (unlabelled) are left out."""
+    y, yhat = np.asarray(y, dtype=np.int64), np.asarray(yhat, dtype=np.int64)
+    known = y >= 0
+    return np.bincount(y[known] * classes + yhat[known], minlength=classes * classes).reshape(classes, classes)
+
+
+def wa(counts: np.ndarray) -> np.ndarray:
+    """Share of right decisions (...)."""
+    counts = np.asarray(counts, dtype=np.float64)
+    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)), np.nan)
+
+
+def ua(counts: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes in the reference (...)."""
+    counts = np.asarray(counts, dtype=np.float64)
+    return _mean(recall(counts), counts.sum(axis=-1) > 0)
+
+
+def maf(counts: np.ndarray) -> np.ndarray:
+    """Mean F1 over the classes that occur (...)."""
+    return _mean(f1(counts), _occurs(counts))
+
+
+def map_(counts: np.ndarray) -> np.ndarray:
+    """Mean precision over the classes that occur (...)."""
+    return _mean(precision(counts), _occurs(counts))
+
+
+def recall(counts: np.ndarray) -> np.ndarray:
+    """Per class (..., C); 0 where the class is not in the reference."""
+    counts = np.asarray(counts, dtype=np.float64)
+    return _ratio(_diagonal(counts), counts.sum(axis=-1))
+
+
+def precision(counts: np.ndarray) -> np.ndarray:
+    """Per class (..., C); 0 where nothing was decided to be of the class."""
+    counts = np.asarray(counts, dtype=np.float64)
+    return _ratio(_diagonal(counts), counts.sum(axis=-2))
+
+
+def f1(counts: np.ndarray) -> np.ndarray:
+    """Per class (..., C): 2 TP / (reference + decided); 0 where the class does not occur."""
+    counts = np.asarray(counts, dtype=np.float64)
+    return _ratio(2 * _diagonal(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def per_class(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """{"recall", "precision", "f1", "n"}: each (..., C); n counts the reference."""
+    return {"recall": recall(counts), "precision": precision(counts), "f1": f1(counts),
+            "n": np.asarray(counts).sum(axis=-1)}
+
+
+def classification(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Every metric of CLASSIFICATION, each (...)."""
+    return {"MAF": maf(counts), "UA": ua(counts), "WA": wa(counts), "MAP": map_(counts)}
+
+
+def binary_f1(table: np.ndarray) -> np.ndarray:
+    """F1 of class 1 of (..., 2, 2) counts; NaN where class 1 does not occur at all."""
+    table = np.asarray(table, dtype=np.float64)
+    occurs = table[..., 1, :].sum(axis=-1) + table[..., :, 1].sum(axis=-1)
+    return _ratio(2 * table[..., 1, 1], occurs, np.nan)
+
+
+def moments(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The sums MOMENTS of labels y (N,) and predictions p (N,); items whose label is NaN are left out."""
+    y, p = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
+    known = ~np.isnan(y)
+    y, p = y[known], p[known]
+    return np.array([len(y), y.sum(), p.sum(), (y * y).sum(), (p * p).sum(), (y * p).sum(), np.abs(y - p).sum()])
+
+
+def ccc(sums: np.ndarray) -> np.ndarray:
+    """Concordance correlation coefficient (...) of moments (..., 7)."""
+    n, y, p, yy, pp, yp, _ = _unpack(sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y, p = y / n, p / n
+        covariance, variances = yp / n - y * p, (yy / n - y * y) + (pp / n - p * p)
+    return _ratio(2 * covariance, variances + (y - p) ** 2, np.nan)
+
+
+def mae(sums: np.ndarray) -> np.ndarray:
+    """Mean absolute error (...)."""
+    n, *_, absolute = _unpack(sums)
+    return _ratio(absolute, n, np.nan)
+
+
+def rmse(sums: np.ndarray) -> np.ndarray:
+    """Root of the mean squared error (...)."""
+    n, _, _, yy, pp, yp, _ = _unpack(sums)
+    return np.sqrt(np.maximum(_ratio(yy + pp - 2 * yp, n, np.nan), 0.0))
+
+
+def regression(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Every metric of REGRESSION, each (...)."""
+    return {"CCC": ccc(sums), "MAE": mae(sums), "RMSE": rmse(sums)}
+
+
+def _unpack(sums: np.ndarray) -> list[np.ndarray]:
+    return list(np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0))
+
+
+def _diagonal(counts: np.ndarray) -> np.ndarray:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def _occurs(counts: np.ndarray) -> np.ndarray:
+    counts = np.asarray(counts)
+    return (counts.sum(axis=-1) + counts.sum(axis=-2)) > 0
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, empty: float = 0.0) -> np.ndarray:
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.where(below != 0, above / np.where(below != 0, below, 1.0), empty)
+
+
+def _mean(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    return _ratio((values * where).sum(axis=-1), where.sum(axis=-1), np.nan)
