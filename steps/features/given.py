@@ -1,0 +1,82 @@
+"""Features that a corpus gives instead of audio, or that were made elsewhere: taken into an archive as they are.
+
+They come from the cuts (a .npy file an utterance), or from a directory of `<id>.npy` files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from steps.data.dataset import Item
+from steps.features.extractor import CannotCompute, Extractor
+from utils.config import option
+from utils.errors import UserError
+
+
+@dataclass
+class GivenConfig:
+    """Options. directory: where the `<id>.npy` files are; none: where the cuts say. frame_shift: seconds."""
+
+    extractor: str = option("given", choices=["given"])
+    directory: Path | None = None
+    frame_shift: float | None = option(None, min=1e-6, help="none: what the cuts say, else duration / frames")
+
+
+class Given(Extractor):
+    """(T, F) arrays are frames, (F,) arrays one vector an utterance; all of a data set must be alike."""
+
+    packages = ("numpy",)
+    needs_audio = False
+    config: GivenConfig
+
+    def bind(self, items: Mapping[str, Item]) -> None:
+        """Kind, width and frame shift from the first utterance that has features."""
+        if self.config.directory is not None and not self.config.directory.is_dir():
+            raise UserError(f"{self.config.directory} is no directory of .npy files", 2)
+        for item in items.values():
+            path = self._path(item)
+            if path is None or not path.is_file():
+                continue
+            shape = _load(path).shape
+            if len(shape) not in (1, 2) or 0 in shape:
+                raise UserError(f"{path} has shape {shape}; expected (frames, features) or (features,)")
+            self.kind, self.dim = ("frames", "utterance")[len(shape) == 1], shape[-1]
+            if self.kind == "frames":
+                said = (item.features or {}).get("frame_shift") if self.config.directory is None else None
+                self.frame_shift = self.config.frame_shift or said or (item.duration / shape[0] or None)
+            return
+        raise UserError("none of the utterances has given features; name their directory with --from, "
+                        "or extract features from audio")
+
+    def extract_item(self, item: Item) -> tuple[np.ndarray, tuple[str, ...]]:
+        path = self._path(item)
+        if path is None:
+            raise CannotCompute("no features are given")
+        if not path.is_file():
+            raise CannotCompute(f"{path} is missing")
+        array = _load(path)
+        if array.ndim != (1 if self.kind == "utterance" else 2) or array.shape[-1] != self.dim:
+            raise UserError(f"{path} has shape {array.shape}, the first utterance has {self.dim} features and is of "
+                            f"kind {self.kind}; all must be alike")
+        if not len(array):
+            raise CannotCompute(f"{path} has no frames")
+        return array.astype(np.float32), ()
+
+    def _path(self, item: Item) -> Path | None:
+        if self.config.directory is not None:
+            return self.config.directory / f"{item.id}.npy"
+        return Path(item.features["path"]) if item.features else None
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a .npy array that can be read ({error})") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise UserError(f"{path}: not one array of numbers")
+    return array

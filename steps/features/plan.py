@@ -1,0 +1,163 @@
+"""Who extracts what: the plan that all tasks of one extraction share, before and after they run.
+
+`prepare` writes `<out>/plan.json` and clears what a former, different plan left; tasks hold themselves to it;
+`finish` counts what came out and writes feature.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from steps.data.dataset import Item
+from steps.features.extractor import Extractor
+from steps.features.store import (
+    DESCRIPTION,
+    archive_path,
+    differences,
+    failed_path,
+    finished_tasks,
+    index_path,
+    read_failed,
+    read_index,
+)
+from utils.errors import UserError
+from utils.files import read_json, write_json
+
+PLAN = "plan.json"
+
+
+def make_plan(extractor: Extractor, items: Mapping[str, Item], num_tasks: int) -> dict[str, Any]:
+    """Everything that decides which values end up in which archive."""
+    digest = hashlib.sha256()
+    for item in items.values():
+        source = (item.features or {}).get("path") if not item.path else item.path
+        digest.update(repr((item.id, source, item.start, item.duration)).encode())
+    return {"name": extractor.name, "version": extractor.version, "options": extractor.options, "num_tasks": num_tasks,
+            "utterances": len(items), "items": digest.hexdigest(), "inputs": os.environ.get("EMOTION_STAGE_INPUTS", "")}
+
+
+def share(items: Mapping[str, Item], task: int, num_tasks: int) -> list[Item]:
+    """The utterances of task `task` (from 1): every share has about the same duration; in order of id.
+
+    The longest remaining utterance goes to the task that has least.
+    """
+    loads = [(0.0, number) for number in range(1, num_tasks + 1)]
+    mine = []
+    for item in sorted(items.values(), key=lambda item: (-item.duration, item.id)):
+        load, number = loads[0]
+        heapq.heapreplace(loads, (load + item.duration, number))
+        if number == task:
+            mine.append(item)
+    return sorted(mine, key=lambda item: item.id)
+
+
+def prepare(out: Path, plan: Mapping[str, Any], logs: Path | None = None) -> list[int]:
+    """Write the plan; clear what belongs to another one. Returns the tasks that are still to be done.
+
+    Args:
+        logs: the task logs' directory. Its markers of finished tasks (`.done`) are dropped when they claim more than
+            the archives show.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    markers = (out / "log" if logs is None else logs) / ".done"
+    former = _read_plan(out)
+    if former != plan:
+        if former is not None:
+            changed = next((key for key, _, _ in differences(former, plan)), "the plan")
+            print(f"{out}: {changed} changed since an earlier run; extracting again", file=sys.stderr)
+        clear(out)
+        shutil.rmtree(markers, ignore_errors=True)
+        write_json(out / PLAN, plan)
+    done = set(finished_tasks(out))
+    if markers.is_dir() and len(list(markers.iterdir())) > len(done):
+        shutil.rmtree(markers)
+    return [task for task in range(1, plan["num_tasks"] + 1) if task not in done]
+
+
+def clear(out: Path) -> None:
+    """Remove an extraction's files; the description first, then the indices, which vouch for the archives."""
+    for pattern in (DESCRIPTION, PLAN, "index.*.tsv", "archive.*.npy", "failed.*.tsv", ".tmp.*"):
+        for path in out.glob(pattern):
+            path.unlink()
+
+
+def hold_to_plan(out: Path, plan: Mapping[str, Any]) -> None:
+    """A task may only write under the plan that it was started for; without a plan, its own becomes the plan.
+
+    Raises:
+        UserError: the directory belongs to another plan.
+    """
+    found = _read_plan(out)
+    if found is None:
+        write_json(out / PLAN, plan)
+        return
+    # A cluster may hide the environment variable behind "inputs" from its tasks.
+    wanted = {key: value for key, value in plan.items() if key != "inputs"}
+    for key, theirs, mine in differences(found, wanted):
+        raise UserError(f"{out} is being extracted with {key} {theirs!r}, this task has {mine!r}; "
+                        "run steps/extract_features.sh, which clears the former")
+
+
+def _read_plan(out: Path) -> dict[str, Any] | None:
+    try:
+        return read_json(out / PLAN)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def finish(out: Path, extractor: Extractor, items: Mapping[str, Item], num_tasks: int) -> dict[str, Any]:
+    """Check that every utterance is stored or failed, exactly once, and write feature.json.
+
+    Returns:
+        the description, and under "failures" {id: reason}.
+
+    Raises:
+        UserError: a task or an utterance is missing, or came twice; or nothing could be computed at all.
+    """
+    whole = finished_tasks(out)
+    missing = [task for task in range(1, num_tasks + 1) if task not in whole]
+    if missing:
+        raise UserError(f"{out}: task {missing[0]} of {num_tasks} has left no archive; see its log, then run the same "
+                        "command again")
+    stored: Counter[str] = Counter()
+    failed: dict[str, str] = {}
+    rows = 0
+    for task in range(1, num_tasks + 1):
+        for key, _, count in read_index(index_path(out, task)):
+            stored[key] += 1
+            rows += count
+        failures = read_failed(failed_path(out, task))
+        stored.update(failures.keys())
+        failed.update(failures)
+    _check_count(out, items, stored)
+    if items and len(failed) == len(items):
+        key, reason = next(iter(failed.items()))
+        raise UserError(f"{out}: the features of no utterance could be computed; the first, {key}: {reason}")
+    description = {
+        "name": extractor.name, "version": extractor.version, "options": extractor.options, "kind": extractor.kind,
+        "dim": extractor.dim, "frame_shift": extractor.frame_shift, "utterances": len(items) - len(failed),
+        "failed": len(failed), "rows": rows, "archives": num_tasks, "columns": extractor.columns}
+    write_json(out / DESCRIPTION, description)
+    return {**description, "failures": failed}
+
+
+def _check_count(out: Path, items: Mapping[str, Item], stored: Mapping[str, int]) -> None:
+    for what, keys in (("is missing", [key for key in items if key not in stored]),
+                       ("is not in the data set", [key for key in stored if key not in items]),
+                       ("is there twice", [key for key, count in stored.items() if count > 1])):
+        if keys:
+            raise UserError(f"{out}: {keys[0]} {what} ({len(keys)} such utterances, {len(items)} in the data set); "
+                            f"remove {out} and run the same command again")
+
+
+def archive_bytes(out: Path, tasks: Sequence[int]) -> int:
+    """Size of the archives on disk."""
+    return sum(archive_path(out, task).stat().st_size for task in tasks)

@@ -1,0 +1,53 @@
+"""Features by name: `conf/<name>.yaml` says which extractor makes them, with which options.
+
+A recipe's own `conf/<name>.yaml` overlays the top level's, or adds a new name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from steps.features.extractor import Extractor
+from utils.config import config_files, load_config, read_yaml
+from utils.errors import UsageError
+
+
+def _fbank() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.features.fbank import Fbank, FbankConfig
+
+    return FbankConfig, Fbank
+
+
+def _smile() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.features.smile import Smile, SmileConfig
+
+    return SmileConfig, Smile
+
+
+def _given() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.features.given import Given, GivenConfig
+
+    return GivenConfig, Given
+
+
+EXTRACTORS = {"fbank": _fbank, "opensmile": _smile, "given": _given}
+NAMES = ("fbank", "fbank_lssed", "is09", "is10", "compare", "is10_lld", "compare_lld", "given")
+
+
+def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
+    """The extractor of features `name`, with `key=value` overrides.
+
+    Raises:
+        UsageError: no such features, or a wrong key, type or value in their configuration.
+    """
+    try:
+        files = config_files(name)
+    except UsageError as error:
+        raise UsageError(f"--features {name}: there is no conf/{name}.yaml; known: {', '.join(NAMES)}") from error
+    kinds = [(read_yaml(path).get("extractor"), path) for path in files]
+    kind, path = next(((kind, path) for kind, path in reversed(kinds) if kind is not None), (None, files[0]))
+    if kind not in EXTRACTORS:
+        raise UsageError(f"--features {name}: {path}: extractor is {kind!r}; accepted: {', '.join(EXTRACTORS)}")
+    config_type, extractor_type = EXTRACTORS[kind]()
+    return extractor_type(name, load_config(config_type, name, overrides))
