@@ -61,10 +61,10 @@ def load(table: Path, corpus_dir: Path | None, name: str) -> tuple[Corpus, list[
         f"-{r[key]}" for key in ("start", "end") if key in r) for r in records]
     rows = [_row(record, key, base) for record, key in zip(records, safe_ids(names), strict=True)]
     labels = sorted({row.fields[label] for row in rows} - {UNLABELLED})
-    classification = head.get("task", "classification") == "classification"
-    classes = (head.get("classes", "").replace(",", " ").split() or labels) if classification else ()
-    corpus = Corpus(name, tuple(classes), label, head.get("task", "classification"), head.get("unit", "utterance"),
-                    head.get("language"), source=head.get("source", str(table)))
+    task = head.get("task", "classification")
+    classes = (head.get("classes", "").replace(",", " ").split() or labels) if task == "classification" else ()
+    corpus = Corpus(name, tuple(classes), label, task, head.get("unit", "utterance"), head.get("language"),
+                    source=head.get("source", str(table)))
     given = {column: {row.id: r[column] for row, r in zip(rows, records, strict=True) if column in r}
              for column in ("part", "fold")}
     if wrong := next((r for r in records if r.get("part", "train") not in PARTS), None):

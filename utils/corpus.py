@@ -126,5 +126,6 @@ def safe_ids(names: Sequence[str]) -> list[str]:
     plain = [re.sub(r"[^\w.@+-]", "_", unicodedata.normalize("NFC", name).replace("/", "-")).lstrip(".-") or "_"
              for name in names]
     count = Counter(plain)
-    return [f"{key[:180]}-{hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]}" if count[key] > 1 or len(key) > 190 else key
-            for key, name in zip(plain, names, strict=True)]
+    short = [hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8] for name in names]
+    return [f"{key[:180]}-{code}" if count[key] > 1 or len(key) > 190 else key
+            for key, code in zip(plain, short, strict=True)]

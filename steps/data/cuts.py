@@ -1,0 +1,132 @@
+"""A corpus module's rows as lines of cuts.jsonl.gz, in lhotse's own JSON, and their checks against the files.
+
+Representation, one MonoCut an utterance (cut id = supervision id = utterance id):
+
+    recording     absolute path, rate, samples and channels from the header. A recording of several channels keeps them
+                  all in `recording`; the cut names channel 0, and steps/data/audio.py mixes down by the mean.
+    features      instead of a recording, where a corpus comes as features only: a lhotse Features entry of storage
+                  type numpy_files, a .npy of (T, F); (F,) is one row as long as the utterance.
+    supervision   speaker, gender, language, text in lhotse's own places; all other fields in `custom` under their
+                  registered names. The label field is always there; "-" is unlabelled.
+    sequence      a label that moves: custom["valence"] = {"step": 0.1, "values": [...]}, seconds from the cut's start.
+
+The JSON is written directly: it is the same for every lhotse version, and needs no import of it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from steps.data.audio import AudioInfo, audio_info, show_path
+from steps.data.dataset import NATIVE
+from steps.data.fields import FieldSpec
+from utils.corpus import UNLABELLED, Corpus, Row
+from utils.errors import UserError
+from utils.files import atomic_open
+
+# A segment may end this much after its recording (tables round to 10 ms); it is cut to the recording's end.
+SLACK = 0.02
+
+
+def row_where(row: Row) -> str:
+    """Where a row stands, for messages."""
+    return row.where or f"utterance {row.id}"
+
+
+def read_headers(rows: Sequence[Row], nj: int) -> tuple[dict[Path, AudioInfo], list[str]]:
+    """The header of every recording that the rows name, and a line for each that cannot be used."""
+    paths = list(dict.fromkeys(row.path for row in rows if row.path is not None))
+
+    def look(path: Path) -> AudioInfo | str:
+        try:
+            return audio_info(path)
+        except UserError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(max(1, nj)) as pool:
+        found = dict(zip(paths, pool.map(look, paths), strict=True))
+    problems = [text for text in found.values() if isinstance(text, str)]
+    return {path: info for path, info in found.items() if isinstance(info, AudioInfo)}, problems
+
+
+def cut_of_row(row: Row, corpus: Corpus, registry: Mapping[str, FieldSpec], info: AudioInfo | None) -> dict[str, Any]:
+    """
+    Args:
+        row: checked (steps/data/checks.py). info: the header of row.path.
+
+    Raises:
+        UserError: a segment outside its recording, or features that cannot be read.
+    """
+    if row.path is not None:
+        assert info is not None
+        start, duration = _segment(row, info.duration)
+        source: dict[str, Any] = {"recording": _recording(row, info)}
+    elif row.features is not None:
+        features = _features(row)
+        start, duration, source = 0.0, features["duration"], {"features": features}
+    else:
+        raise UserError(f"{row_where(row)}: neither a recording nor features")
+    supervision: dict[str, Any] = {"id": row.id, "recording_id": row.id, "start": 0.0, "duration": duration,
+                                   "channel": 0}
+    fields = {"language": corpus.language, corpus.label: UNLABELLED} | dict(row.fields)
+    supervision |= {name: fields[name] for name in NATIVE if fields.get(name) is not None}
+    supervision["custom"] = {name: value for name, value in sorted(fields.items())
+                             if name not in NATIVE and value is not None}
+    return {"id": row.id, "start": start, "duration": duration, "channel": 0, "supervisions": [supervision], **source,
+            "type": "MonoCut"}
+
+
+def _segment(row: Row, whole: float) -> tuple[float, float]:
+    end = whole if row.end is None else row.end
+    if row.start < 0 or row.start >= end:
+        raise UserError(f"{row_where(row)}: the segment {row.start:g} to {end:g} s is empty or starts before 0")
+    if end > whole + SLACK:
+        raise UserError(f"{row_where(row)}: the segment ends at {end:g} s, but {show_path(row.path)} at {whole:g} s")
+    end = min(end, whole)
+    return row.start, end if row.start == 0 else round(end - row.start, 8)
+
+
+def _recording(row: Row, info: AudioInfo) -> dict[str, Any]:
+    channels = list(range(info.channels))
+    return {"id": row.id, "sources": [{"type": "file", "channels": channels, "source": str(row.path)}],
+            "sampling_rate": info.rate, "num_samples": info.samples, "duration": info.duration,
+            "channel_ids": channels}
+
+
+def _features(row: Row) -> dict[str, Any]:
+    import numpy
+
+    path = row.features
+    assert path is not None
+    try:
+        array = numpy.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{show_path(path)}: not a .npy array that can be read ({error})") from error
+    if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind != "f":
+        raise UserError(f"{show_path(path)}: expected floats of shape (T, F) or (F,); "
+                        f"found {array.dtype} {array.shape}")
+    rows, width = array.shape if array.ndim == 2 else (1, array.shape[0])
+    if row.end is None and row.frame_shift is None:
+        raise UserError(f"{row_where(row)}: features without a recording need frame_shift or end (seconds)")
+    shift = row.frame_shift if row.frame_shift is not None else (row.end or 0.0) / rows
+    duration = row.end if row.end is not None else round(rows * shift, 8)
+    if shift <= 0 or duration <= 0:
+        raise UserError(f"{row_where(row)}: frame_shift and end must be more than 0")
+    return {"type": "given", "num_frames": rows, "num_features": width, "frame_shift": shift, "sampling_rate": 16000,
+            "start": 0.0, "duration": duration, "storage_type": "numpy_files", "storage_path": str(path.parent),
+            "storage_key": path.name, "recording_id": row.id, "channels": 0}
+
+
+def write_cuts(path: Path, cuts: Iterable[Mapping[str, Any]]) -> None:
+    """Write the cuts sorted by id; the same cuts give the same bytes."""
+    with atomic_open(path, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, \
+            io.TextIOWrapper(packed, encoding="ascii") as stream:
+        for cut in sorted(cuts, key=lambda cut: cut["id"]):
+            # ASCII only: file names that are not valid UTF-8 survive as lone surrogates.
+            stream.write(json.dumps(cut, ensure_ascii=True) + "\n")

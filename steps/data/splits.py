@@ -1,0 +1,109 @@
+"""Splits: for each protocol a table `id  fold  part` and a description; written whole, and checked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from steps.data.dataset import SPLITS, Item, Split
+from utils.corpus import PARTS, Protocol
+from utils.errors import UserError
+from utils.files import atomic_directory, write_json, write_text
+
+UnitOf = Callable[[str], str]
+
+
+def split_of_protocol(protocol: Protocol, unit: str, speakers_known: bool) -> Split:
+    """A corpus module's protocol as a Split."""
+    parts = {}
+    for number, fold in enumerate(protocol.folds, start=1):
+        by_part: dict[str, list[str]] = defaultdict(list)
+        for key, part in fold.items():
+            by_part[part].append(key)
+        parts[number] = {part: sorted(ids) for part, ids in by_part.items()}
+    info = {"name": protocol.name, "description": protocol.description, "folds": len(parts),
+            "speaker_overlap": protocol.speaker_overlap, "unit": unit, "speakers_known": speakers_known}
+    return Split(protocol.name, parts, protocol.description, protocol.speaker_overlap, info)
+
+
+def usable_folds(protocol: Protocol, labelled: set[str]) -> Protocol:
+    """The protocol without folds that lack a part: for a choice of utterances (--size tiny)."""
+    def usable(fold: Mapping[str, str]) -> bool:
+        return {part for key, part in fold.items() if key in labelled} == set(PARTS)
+
+    folds = [fold for fold in protocol.folds if usable(fold)]
+    return Protocol(protocol.name, folds, protocol.description, protocol.speaker_overlap)
+
+
+def check_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None = None) -> None:
+    """
+    Args:
+        items: the data set's. unit_of: utterance id -> the unit that carries the label, if it is not the utterance.
+
+    Raises:
+        UserError: one line: an id that does not exist, a wrong part, an id or unit in two parts, a speaker in two parts
+            (unless the protocol says so), a part of a fold without labelled utterances.
+    """
+    if not split.parts:
+        raise UserError(f"protocol {split.name}: it has no folds")
+    for fold in split.folds:
+        where = f"protocol {split.name}, fold {fold}"
+        part_of: dict[str, str] = {}
+        for part, ids in split.parts[fold].items():
+            if part not in PARTS:
+                raise UserError(f"{where}: {part!r} is no part; parts are {', '.join(PARTS)}")
+            for key in ids:
+                if key not in items:
+                    raise UserError(f"{where}: {key!r} is no utterance of the data set")
+                if key in part_of:
+                    raise UserError(f"{where}: {key} is in {part_of[key]} and in {part}")
+                part_of[key] = part
+        for part in PARTS:
+            if not any(items[key].labelled for key in split.parts[fold].get(part, ())):
+                raise UserError(f"{where}: the part {part} has no labelled utterance")
+        if unit_of is not None:
+            _check_apart(part_of, unit_of, where, "the label's unit", "a unit is never divided")
+        if not split.speaker_overlap:
+            _check_apart(part_of, lambda key: items[key].speaker, where, "speaker",
+                         "move the speaker to one part, or declare speaker_overlap in the protocol")
+
+
+def _check_apart(part_of: Mapping[str, str], group_of: Callable[[str], str | None], where: str, what: str,
+                 advice: str) -> None:
+    first: dict[str, str] = {}
+    for key, part in sorted(part_of.items()):
+        group = group_of(key)
+        if group is None:
+            continue
+        other = first.setdefault(group, key)
+        if part_of[other] != part:
+            raise UserError(f"{where}: {what} {group} is in {part_of[other]} ({other}) and in {part} ({key}); {advice}")
+
+
+def describe_split(split: Split, items: Mapping[str, Item],
+                   classes: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Sizes of every fold's parts, and a warning for each class that a part lacks."""
+    folds, warnings = [], []
+    for fold in split.folds:
+        sizes: dict[str, Any] = {"fold": fold}
+        for part in PARTS:
+            ids = split.ids(fold, part)
+            sizes[part] = len(ids)
+            sizes[f"{part}_speakers"] = sorted({items[key].speaker for key in ids} - {None})
+            absent = [name for name in classes if name not in {items[key].label for key in ids}]
+            if absent:
+                warnings.append(f"protocol {split.name}, fold {fold}: {part} has no {', '.join(absent)}")
+        folds.append(sizes)
+    return folds, warnings
+
+
+def write_splits(data: Path, splits: Sequence[Split]) -> None:
+    """Write `data`/splits as a whole: protocols of an earlier preparation do not stay."""
+    with atomic_directory(data / SPLITS) as directory:
+        for split in splits:
+            lines = [f"{key}\t{fold}\t{part}\n"
+                     for fold in split.folds for part in PARTS for key in split.ids(fold, part)]
+            write_text(directory / f"{split.name}.tsv", "id\tfold\tpart\n" + "".join(lines))
+            write_json(directory / f"{split.name}.json", dict(split.info))

@@ -1,0 +1,87 @@
+"""--size tiny: about 60 utterances on which every protocol, class and part still stands."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from steps.data.splits import usable_folds
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row
+
+SIZE = 60
+SPEAKERS_PER_PART = 2
+SPEAKERS = 4  # at least, where there are so many
+Protocols = Callable[[Sequence[Row]], list[Protocol]]
+
+
+def choose_tiny(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> list[Row]:
+    """A choice that depends on nothing but the rows.
+
+    Speakers first: a few of each part, women and men in turn; then each speaker's utterances, class by class. The
+    protocols are afterwards made again from the chosen rows, so their folds may be fewer. Units stay whole.
+    """
+    units: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        units[row.id if corpus.unit == "utterance" else str(row.fields[corpus.unit])].append(row)
+    chosen = _choose_speakers(rows, corpus, protocols) if all(row.speaker for row in rows) else None
+    cells: dict[tuple[str, str], list[str]] = defaultdict(list)
+    parts = _first_parts(rows, protocols)
+    for name in sorted(units):
+        first = min(units[name], key=lambda row: row.id)
+        if chosen is None or {row.speaker for row in units[name]} <= chosen:
+            label = first.fields.get(corpus.label, UNLABELLED)
+            group = (first.speaker or "") if chosen is not None else parts.get(first.id, "")
+            cells[group, str(label) if corpus.task == "classification" else ""].append(name)
+    kept = _take_in_turn(cells, {name: len(members) for name, members in units.items()})
+    return sorted((row for name in kept for row in units[name]), key=lambda row: row.id)
+
+
+def _take_in_turn(cells: dict[tuple[str, str], list[str]], sizes: dict[str, int]) -> list[str]:
+    """One unit of every (speaker, class) cell, then a second of each ..., until SIZE utterances are there."""
+    kept: list[str] = []
+    count = 0
+    for turn in range(max(map(len, cells.values()), default=0)):
+        for key in sorted(cells):
+            if turn > 0 and count >= SIZE:
+                return kept
+            if turn < len(cells[key]):
+                kept.append(cells[key][turn])
+                count += sizes[kept[-1]]
+    return kept
+
+
+def _choose_speakers(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> set[str]:
+    genders = {row.speaker: row.fields.get("gender") for row in rows}
+    labelled = {row.id for row in rows if row.fields.get(corpus.label, UNLABELLED) != UNLABELLED}
+    speaker_of = {row.id: row.speaker for row in rows}
+    chosen: set[str] = set()
+    for protocol in sorted(protocols(rows), key=lambda protocol: (len(protocol.folds), protocol.name)):
+        again = {p.name: p for p in protocols([row for row in rows if row.speaker in chosen])} if chosen else {}
+        if protocol.name in again and usable_folds(again[protocol.name], labelled).folds:
+            continue
+        for ids in _groups(protocol):
+            group = {speaker_of[key] for key in ids if key in labelled}
+            chosen |= _more_speakers(group, chosen & group, SPEAKERS_PER_PART, genders)
+    everyone = {speaker_of[key] for key in labelled}
+    return chosen | _more_speakers(everyone, chosen, SPEAKERS, genders)
+
+
+def _more_speakers(group: set[str], taken: set[str], wanted: int, genders: dict[str, str | None]) -> set[str]:
+    """`taken` and further speakers of `group` up to `wanted`, each of the gender that is rarest so far."""
+    taken = set(taken)
+    while len(taken) < wanted and group - taken:
+        so_far = [genders[speaker] for speaker in taken]
+        taken.add(min(sorted(group - taken), key=lambda speaker: so_far.count(genders[speaker])))
+    return taken
+
+
+def _groups(protocol: Protocol) -> list[list[str]]:
+    """Groups of ids that a choice must reach: test parts of the first three folds, or the parts of the fewer folds."""
+    if len(protocol.folds) >= 3:
+        return [[key for key, part in fold.items() if part == "test"] for fold in protocol.folds[:3]]
+    return [[key for key, part in fold.items() if part == wanted] for fold in protocol.folds for wanted in PARTS]
+
+
+def _first_parts(rows: Sequence[Row], protocols: Protocols) -> dict[str, str]:
+    found = protocols(rows)
+    return dict(found[0].folds[0]) if found and found[0].folds else {}

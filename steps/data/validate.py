@@ -1,0 +1,227 @@
+"""Decode and check a data set, print a summary, write validation.json and audio_hashes.tsv beside it.
+
+Called by steps/validate_data.sh. validation.json holds the numbers that the report draws: duration_histogram, classes,
+genders, speakers, class_by_speaker, converted, protocols, warnings. audio_hashes.tsv (`id  sha256`) is over the decoded
+samples, so the same audio in another container has the same hash; of identical audio (steps/data/duplicates.py) each id
+has the hash of the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError, run_main
+from utils.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from steps.data.dataset import Dataset, Item
+    from steps.data.dataset import Sequence as LabelSequence
+    from steps.data.duplicates import Print
+
+UNKNOWN = "unknown"
+BINS = 40
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding one utterance showed: a print of its samples, or a problem; a warning is no problem."""
+
+    print: Print | None = None
+    problem: str = ""
+    warning: str = ""
+
+
+def decode(item: Item) -> Decoded:
+    """Decode an utterance's audio (or read its given features) and look at the values."""
+    import numpy
+
+    from steps.data.audio import read_audio, show_path
+    from steps.data.duplicates import Print, envelope
+
+    if item.path is None:
+        name, problem, values = show_path((item.features or {}).get("path", item.id)), "", numpy.zeros(0)
+        try:
+            values = numpy.load(name, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            problem = f"{name}: the features of {item.id} cannot be read ({error})"
+        what = "features"
+    else:
+        name, problem, values, what = show_path(item.path), "", numpy.zeros(0), "recording"
+        try:
+            values, _, _ = read_audio(item.path, item.start, item.duration)
+        except UserError as error:
+            problem = str(error)
+    if problem:
+        return Decoded(problem=problem)
+    if values.size == 0:
+        return Decoded(problem=f"{name}: the {what} of {item.id} has no samples")
+    if not numpy.isfinite(values).all():
+        return Decoded(problem=f"{name}: the {what} of {item.id} holds NaN or infinite values")
+    silent = item.path is not None and not values.any()
+    warning = f"{name}: {item.id} is digital silence (every sample is 0)" if silent else ""
+    digest = hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest()
+    return Decoded(Print(digest, len(values), envelope(values)), warning=warning)
+
+
+def check_sequences(data: Dataset) -> list[str]:
+    """A warning for each label sequence that is not as long as its utterance (two steps are allowed)."""
+    warnings = []
+    for item in data.items.values():
+        if data.task == "sequence-regression" and item.label is not None:
+            label: LabelSequence = item.label  # type: ignore[assignment]
+            length = label.step * len(label.values)
+            if abs(length - item.duration) > 2 * label.step + 1e-6:
+                warnings.append(f"{item.id}: its label lasts {length:g} s, the utterance {item.duration:g} s")
+    return warnings
+
+
+def summarise(data: Dataset) -> dict[str, Any]:
+    """Counts over the items, as they go into validation.json."""
+    import numpy
+
+    items = list(data.items.values())
+    durations = numpy.array([item.duration for item in items])
+    counts, edges = numpy.histogram(durations, bins=BINS)
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        if isinstance(item.label, str):
+            table[item.speaker or UNKNOWN][item.label] += 1
+    classes = Counter(item.label for item in items if isinstance(item.label, str))
+    result: dict[str, Any] = {
+        "utterances": len(items), "hours": round(float(durations.sum()) / 3600, 4),
+        "durations": {name: round(float(value), 4) for name, value in (
+            ("min", durations.min()), ("median", numpy.median(durations)), ("mean", durations.mean()),
+            ("max", durations.max()))},
+        "duration_histogram": {"edges": [round(float(edge), 4) for edge in edges], "counts": counts.tolist()},
+        "classes": {name: classes[name] for name in data.classes},
+        "unlabelled": sum(not item.labelled for item in items),
+        "genders": dict(sorted(Counter(item.gender or UNKNOWN for item in items).items())),
+        "speakers": dict(sorted(Counter(item.speaker or UNKNOWN for item in items).items())),
+        "class_by_speaker": {speaker: {name: row[name] for name in data.classes}
+                             for speaker, row in sorted(table.items())},
+        "sampling_rates": dict(sorted(Counter(str(item.sampling_rate) for item in items if item.path).items())),
+        "converted": data.info.get("converted", {}),
+        "features_only": sum(item.path is None for item in items),
+    }
+    if data.unit != "utterance":
+        result[f"{data.unit}s"] = len(data.units)
+    numbers = [item.label for item in items if isinstance(item.label, float)]
+    if numbers:
+        result["label"] = {"min": min(numbers), "mean": round(sum(numbers) / len(numbers), 4), "max": max(numbers)}
+    return result
+
+
+def validate(data: Dataset, nj: int) -> dict[str, Any]:
+    """Check everything, write validation.json and audio_hashes.tsv, and return the former.
+
+    Raises:
+        UserError: a recording or split that cannot be used; the earlier validation.json is removed.
+    """
+    from steps.data.audio import read_audio
+    from steps.data.duplicates import find_identical, judge
+    from steps.data.prepare import report
+    from steps.data.splits import check_split, describe_split
+
+    (data.path / "validation.json").unlink(missing_ok=True)
+    items = data.items
+    if not items:
+        raise UserError(f"{data.path} has no utterances")
+    with ThreadPoolExecutor(max(1, nj)) as pool:
+        decoded = dict(zip(items, pool.map(decode, items.values()), strict=True))
+    report([result.problem for result in decoded.values() if result.problem], "utterances cannot be used")
+    splits = [data.split(name) for name in data.protocols]
+    unit_of = None if data.unit == "utterance" else data.unit_of
+    for split in splits:
+        check_split(split, items, unit_of)
+    prints = {key: result.print for key, result in decoded.items() if result.print is not None}
+    groups = find_identical(prints, lambda key: read_audio(items[key].path, items[key].start, items[key].duration)[0])
+    problems, duplicates = judge(groups, splits)
+    report(problems, "groups of identical audio lie across parts")
+    warnings = [*data.info.get("warnings", []), *(result.warning for result in decoded.values() if result.warning),
+                *duplicates, *check_sequences(data)]
+    protocols = {}
+    for split in splits:
+        folds, notes = describe_split(split, items, data.classes)
+        warnings += notes
+        protocols[split.name] = {"description": split.description, "speaker_overlap": split.speaker_overlap,
+                                 "folds": folds}
+    result = {"name": data.name, **summarise(data), "protocols": protocols, "warnings": warnings}
+    first_of = {key: group[0] for group in groups for key in group}
+    write_text(data.path / "audio_hashes.tsv",
+               "id\tsha256\n" + "".join(f"{key}\t{prints[first_of.get(key, key)].hash}\n" for key in prints))
+    write_json(data.path / "validation.json", result)
+    return result
+
+
+def show(data: Dataset, result: Mapping[str, Any]) -> str:
+    """The summary for a person."""
+    times = result["durations"]
+    lines = [f"{result['name']}: {result['utterances']} utterances, {result['hours']:.2f} h"
+             + (f", {result[data.unit + 's']} {data.unit}s" if data.unit != "utterance" else ""),
+             f"  durations  {times['min']:.2f} s to {times['max']:.2f} s, median {times['median']:.2f} s",
+             f"  task       {data.task} of {data.info['label']}, one label per {data.unit}"]
+    if "label" in result:
+        lines.append("  label      {min:g} to {max:g}, mean {mean:g}".format(**result["label"]))
+    for title, key in (("classes", "classes"), ("gender", "genders"), ("rates", "sampling_rates"),
+                       ("converted", "converted")):
+        if result[key]:
+            lines.append(f"  {title:<10} " + ", ".join(f"{name} {n}" for name, n in result[key].items()))
+    for title, key in (("unlabelled", "unlabelled"), ("no audio", "features_only")):
+        if result[key]:
+            lines.append(f"  {title:<10} {result[key]}")
+    lines += _speaker_table(data, result)
+    for name, protocol in result["protocols"].items():
+        lines.append(f"  protocol {name}: {protocol['description']}"
+                     + (" [speakers shared between parts]" if protocol["speaker_overlap"] else ""))
+        for fold in protocol["folds"]:
+            parts = ", ".join(f"{part} {fold[part]} ({len(fold[part + '_speakers'])} speakers)"
+                              for part in ("train", "dev", "test"))
+            lines.append(f"    fold {fold['fold']:>2}: {parts}")
+    lines.append(f"  warnings   {len(result['warnings']) or 'none'}")
+    return "\n".join(lines)
+
+
+def _speaker_table(data: Dataset, result: Mapping[str, Any]) -> list[str]:
+    """Utterances of each speaker and class; of many speakers only the range."""
+    speakers = result["speakers"]
+    if set(speakers) == {UNKNOWN}:
+        return ["  speakers   unknown"]
+    if len(speakers) > 30 or not data.classes:
+        return [f"  speakers   {len(speakers)}, {min(speakers.values())} to {max(speakers.values())} utterances each"]
+    widths = [max(len(name), 4) for name in data.classes]
+    first = max(8, *map(len, speakers))
+    lines = [f"  {'speaker':<{first}}  " + "  ".join(f"{n:>{w}}" for n, w in zip(data.classes, widths, strict=True))]
+    for speaker, total in speakers.items():
+        row = result["class_by_speaker"].get(speaker, {})
+        cells = "  ".join(f"{row.get(n, 0):>{w}}" for n, w in zip(data.classes, widths, strict=True))
+        lines.append(f"  {speaker:<{first}}  {cells}  = {total}")
+    return lines
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("validate_data.sh", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nj", type=int, default=2, help="parallel decoders (%(default)s)")
+    parser.add_argument("data", type=Path, metavar="DATA_DIR")
+    args = parser.parse_args(argv)
+
+    from steps.data.dataset import Dataset
+
+    data = Dataset.open(args.data)
+    result = validate(data, args.nj)
+    for line in result["warnings"]:
+        print(f"warning: {line}", file=sys.stderr)
+    print(show(data, result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
