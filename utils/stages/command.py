@@ -1,0 +1,74 @@
+"""The command line of a stage, split into what changes results and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+FREE = ("nj", "cmd", "device", "num-workers", "max-jobs-run")
+"""Options of stage commands that never change results; each has a value."""
+
+EXTENT = ("seeds", "folds", "norms")
+"""Options that say how much is computed: if only these change, what is there stays and the stage goes on from it."""
+
+CONFIGURATION = ("config", "features")
+"""Options whose value NAME stands for conf/NAME.yaml of the top level and of the recipe."""
+
+
+@dataclass
+class Command:
+    """Parsed words of a stage's command.
+
+    Attributes:
+        program: first word.
+        options: name without -- -> its values in order; None for an option without a value.
+        positional: the other words.
+    """
+
+    program: str
+    options: dict[str, list[str | None]] = field(default_factory=dict)
+    positional: list[str] = field(default_factory=list)
+
+    def values(self, *names: str) -> list[str]:
+        """The words in the values of some options."""
+        return [word for name in names for value in self.options.get(name, ()) if value for word in value.split()]
+
+    def components(self) -> dict[str, str]:
+        """What of the command enters the fingerprint: key -> text."""
+        parts = {"command": self.program}
+        for name in sorted(self.options):
+            values = self.options[name]
+            parts[f"option --{name}"] = "given" if values == [None] else " ".join(repr(value) for value in values)
+        for index, word in enumerate(self.positional, 1):
+            parts[f"argument {index}"] = repr(word)
+        return parts
+
+
+def parse_command(words: list[str], free: Iterable[str] = ()) -> Command:
+    """Split a command into options and positional words; free options are left out.
+
+    A word after `--name` counts as its value unless it starts with `--`. That a flag before a positional word looks
+    like an option with a value changes the wording of a message at most, never what is compared.
+    """
+    unimportant = {*FREE, *free}
+    command = Command(words[0])
+    index = 1
+    while index < len(words):
+        word = words[index]
+        index += 1
+        if not word.startswith("--") or word == "--":
+            command.positional.append(word)
+            continue
+        name, equals, value = word[2:].partition("=")
+        given: str | None = value if equals else None
+        if not equals and index < len(words) and (name in unimportant or not words[index].startswith("--")):
+            given = words[index]
+            index += 1
+        if name not in unimportant:
+            command.options.setdefault(name, []).append(given)
+    return command
+
+
+def is_extent(key: str) -> bool:
+    """Whether a component's key is an option of extent."""
+    return key in {f"option --{name}" for name in EXTENT}

@@ -1,0 +1,203 @@
+"""Stages as a recipe declares them, and the graph that their inputs and outputs form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from utils.errors import UsageError
+from utils.stages.command import Command, parse_command
+
+
+@dataclass
+class Stage:
+    """One declared stage. Paths are as written in the recipe, relative to its directory.
+
+    Attributes:
+        updates: outputs that the command changes in place.
+        producers: declared input path -> numbers of the stages that make it.
+        upstream: numbers of all stages that this one needs directly, ascending.
+    """
+
+    number: int
+    title: str
+    words: list[str]
+    inputs: list[str] = field(default_factory=list)
+    audio: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    updates: list[str] = field(default_factory=list)
+    needs: list[int] = field(default_factory=list)
+    producers: dict[str, list[int]] = field(default_factory=dict)
+    upstream: list[int] = field(default_factory=list)
+    command: Command = field(default_factory=lambda: Command(""))
+
+    def __str__(self) -> str:
+        return f"stage {self.number} ({self.title})"
+
+
+@dataclass
+class Switches:
+    """The standard options of a recipe."""
+
+    stage: int | None
+    stop_stage: int | None
+    why: int | None
+    dry_run: bool
+    force: bool
+    strict_code: bool
+    trust_earlier: bool
+    debug: bool
+
+
+@dataclass
+class Recipe:
+    """Everything that run.sh hands over.
+
+    Attributes:
+        directory: the recipe's directory, working directory of every stage.
+        work: directory of markers and lock, relative to `directory`.
+        command: run.sh as the user called it.
+        options: name -> value of the recipe's own options.
+    """
+
+    root: Path
+    directory: Path
+    work: Path
+    free: list[str]
+    command: list[str]
+    switches: Switches
+    options: dict[str, str]
+    stages: dict[int, Stage]
+
+    @property
+    def markers(self) -> Path:
+        """Directory of the stage markers."""
+        return self.directory / self.work / ".stages"
+
+    def dependents(self, number: int) -> set[int]:
+        """Numbers of the stages that need stage `number`, directly or not."""
+        found: set[int] = set()
+        for other in self.stages.values():
+            if any(upstream == number or upstream in found for upstream in other.upstream):
+                found.add(other.number)
+        return found
+
+
+def read_recipe(data: bytes) -> Recipe:
+    """Decode what `_o_words` of utils/stage.sh wrote and build the graph.
+
+    Raises:
+        UsageError: a declaration is malformed or contradicts another.
+    """
+    words = [os.fsdecode(word) for word in data.split(b"\0")[:-1]]
+    records = list(_records(words))
+    root, directory, work, free = next(words for tag, words in records if tag == "recipe")
+    switches = next(words for tag, words in records if tag == "switches")
+    numbers = [int(word) if word else None for word in switches[:3]]
+    flags = [word == "true" for word in switches[3:]]
+    recipe = Recipe(Path(root), Path(directory), Path(work), [name for name in free.split(",") if name],
+                    next(words for tag, words in records if tag == "command"), Switches(*numbers, *flags),
+                    {words[0]: words[1] for tag, words in records if tag == "option"}, {})
+    last = 0
+    for stage in (_read_stage(words) for tag, words in records if tag == "stage"):
+        if stage.number in recipe.stages:
+            raise UsageError(f"stage {stage.number} is declared twice")
+        if stage.number < last:
+            raise UsageError(f"stage {stage.number} is declared after stage {last}; the numbers must ascend")
+        last = stage.number
+        stage.command = parse_command(stage.words, recipe.free)
+        recipe.stages[last] = stage
+    if not recipe.stages:
+        raise UsageError("this recipe declares no stage")
+    _connect(recipe)
+    return recipe
+
+
+def _records(words: list[str]) -> Iterator[tuple[str, list[str]]]:
+    index = 0
+    while index < len(words):
+        tag, count = words[index], int(words[index + 1])
+        yield tag, words[index + 2:index + 2 + count]
+        index += 2 + count
+
+
+def _read_stage(words: list[str]) -> Stage:
+    name = f"stage {words[0] if words else ''}".strip()
+    if not words or not words[0].isdecimal() or int(words[0]) < 1:
+        raise UsageError(f"{name}: a declaration reads: stage N \"title\" [--in P] [--out P] -- command ...; "
+                         "N is 1 or more")
+    if len(words) < 2 or words[1].startswith("--"):
+        raise UsageError(f"{name}: the title is missing")
+    if "--" not in words:
+        raise UsageError(f"{name}: no -- before its command")
+    split = words.index("--")
+    if split + 1 == len(words):
+        raise UsageError(f"{name}: no command after --")
+    stage = Stage(int(words[0]), words[1], words[split + 1:])
+    lists = {"--in": stage.inputs, "--in-audio": stage.audio, "--out": stage.outputs, "--update": stage.updates}
+    declared = words[2:split]
+    for index in range(0, len(declared), 2):
+        option, value = declared[index], declared[index + 1:index + 2]
+        if option not in (*lists, "--needs"):
+            raise UsageError(f"{name}: unknown word {option} in its declaration; "
+                             f"accepted: {', '.join((*lists, '--needs'))}")
+        if not value:
+            raise UsageError(f"{name}: {option} needs a value")
+        if option == "--needs":
+            if not value[0].isdecimal():
+                raise UsageError(f"{name}: --needs takes the number of a stage, not {value[0]!r}")
+            stage.needs.append(int(value[0]))
+        elif not value[0] and option in ("--out", "--update"):
+            raise UsageError(f"{name}: {option} is empty")
+        else:
+            lists[option].append(value[0])
+    return stage
+
+
+def _connect(recipe: Recipe) -> None:
+    """Find for every input the stages that make it; refuse contradictions."""
+    made: list[tuple[str, int, str]] = []
+    for stage in recipe.stages.values():
+        for path in (*stage.outputs, *stage.updates):
+            absolute = _absolute(recipe, path)
+            for other, number, written in made:
+                if _inside(absolute, other) or _inside(other, absolute):
+                    what = "is an output" if absolute == other else f"and the output {written}"
+                    where = f"of stages {number} and {stage.number}" if absolute == other else \
+                        f"of stage {number} lie in one another (stage {stage.number})"
+                    raise UsageError(f"{path} {what} {where}; each output belongs to one stage")
+            made.append((absolute, stage.number, path))
+    for stage in recipe.stages.values():
+        for number in stage.needs:
+            if number not in recipe.stages or number >= stage.number:
+                raise UsageError(f"{stage}: --needs {number} is not an earlier stage")
+        for path in (*stage.inputs, *stage.audio):
+            if path:
+                stage.producers[path] = _producers(recipe, stage, path, made)
+        stage.upstream = sorted({*stage.needs, *(n for numbers in stage.producers.values() for n in numbers)})
+
+
+def _producers(recipe: Recipe, stage: Stage, path: str, made: list[tuple[str, int, str]]) -> list[int]:
+    absolute = _absolute(recipe, path)
+    producers = set()
+    for output, number, _ in made:
+        if _inside(absolute, output):
+            if number == stage.number:
+                raise UsageError(f"{stage}: {path} is its input and its output")
+            if number > stage.number:
+                raise UsageError(f"{stage} needs {path}, which only the later stage {number} makes")
+            producers.add(number)
+        elif _inside(output, absolute) and number < stage.number:
+            producers.add(number)
+    return sorted(producers)
+
+
+def _absolute(recipe: Recipe, path: str) -> str:
+    return os.path.normpath(os.path.join(recipe.directory, path))
+
+
+def _inside(path: str, directory: str) -> bool:
+    """Whether absolute `path` is `directory` or lies in it."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")

@@ -1,0 +1,166 @@
+"""Decide which stages run, and say because of what in plain words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from utils.errors import UsageError
+from utils.stages.code_hash import Code, changed_files
+from utils.stages.fingerprint import Inputs, State, differences
+from utils.stages.graph import Recipe, Stage
+from utils.stages.markers import Records
+from utils.stages.outputs import damage
+
+
+@dataclass
+class Decision:
+    """Whether a stage runs.
+
+    Attributes:
+        run: whether it is missing or stale (or was asked for).
+        fresh: whether it begins from scratch (its outputs move away); otherwise it goes on from what is there.
+        reasons: why it runs.
+        code: Python files that changed since it ran.
+    """
+
+    run: bool
+    fresh: bool
+    reasons: list[str]
+    state: State
+    code: list[str] = field(default_factory=list)
+
+    @property
+    def why(self) -> str:
+        """The reasons on one line."""
+        more = f" and {len(self.reasons) - 3} more" if len(self.reasons) > 3 else ""
+        return "; ".join(self.reasons[:3]) + more
+
+
+class Planner:
+    """Looks at records and files; changes nothing."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self.records = Records(recipe.markers)
+        self.inputs = Inputs(recipe)
+        self.code = Code(recipe.root)
+
+    def decide(self, stage: Stage, ran: Collection[int] = (), asked: str = "") -> Decision:
+        """Whether a stage must run, by its records and the files that are there.
+
+        Args:
+            ran: earlier stages that will have run by then (in a prediction).
+            asked: why it runs in any case ("" if it does not).
+        """
+        markers = {number: self.records.marker(number) for number in stage.upstream}
+        state = self.inputs.state(stage, markers)
+        again = [f"stage {number} would run first" for number in stage.upstream if number in ran]
+        marker, started = self.records.marker(stage.number), self.records.started(stage.number)
+        asked_reasons = [asked] if asked else []
+        if marker is not None:
+            changes, only_extent = differences(marker, state, ran)
+            broken = self._broken_outputs(stage, marker)
+            code = changed_files(marker.get("code", {}), self.code.of(stage.words, stage.command))
+            if code and self.recipe.switches.strict_code:
+                broken.append(f"the code in {_few(code)} changed")
+            reasons = [*asked_reasons, *again, *changes, *broken]
+            resumes = only_extent and changes and not (again or broken or asked_reasons)
+            return Decision(bool(reasons), not resumes, reasons, state, code)
+        if started is not None:
+            changes, only_extent = differences(started, state, ran)
+            fresh = bool(again) or bool(changes and not only_extent) or self.recipe.switches.force
+            reasons = [*asked_reasons, "it was begun and did not finish", *again, *changes]
+            return Decision(True, fresh, reasons, state)
+        return Decision(True, True, [*asked_reasons, "not done yet"], state)
+
+    def _broken_outputs(self, stage: Stage, marker: dict) -> list[str]:
+        recorded = marker.get("outputs", {})
+        broken = []
+        for path in (*stage.outputs, *stage.updates):
+            if path not in recorded:
+                broken.append(f"output {path} is new in run.sh")
+            elif (harm := damage(os.path.join(self.recipe.directory, path), recorded[path])) is not None:
+                broken.append(harm.replace(f"{self.recipe.directory}/", ""))
+        return broken
+
+    def selection(self) -> tuple[list[Stage], dict[int, str]]:
+        """The stages that may run, and for those that run in any case the reason.
+
+        Raises:
+            UsageError: --stage, --stop-stage or --why names no stage.
+        """
+        switches, stages = self.recipe.switches, self.recipe.stages
+        for name, number in (("stage", switches.stage), ("stop-stage", switches.stop_stage), ("why", switches.why)):
+            if number is not None and number not in stages:
+                known = ", ".join(map(str, stages))
+                raise UsageError(f"--{name} {number}: this recipe has no stage {number}; it has {known}")
+        last = switches.stop_stage or max(stages)
+        if switches.stage is not None and switches.stage > last:
+            raise UsageError(f"--stage {switches.stage} comes after --stop-stage {last}")
+        chosen = [stage for stage in stages.values() if stage.number <= last]
+        asked: dict[int, str] = {}
+        if switches.stage is not None:
+            wanted = {switches.stage, *self.recipe.dependents(switches.stage)}
+            chosen = [stage for stage in chosen if stage.number in wanted]
+            asked[switches.stage] = f"--stage {switches.stage}"
+        if switches.force:
+            asked.update({stage.number: asked.get(stage.number, "--force") for stage in chosen})
+        return chosen, asked
+
+    def predict(self, chosen: list[Stage], asked: dict[int, str]) -> dict[int, Decision]:
+        """Decisions as they would fall if every chosen stage succeeded."""
+        ran: set[int] = set()
+        decisions = {}
+        for stage in chosen:
+            decisions[stage.number] = decision = self.decide(stage, ran, asked.get(stage.number, ""))
+            if decision.run:
+                ran.add(stage.number)
+        return decisions
+
+    def check(self, chosen: list[Stage], decisions: dict[int, Decision]) -> None:
+        """Refuse a run that would fail for want of something.
+
+        Raises:
+            UsageError: an input is missing, or an earlier stage that will not run is missing or stale.
+        """
+        chosen_numbers = {stage.number for stage in chosen}
+        relies = {number for stage in chosen for number in stage.upstream} - chosen_numbers
+        if self.recipe.switches.trust_earlier:
+            relies = set()
+        everything = self.predict(list(self.recipe.stages.values()), {}) if relies else {}
+        for stage in chosen:
+            if not decisions[stage.number].run:
+                continue
+            if decisions[stage.number].state.missing:
+                raise UsageError(decisions[stage.number].state.missing[0])
+            for number in stage.upstream:
+                if number in relies and everything[number].run:
+                    raise UsageError(self._stale(stage, number, everything))
+            self._check_made_inputs(stage, {number for number in chosen_numbers if decisions[number].run})
+
+    def _stale(self, stage: Stage, number: int, everything: dict[int, Decision]) -> str:
+        """The line that says which earlier stage is missing or stale, and the root of it."""
+        culprit = self.recipe.stages[number]
+        text = f"{stage} needs {culprit}"
+        while (first := next((n for n in culprit.upstream if everything[n].run), None)) is not None \
+                and everything[culprit.number].reasons[0].startswith("stage "):
+            culprit = self.recipe.stages[first]
+            text += f", which needs {culprit}"
+        done = "stale" if self.records.marker(culprit.number) else "not done"
+        return (f"{text}, which is {done}: {everything[culprit.number].why}; "
+                "leave out --stage to run what is missing, or give --trust-earlier")
+
+    def _check_made_inputs(self, stage: Stage, running: set[int]) -> None:
+        """An input that an earlier stage should have made must be there unless that stage runs now."""
+        for path, producers in stage.producers.items():
+            if producers and not running.intersection(producers) \
+                    and not os.path.exists(os.path.join(self.recipe.directory, path)):
+                makers = " or ".join(f"stage {number}" for number in producers)
+                raise UsageError(f"{stage} needs {path}, which is missing although {makers} is done; "
+                                 f"run it again with --stage {producers[0]}, or correct run.sh")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
