@@ -1,0 +1,134 @@
+"""Random forest and linear support vector machine as kinds of subsystem. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steps.baselines import forest, svm
+from steps.experiments.examples import Part
+from steps.experiments.kinds import ExperimentConfig, Kind
+from steps.scoring import metrics
+from steps.training.random_state import derive
+from utils.config import option
+from utils.files import atomic_path, write_json
+
+TINY = 1e-12  # probability of a class that no tree of the forest considers; the calibration's floor is far above
+
+
+@dataclass
+class RandomForestConfig(ExperimentConfig):
+    """The forest that MEC 2017 recommends as baseline."""
+
+    trees: int = option(500, min=1)
+    min_leaf: list[int] = option([1], min=1, help="smallest number of rows in a leaf; one of these is chosen on dev")
+    balanced: bool = option(True, help="each class counts the same")
+    metric: str = option("UA", choices=("UA", "WA", "MAF"), help="by which min_leaf is chosen")
+
+
+@dataclass
+class LinearSvmConfig(ExperimentConfig):
+    """One class against the rest, hinge loss."""
+
+    penalties: list[float] = option([1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2], min=0.0, help="C; one is chosen on dev")
+    balanced: bool = option(True, help="each class counts the same")
+    metric: str = option("UA", choices=("UA", "WA", "MAF"), help="by which C is chosen")
+
+
+@dataclass
+class FittedForest:
+    """See kinds.Fitted; logits are log-probabilities."""
+
+    model: forest.Forest
+    about: dict[str, Any]
+
+    def logits(self, part: Part) -> np.ndarray:
+        return np.log(np.maximum(self.model.probabilities(part.x.matrix()), TINY))
+
+    def save(self, directory: Path) -> None:
+        save_arrays(directory, self.model.to_arrays(), self.about)
+
+
+@dataclass
+class FittedSvm:
+    """See kinds.Fitted; logits are decision values."""
+
+    model: svm.LinearSvm
+    about: dict[str, Any]
+
+    def logits(self, part: Part) -> np.ndarray:
+        return self.model.decide(part.x.matrix())
+
+    def save(self, directory: Path) -> None:
+        save_arrays(directory, self.model.to_arrays(), self.about)
+
+
+class RandomForestKind(Kind):
+    """500 trees."""
+
+    Config = RandomForestConfig
+
+    def fit(self) -> FittedForest:
+        best: tuple[float, FittedForest] | None = None
+        dev = self.examples.dev.labelled()
+        for size in self.config.min_leaf:
+            fitted = self._grow(self.examples.train, size)
+            value = dev_metric(self.config.metric, dev, fitted.logits(dev), len(self.examples.classes))
+            self.workspace.say(f"min_leaf {size}: dev {self.config.metric} {100 * value:.1f}")
+            if best is None or value > best[0]:
+                best = (value, fitted)
+        assert best is not None
+        return best[1]
+
+    def refit(self, fitted: FittedForest) -> FittedForest:
+        return self._grow(self.examples.train.join(self.examples.dev), fitted.about["chosen"]["min_leaf"])
+
+    def _grow(self, part: Part, size: int) -> FittedForest:
+        part = part.labelled()
+        grown = forest.grow(part.x.matrix(), part.y, len(self.examples.classes), trees=self.config.trees, min_leaf=size,
+                            balanced=self.config.balanced, seed=derive(self.workspace.seed, "forest"),
+                            threads=int(os.environ.get("EMOTION_NUM_THREADS") or 1))
+        return FittedForest(grown, {"chosen": {"min_leaf": size}, "parameters": int(len(grown.left))})
+
+
+class LinearSvmKind(Kind):
+    """Deterministic: every seed gives the same."""
+
+    Config = LinearSvmConfig
+    seeded = False
+
+    def fit(self) -> FittedSvm:
+        best: tuple[float, FittedSvm] | None = None
+        dev = self.examples.dev.labelled()
+        for fitted in self._learn(self.examples.train, self.config.penalties):
+            value = dev_metric(self.config.metric, dev, fitted.logits(dev), len(self.examples.classes))
+            self.workspace.say(f"C {fitted.about['chosen']['C']:g}: dev {self.config.metric} {100 * value:.1f}")
+            if best is None or value > best[0]:
+                best = (value, fitted)
+        assert best is not None
+        return best[1]
+
+    def refit(self, fitted: FittedSvm) -> FittedSvm:
+        return self._learn(self.examples.train.join(self.examples.dev), [fitted.about["chosen"]["C"]])[0]
+
+    def _learn(self, part: Part, penalties: list[float]) -> list[FittedSvm]:
+        part = part.labelled()
+        return [FittedSvm(model, {"chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size)})
+                for penalty, model in svm.path(part.x.matrix(), part.y, len(self.examples.classes), penalties,
+                                               self.config.balanced)]
+
+
+def dev_metric(name: str, part: Part, logits: np.ndarray, classes: int) -> float:
+    """One metric of `part`, all of whose items are labelled."""
+    return float(metrics.classification(metrics.confusion(part.y, logits.argmax(axis=1), classes))[name])
+
+
+def save_arrays(directory: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+    """model.npz (no pickle) and model.json."""
+    with atomic_path(directory / "model.npz") as path:
+        np.savez_compressed(path, **arrays)
+    write_json(directory / "model.json", about)

@@ -1,0 +1,235 @@
+"""The examples of one fold: data set + split + feature store + normalisation -> arrays, or sequences read lazily.
+
+Normalisation is learned on the training part alone. Utterances without features stay known by id: they are scored with
+the class prior and never trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from steps.data.dataset import Dataset, Item, Split
+from steps.features.normalise import Normalisation, normalise
+from steps.features.store import FeatureStore
+from steps.training.random_state import generator
+from utils.corpus import PARTS
+from utils.errors import UserError
+
+NO_LABEL = -1
+
+
+class Features(Protocol):
+    """Normalised features of a part, by position."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """float32 (F,) or (T, F)."""
+
+    def matrix(self) -> np.ndarray:
+        """float32 (N, F); only features of kind "utterance"."""
+
+    def take(self, positions: np.ndarray) -> Features: ...
+
+    def join(self, other: Features) -> Features: ...
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """One vector an utterance, in memory: rows (N, F)."""
+
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        return self.rows[position]
+
+    def matrix(self) -> np.ndarray:
+        return self.rows
+
+    def take(self, positions: np.ndarray) -> Vectors:
+        return Vectors(self.rows[positions])
+
+    def join(self, other: Features) -> Vectors:
+        return Vectors(np.concatenate([self.rows, other.matrix()]))
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Sequences of frames, read from the archive and normalised when asked for."""
+
+    read: Callable[[Item], np.ndarray]
+    items: tuple[Item, ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        return self.read(self.items[position])
+
+    def matrix(self) -> np.ndarray:
+        raise UserError("these features are frames; this kind of subsystem needs one vector an utterance")
+
+    def take(self, positions: np.ndarray) -> Frames:
+        return Frames(self.read, tuple(self.items[position] for position in positions))
+
+    def join(self, other: Features) -> Frames:
+        assert isinstance(other, Frames)
+        return Frames(self.read, self.items + other.items)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The items of one part that have features, sorted by id, and those that have none.
+
+    Attributes:
+        x: features, one entry an item.
+        y: int64 (N,) class numbers, -1 unlabelled.
+        missing: items without features, and why.
+    """
+
+    items: tuple[Item, ...]
+    x: Features
+    y: np.ndarray
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    @property
+    def ids(self) -> list[str]:
+        return [item.id for item in self.items]
+
+    def labelled(self) -> Part:
+        """Only the items that have a label."""
+        return self.take(np.flatnonzero(self.y != NO_LABEL))
+
+    def take(self, positions: np.ndarray) -> Part:
+        return replace(self, items=tuple(self.items[position] for position in positions), x=self.x.take(positions),
+                       y=self.y[positions])
+
+    def join(self, other: Part) -> Part:
+        """This part and another, e.g. train and dev."""
+        return Part(self.items + other.items, self.x.join(other.x), np.concatenate([self.y, other.y]),
+                    {**self.missing, **other.missing})
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a subsystem learns from and is scored on.
+
+    Attributes:
+        label: the field that is predicted (emotion). dim: features a vector or frame.
+        normalisation: arrays of what was learned on the training part; empty for none.
+    """
+
+    classes: list[str]
+    label: str
+    dim: int
+    train: Part
+    dev: Part
+    test: Part
+    normalisation: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def log_prior(self) -> np.ndarray:
+        """(C,) log of the class frequencies in train, one added to each count."""
+        counts = np.bincount(self.train.y[self.train.y != NO_LABEL], minlength=len(self.classes)) + 1.0
+        return np.log(counts / counts.sum())
+
+
+def load_examples(data: Dataset, store: FeatureStore, split: Split, fold: int, norm: str, clip: float | None = None,
+                  permute_seed: int | None = None) -> Examples:
+    """The examples of one fold.
+
+    Args:
+        norm: global, speaker or none. clip: largest magnitude of a normalised feature.
+        permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
+    """
+    ids = {part: split.ids(fold, part) for part in PARTS}
+    check_present(data, split.name, ids)
+    usable = {part: [key for key in ids[part] if key in store] for part in PARTS}
+    features, arrays = read_vectors(data, store, usable, norm, clip) if store.kind == "utterance" \
+        else read_frames(data, store, usable, norm, clip)
+    number = {name: position for position, name in enumerate(data.classes)}
+    parts: dict[str, Part] = {}
+    for part in PARTS:
+        items = tuple(data.items[key] for key in usable[part])
+        y = np.array([NO_LABEL if item.label is None else number[str(item.label)] for item in items], dtype=np.int64)
+        if permute_seed is not None and part != "test":
+            y = permuted(y, permute_seed, f"{fold} {part}")
+        missing = {key: store.failed.get(key, "no features") for key in ids[part] if key not in store}
+        parts[part] = Part(items, features[part], y, missing)
+    for part in ("train", "dev"):
+        if not (parts[part].y != NO_LABEL).any():
+            raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
+                            "utterance with features")
+    return Examples(data.classes, data.info["label"], store.dim, parts["train"], parts["dev"], parts["test"], arrays)
+
+
+def read_vectors(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], norm: str,
+                 clip: float | None) -> tuple[dict[str, Features], dict[str, np.ndarray]]:
+    """Features of kind "utterance", normalised, a part; and the normaliser's arrays."""
+    everyone = [key for part in PARTS for key in ids[part]]
+    train = np.array([part == "train" for part in PARTS for _ in ids[part]], dtype=bool)
+    speakers = [data.items[key].speaker for key in everyone]
+    rows, overall = normalise(norm, store.matrix(everyone), speakers, train, clip)
+    edges = np.cumsum([0] + [len(ids[part]) for part in PARTS])
+    features: dict[str, Features] = {part: Vectors(rows[start:end])
+                                     for part, start, end in zip(PARTS, edges[:-1], edges[1:], strict=True)}
+    return features, {} if overall is None else overall.to_arrays()
+
+
+def read_frames(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], norm: str,
+                clip: float | None) -> tuple[dict[str, Features], dict[str, np.ndarray]]:
+    """Features of kind "frames", read and normalised when asked for."""
+    utterances = [(store[key], data.items[key].speaker, part == "train") for part in PARTS for key in ids[part]]
+    learned = Normalisation.fit(norm, utterances, clip)
+    features: dict[str, Features] = {
+        part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
+                     tuple(data.items[key] for key in ids[part])) for part in PARTS}
+    return features, {} if learned.overall is None else learned.overall.to_arrays()
+
+
+def check_present(data: Dataset, protocol: str, ids: dict[str, list[str]]) -> None:
+    """Every id of the split is in the data set."""
+    unknown = [key for keys in ids.values() for key in keys if key not in data.items]
+    if unknown:
+        raise UserError(f"{data.path}/splits/{protocol}.tsv names {len(unknown)} utterances that the data set does not "
+                        f"have, the first is {unknown[0]!r}; run steps/prepare_data.sh again")
+
+
+def permuted(y: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+    """The labels shuffled among the labelled items; unlabelled ones stay so."""
+    shuffled = y.copy()
+    places = np.flatnonzero(y != NO_LABEL)
+    shuffled[places] = y[generator(seed, "permute", purpose).permutation(places)]
+    return shuffled
+
+
+def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, object]) -> str:
+    """A hash of all that the examples of a fold are made of: ids, parts, labels, speakers, fields, feature.json."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([data.info["label"], data.classes, description], sort_keys=True).encode())
+    for part in PARTS:
+        for key in split.ids(fold, part):
+            item = data.items.get(key)
+            values = None if item is None else [item.label, item.speaker, item.gender]
+            digest.update(json.dumps([part, key, values], ensure_ascii=False, default=repr).encode())
+    return digest.hexdigest()
+
+
+def task_labels(items: Sequence[Item], task: str) -> list[str | None]:
+    """The values of a field (speaker, gender, ...) of each item; None where it has none."""
+    values = [item.fields.get(task) for item in items]
+    return [None if value is None else str(value) for value in values]

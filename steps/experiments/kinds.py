@@ -1,0 +1,141 @@
+"""The kinds of subsystem. A new one is a class like those in classical.py or networks.py and one line in KINDS.
+
+A kind is made with its configuration, the examples of one fold and a workspace, and then
+
+    fitted = kind.fit()            # learns on examples.train; everything is chosen on examples.dev
+    final = kind.refit(fitted)     # learns again on train and dev with what fit chose (config.refit); chooses nothing
+    final.logits(part)             # (N, C), uncalibrated; the runner calibrates on dev and writes score tables
+
+It may read `examples.train.x` as one matrix (features of kind "utterance") or utterance by utterance, lazily (frames),
+and every field of `examples.train.items` (text, dialogue, turn, speaker, ...).
+"""
+
+from __future__ import annotations
+
+import abc
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from utils.config import config_files, load_config, option, parse_scalar, read_yaml
+from utils.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from steps.experiments.examples import Examples, Part
+
+# Imported when first asked for: a support vector machine never imports torch.
+KINDS = {
+    "random_forest": "steps.experiments.classical:RandomForestKind",
+    "linear_svm": "steps.experiments.classical:LinearSvmKind",
+    "multitask_dnn": "steps.experiments.networks:MultitaskDnnKind",
+}
+
+
+@dataclass
+class ExperimentConfig:
+    """Options that every kind has."""
+
+    kind: str = option(choices=tuple(KINDS))
+    refit: bool = option(False, help="after choosing on dev, learn again on train and dev (nothing is chosen on test)")
+    keep_model: bool = option(True, help="keep the final model beside its scores")
+    clip: float | None = option(10.0, min=0.1, help="largest magnitude of a normalised feature; null: not clipped")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where and how one experiment runs.
+
+    Attributes:
+        directory: of the experiment; checkpoints and logs go below it.
+        identity: what the experiment's result depends on, as plain values.
+        device: cpu, cuda or auto. name: starts each line of the log.
+    """
+
+    directory: Path
+    identity: dict[str, Any]
+    seed: int = 0
+    device: str = "auto"
+    name: str = ""
+
+    def say(self, text: str) -> None:
+        """One line of the log."""
+        print(f"{self.name}: {text}" if self.name else text, flush=True)
+
+
+class Fitted(Protocol):
+    """A learned model. `about` goes into metrics.json: {"chosen": {...}, "parameters": n, "best_epoch": n or None}."""
+
+    about: dict[str, Any]
+
+    def logits(self, part: Part) -> np.ndarray:
+        """(N, C) float64, one row for each item of `part` (those with features), in their order."""
+
+    def save(self, directory: Path) -> None:
+        """Write model.* into the experiment's directory: arrays and JSON, no pickle."""
+
+
+class Kind(abc.ABC):
+    """See the module's text."""
+
+    Config: ClassVar[type[ExperimentConfig]]
+    seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    units: ClassVar[tuple[str, ...]] = ("utterance",)
+    features: ClassVar[tuple[str, ...]] = ("utterance",)  # kinds of features that it reads
+
+    def __init__(self, config: Any, examples: Examples, workspace: Workspace):
+        self.config, self.examples, self.workspace = config, examples, workspace
+
+    @abc.abstractmethod
+    def fit(self) -> Fitted:
+        """Learn on train, choose on dev."""
+
+    @abc.abstractmethod
+    def refit(self, fitted: Fitted) -> Fitted:
+        """Learn on train and dev with what `fitted` chose."""
+
+    def close(self) -> None:  # noqa: B027 - most kinds start nothing
+        """Leave what was started (processes); the last call."""
+
+
+def kind_class(name: str) -> type[Kind]:
+    """
+    Raises:
+        UsageError: no such kind.
+    """
+    if name not in KINDS:
+        raise UsageError(f"kind is {name!r}; accepted: {', '.join(KINDS)}")
+    module, _, attribute = KINDS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> ExperimentConfig:
+    """The configuration `--config NAME` of whatever kind it names.
+
+    Args:
+        overrides: `key=value`, or `NAME:key=value` which concerns only the configuration of that name: a recipe hands
+            one list to all of its subsystems.
+    """
+    chosen = []
+    for text in overrides:
+        key = text.partition("=")[0]
+        scope, colon, _ = key.partition(":")
+        if not colon:
+            chosen.append(text)
+            continue
+        config_files(scope)  # a name that does not exist is an error
+        if scope == Path(name).stem:
+            chosen.append(text[len(scope) + 1:])
+    kind = None
+    for path in config_files(name):
+        kind = read_yaml(path).get("kind", kind)
+    for text in chosen:
+        key, _, value = text.partition("=")
+        kind = parse_scalar(value) if key == "kind" else kind
+    if kind is None:
+        raise UsageError(f"--config {name}: the key kind is missing; accepted: {', '.join(KINDS)}")
+    return load_config(kind_class(str(kind)).Config, name, chosen)

@@ -1,0 +1,138 @@
+"""Plan the experiments of one subsystem: variants x folds x seeds, one small file a task.
+
+Checks everything that can be checked before anything is dispatched, writes `<out>/subsystem.json` and
+`<out>/log/task.<j>.json`, and prints the number of tasks. With --finish: counts what the tasks wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.errors import UsageError, UserError, run_main
+from utils.files import read_json, write_json
+
+PERMUTED = "+permuted"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    from steps.data.dataset import Dataset
+    from steps.experiments.examples import fingerprint
+    from steps.experiments.kinds import kind_class, load_experiment_config
+    from steps.features.normalise import check_mode
+    from steps.features.store import FeatureStore
+
+    data, out = Dataset.open(arguments.data), Path(arguments.out)
+    config = load_experiment_config(arguments.config, shlex.split(arguments.set))
+    kind = kind_class(config.kind)
+    store = FeatureStore.open(Path(arguments.data) / arguments.features, {"name": arguments.features})
+    split = data.split(arguments.protocol)
+    check_fits(kind, config.kind, data, store)
+    folds = integers("--folds", arguments.folds) or split.folds
+    for fold in folds:
+        split.ids(fold, "train")  # names an unknown fold
+    seeds = integers("--seeds", arguments.seeds) or [0]
+    if not kind.seeded and len(seeds) > 1:
+        print(f"{config.kind} is deterministic: only seed {seeds[0]} is run", file=sys.stderr)
+        seeds = seeds[:1]
+    norms = arguments.norms.split()
+    for norm in norms:
+        check_mode(norm)
+    if not norms:
+        raise UsageError("--norms is empty; accepted: global, speaker, none")
+    description = {key: value for key, value in store.description.items() if key != "archives"}
+    hashes = {fold: fingerprint(data, split, fold, description) for fold in folds}
+    suffix = PERMUTED if arguments.permute_labels else ""
+    tasks = [{"variant": f"norm-{norm}{suffix}", "norm": norm, "fold": fold, "seed": seed,
+              "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
+              "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
+              "permute_labels": arguments.permute_labels, "data": hashes[fold], "config": dataclasses.asdict(config)}
+             for norm in dict.fromkeys(norms) for fold in folds for seed in dict.fromkeys(seeds)]
+    if arguments.finish:
+        return count_outputs(out, tasks)
+    write_tasks(out, tasks)
+    write_json(out / "subsystem.json", {
+        "subsystem": out.parent.name, "kind": config.kind, "config": Path(arguments.config).stem,
+        "features": arguments.features, "task": data.task, "unit": data.unit, "corpus": data.name,
+        "protocol": arguments.protocol, "classes": data.classes,
+        "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
+        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels})
+    print(len(tasks))
+    return 0
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="steps.experiments.plan", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="conf/NAME.yaml")
+    parser.add_argument("--features", required=True, help="directory of features below the data directory")
+    parser.add_argument("--protocol", required=True)
+    parser.add_argument("--norms", default="global", help='e.g. "global speaker"')
+    parser.add_argument("--seeds", default="0", help='e.g. "0 1 2"')
+    parser.add_argument("--folds", default="", help="empty: all of the protocol")
+    parser.add_argument("--set", default="", help='"key=value ..."; NAME:key=value is for conf/NAME.yaml only')
+    parser.add_argument("--permute-labels", action="store_true", help="shuffle labels of train and dev (leak audit)")
+    parser.add_argument("--finish", action="store_true", help="after the tasks: check that every experiment is there")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
+    return parser.parse_args(argv)
+
+
+def check_fits(kind: Any, name: str, data: Any, store: Any) -> None:
+    """The kind of subsystem can learn this task from these features."""
+    for what, value, accepted in (("task", data.task, kind.tasks), ("unit", data.unit, kind.units),
+                                  ("kind of features", store.kind, kind.features)):
+        if value not in accepted:
+            raise UserError(f"{name} cannot be trained on {data.path}: {what} is {value}, it takes "
+                            f"{', '.join(accepted)}")
+
+
+def integers(option: str, text: str) -> list[int]:
+    """`"0 1 2"` -> [0, 1, 2].
+
+    Raises:
+        UsageError: a word is no number.
+    """
+    for word in text.split():
+        if not word.isdecimal():
+            raise UsageError(f"{option} {text!r}: {word!r} is no whole number; expected e.g. \"0 1 2\"")
+    return [int(word) for word in text.split()]
+
+
+def write_tasks(out: Path, tasks: list[dict[str, Any]]) -> None:
+    """log/task.<j>.json, and nothing left of a longer plan."""
+    log = out / "log"
+    log.mkdir(parents=True, exist_ok=True)
+    for number, task in enumerate(tasks, start=1):
+        write_json(log / f"task.{number}.json", task)
+    for path in log.glob("task.*.json"):
+        if path.name.split(".")[1].isdecimal() and int(path.name.split(".")[1]) > len(tasks):
+            path.unlink()
+
+
+def count_outputs(out: Path, tasks: list[dict[str, Any]]) -> int:
+    """Every experiment has its scores and metrics; prints one line a variant: mean test metrics."""
+    variants: dict[str, list[dict[str, Any]]] = {}
+    for number, task in enumerate(tasks, start=1):
+        directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
+        if not all((directory / name).is_file() for name in ("scores/dev.tsv", "scores/test.tsv", "metrics.json")):
+            raise UserError(f"{directory} has no scores, see {out}/log/train.{number}.log")
+        variants.setdefault(task["variant"], []).append(read_json(directory / "metrics.json"))
+    for variant, results in variants.items():
+        prior = len({key for result in results for key in result["prior_scored"]})
+        means = {name: 100 * sum(result["test"][name] for result in results) / len(results)
+                 for name in ("UA", "MAF", "WA")}
+        print(f"{out.parent.name} {variant}: {len(results)} experiments, mean over folds and seeds "
+              f"{', '.join(f'{name} {value:.1f}' for name, value in means.items())}"
+              f"{f'; {prior} utterances without features have the class prior' if prior else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,176 @@
+"""Run one experiment: train one subsystem on one fold with one seed, calibrate on dev, write its score tables.
+
+A finished experiment of the same configuration returns at once; one of another configuration is refused. What is
+chosen (epoch, C, temperature) is chosen on dev with a model that has not seen dev; nothing is ever chosen on test. With
+`refit` the test scores come from a second model, learned on train and dev with what was chosen; the dev scores, and the
+temperature, stay those of the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError, run_main
+from utils.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from steps.data.dataset import Dataset, Split
+    from steps.experiments.examples import Examples, Part
+    from steps.experiments.kinds import Fitted
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="steps.experiments.run_task", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
+    parser.add_argument("task", help="<out>/log/task.<j>.json, written by steps.experiments.plan")
+    arguments = parser.parse_args(argv)
+    run(read_json(arguments.task), Path(arguments.data), Path(arguments.out), arguments.device)
+    return 0
+
+
+def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto") -> None:
+    """Run the experiment that `task` describes, unless it is finished."""
+    from steps.training.config import identity
+
+    directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
+    name = f"{task['subsystem']} {task['variant']} fold{task['fold']} seed{task['seed']}"
+    wanted = identity(task)
+    refuse_other(directory / "config.yaml", wanted)
+    if (directory / "metrics.json").is_file() and (directory / "scores" / "test.tsv").is_file():
+        print(f"{name}: finished before, nothing to do", flush=True)
+        shutil.rmtree(directory / "checkpoint", ignore_errors=True)  # a kill may have left it
+        return
+    from utils.config import write_yaml
+
+    # Of several processes that train one model only the first writes.
+    main_process = int(os.environ.get("RANK", 0)) == 0
+    if main_process:
+        write_yaml(directory / "config.yaml", task)
+    train(task, data_path, directory, name, wanted, device, main_process)
+
+
+def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
+    """
+    Raises:
+        UsageError: the experiment in this directory was made with another configuration; names the key.
+    """
+    from steps.training.config import identity, refuse
+    from utils.config import read_yaml
+
+    if path.is_file():
+        refuse(identity(read_yaml(path)), wanted, path.parent)
+
+
+def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, identity: dict[str, Any], device: str,
+          main_process: bool) -> None:
+    """Train, calibrate, score, write."""
+    from steps.data.dataset import Dataset
+    from steps.experiments.examples import fingerprint, load_examples
+    from steps.experiments.kinds import Workspace, kind_class
+    from steps.features.store import FeatureStore
+    from utils.config import from_dict
+
+    started = time.monotonic()
+    kind_type = kind_class(task["kind"])
+    config = from_dict(kind_type.Config, task["config"])
+    data = Dataset.open(data_path)
+    split = data.split(task["protocol"])
+    store = FeatureStore.open(data_path / task["features"], {"name": task["features"]})
+    description = {key: value for key, value in store.description.items() if key != "archives"}
+    if fingerprint(data, split, task["fold"], description) != task["data"]:
+        raise UserError(f"{data_path} has changed since this task was planned: run steps/train_subsystem.sh again")
+    examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
+                             task["seed"] if task["permute_labels"] else None)
+    print_header(name, examples)
+    kind = kind_type(config, examples, Workspace(directory, identity, task["seed"], device, name))
+    try:
+        fitted = kind.fit()
+        dev = fitted.logits(examples.dev)
+        final = kind.refit(fitted) if config.refit else fitted
+        test = final.logits(examples.test)
+        if main_process:
+            if config.keep_model:
+                final.save(directory)
+                save_normalisation(directory, examples)
+            finish(directory, data, split, task, examples, dev, test, fitted, final, time.monotonic() - started)
+            shutil.rmtree(directory / "checkpoint", ignore_errors=True)
+    finally:
+        kind.close()
+
+
+def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples, dev: np.ndarray,
+           test: np.ndarray, fitted: Fitted, final: Fitted, seconds: float) -> None:
+    """Calibrate on dev and write scores/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
+    from steps.scoring.calibration import apply_temperature, fit_temperature
+
+    temperature = fit_temperature(dev, examples.dev.y)
+    results: dict[str, Any] = {}
+    for part_name, logits in (("dev", dev), ("test", test)):
+        part: Part = getattr(examples, part_name)
+        results[part_name] = write_part(directory / "scores" / f"{part_name}.tsv", data, part, examples,
+                                        apply_temperature(logits, temperature))
+    about = {**final.about, "chosen": fitted.about.get("chosen", {})}
+    if "best_epoch" in fitted.about:
+        about |= {key: fitted.about[key] for key in ("best_epoch", "epochs_run")}
+    write_json(directory / "metrics.json", {
+        **results, **about, "temperature": temperature, "train_seconds": round(seconds, 2),
+        "train_items": len(examples.train.labelled()), "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1),
+        "prior_scored": sorted([*examples.dev.missing, *examples.test.missing]),
+        "train_left_out": sorted(examples.train.missing),
+        "speaker_overlap": split.speaker_overlap, "permuted": task["permute_labels"]})
+
+
+def write_part(path: Path, data: Dataset, part: Part, examples: Examples, logp: np.ndarray) -> dict[str, float | int]:
+    """One score table with every item of the part: those without features have the class prior. Returns its metrics."""
+    import numpy as np
+
+    from steps.scoring import metrics
+    from steps.scoring.scores import write_scores
+
+    missing = sorted(part.missing)
+    labels = [None if y < 0 else examples.classes[y] for y in part.y]
+    labels += [None if data.items[key].label is None else str(data.items[key].label) for key in missing]
+    logp = np.concatenate([logp, np.tile(examples.log_prior(), (len(missing), 1))])
+    write_scores(path, part.ids + missing, labels, examples.classes, logp)
+    number = {name: position for position, name in enumerate(examples.classes)}
+    y = np.array([-1 if label is None else number[label] for label in labels])
+    counts = metrics.confusion(y, logp.argmax(axis=1), len(examples.classes))
+    return {**{key: float(value) for key, value in metrics.classification(counts).items()}, "n": int(counts.sum())}
+
+
+def save_normalisation(directory: Path, examples: Examples) -> None:
+    """normalisation.npz: what was learned on the training part."""
+    import numpy as np
+
+    from utils.files import atomic_path
+
+    if examples.normalisation:
+        with atomic_path(directory / "normalisation.npz") as path:
+            np.savez(path, **examples.normalisation)
+
+
+def print_header(name: str, examples: Examples) -> None:
+    """What this experiment learns from, on which machine."""
+    versions = [f"{module} {sys.modules[module].__version__}" for module in ("torch", "sklearn", "numpy")
+                if module in sys.modules]
+    sizes = ", ".join(f"{part} {len(getattr(examples, part))}" for part in ("train", "dev", "test"))
+    print(f"{name}: {sizes}; {examples.dim} features; {len(examples.classes)} classes; python "
+          f"{platform.python_version()}, {', '.join(versions)}; {platform.node()}, "
+          f"{os.environ.get('EMOTION_NUM_THREADS') or 1} thread(s)", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

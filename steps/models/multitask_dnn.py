@@ -1,0 +1,68 @@
+"""The multitask DNN on utterance-level features (Tao, Liu & Zhao, ICASSP 2018, arXiv 1803.01122).
+
+As published: a trunk of 2 layers of 4096 ReLU; for each task a branch of 1024 ReLU and a softmax; loss weights
+emotion 1.0, speaker 0.3, gender 0.6. A single-task network is `tasks: {emotion: 1.0}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from steps.models.heads.branches import TaskBranches
+from utils.config import option
+
+
+@dataclass
+class MultitaskDnnConfig:
+    """Sizes and regularisation; the publication names no dropout, so 0 is as published."""
+
+    trunk: list[int] = option([4096, 4096], min=1, help="widths of the shared layers")
+    branch: list[int] = option([1024], min=1, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, help="task: weight of its loss")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="after each hidden layer")
+    input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
+    input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
+
+
+class MultitaskDnn(nn.Module):
+    """(N, F) features -> task -> (N, C) logits.
+
+    Args:
+        inputs: number of features F.
+        classes: task -> number of classes; tasks of the configuration that are not here are left out.
+        class_weights: task -> (C,) weights of the classes in the loss.
+    """
+
+    def __init__(self, inputs: int, classes: Mapping[str, int], config: MultitaskDnnConfig,
+                 class_weights: Mapping[str, Tensor] | None = None):
+        super().__init__()
+        self.noise = config.input_noise
+        layers: list[nn.Module] = [nn.Dropout(config.input_dropout)] if config.input_dropout > 0 else []
+        width = inputs
+        for size in config.trunk:
+            layers += [nn.Linear(width, size), nn.ReLU()]
+            if config.dropout > 0:
+                layers.append(nn.Dropout(config.dropout))
+            width = size
+        self.trunk = nn.Sequential(*layers)
+        self.heads = TaskBranches(width, {task: classes[task] for task in config.tasks if task in classes},
+                                  config.branch, config.tasks, config.dropout, class_weights)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """x (N, F) -> task -> logits (N, C)."""
+        if self.training and self.noise > 0:
+            x = x + self.noise * torch.randn_like(x)
+        return self.heads(self.trunk(x))
+
+    def loss(self, batch: Mapping[str, object]) -> dict[str, object]:
+        """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
+
+        Args:
+            batch: "x" (N, F); "targets": task -> (N,) class numbers, -1 = no label.
+        """
+        x, targets = batch["x"], batch["targets"]
+        return {**self.heads.loss(self.forward(x), targets), "items": x.shape[0]}  # type: ignore[arg-type,attr-defined]

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Train one subsystem: every normalisation, fold and seed is a task of its own. --help shows the options.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+usage() {
+  cat <<'END'
+Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [option ...] DATA OUT
+
+  --config NAME     conf/NAME.yaml, overlaid by the recipe's own: random_forest, linear_svm, dnn, multitask_dnn, ...
+  --features NAME   features in DATA/NAME
+  --protocol NAME   split in DATA/splits/NAME.tsv
+  --norms "N ..."   normalisations, one experiment each: global, speaker, none (default: global)
+  --seeds "S ..."   seeds (default: 0); a deterministic subsystem runs the first one only
+  --folds "F ..."   folds (default: all)
+  --set "KEY=VALUE ..."   over the configuration; NAME:KEY=VALUE concerns conf/NAME.yaml only
+  --permute-labels  shuffle the labels of train and dev, for the leak audit (variant norm-...+permuted)
+  --nj N            parallel tasks (default: 1)
+  --cmd CMD         how tasks are run (default: utils/job.sh)
+  --device D        auto, cpu or cuda (default: auto)
+  --processes N     processes that train one network together, by torchrun (default: 1)
+  --debug           show Python tracebacks
+
+OUT is exp/<subsystem>/<protocol>. Writes OUT/subsystem.json, OUT/log/ and, for each experiment,
+OUT/<variant>/fold<k>/seed<s>/ with config.yaml, log/curve.tsv, scores/{dev,test}.tsv and metrics.json.
+Finished experiments are kept, unfinished ones taken up at their checkpoint. Exit status 1 unless all are there.
+END
+}
+
+fail() {
+  printf 'error: train_subsystem.sh: %s\n' "$1" >&2
+  exit 2
+}
+
+config="" features="" protocol="" norms=global seeds=0 folds="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
+processes=1 permute=false positional=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --debug) export EMOTION_DEBUG=1; shift ;;
+    --permute-labels) permute=true; shift ;;
+    --config | --features | --protocol | --norms | --seeds | --folds | --set | --nj | --cmd | --device | --processes)
+      [ $# -ge 2 ] || fail "$1 needs a value"
+      printf -v "${1#--}" %s "$2"
+      shift 2
+      ;;
+    -*) fail "unknown option $1; see --help" ;;
+    *) positional+=("$1"); shift ;;
+  esac
+done
+for name in config features protocol; do
+  [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
+done
+[ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
+data=${positional[0]} out=${positional[1]%/}
+[[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || fail "--nj is '$nj'; accepted: 1 or more"
+[[ $processes =~ ^[1-9][0-9]{0,2}$ ]] || fail "--processes is '$processes'; accepted: 1 to 999"
+[[ $device =~ ^(auto|cpu|cuda)$ ]] || fail "--device is '$device'; accepted: auto, cpu, cuda"
+
+if [[ ":${PYTHONPATH:-}:" != *":$ROOT:"* ]]; then
+  # shellcheck source=path.sh
+  . "$ROOT/path.sh"
+fi
+
+# The path of job.sh may hold spaces; the words after it are options.
+case $cmd in
+  "$ROOT/utils/job.sh" | "$ROOT/utils/job.sh "*)
+    job=("$ROOT/utils/job.sh")
+    read -ra options <<<"${cmd#"$ROOT/utils/job.sh"}"
+    job+=("${options[@]}")
+    ;;
+  *) read -ra job <<<"$cmd" ;;
+esac
+
+plan=(python -m steps.experiments.plan --config "$config" --features "$features" --protocol "$protocol"
+  --norms "$norms" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
+if "$permute"; then plan+=(--permute-labels); fi
+tasks=$("${plan[@]}")
+
+run=(python)
+if [ "$processes" -gt 1 ]; then run+=(-m torch.distributed.run --standalone "--nproc-per-node=$processes"); fi
+"${job[@]}" --max-jobs-run "$nj" JOB=1:"$tasks" "$out/log/train.{JOB}.log" \
+  "${run[@]}" -m steps.experiments.run_task --device "$device" --data "$data" --out "$out" "$out/log/task.{JOB}.json"
+
+"${plan[@]}" --finish

@@ -1,0 +1,1 @@
+"""One trainer for every network: no knowledge of a particular model or corpus."""

@@ -1,0 +1,94 @@
+"""Options of the trainer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from utils.config import option
+from utils.errors import UsageError
+
+# Options that never change a score: a run may be resumed with other values of these.
+FREE_KEYS = ("checkpoint_every_seconds", "checkpoint_every_epochs", "checkpoint_every_batches", "tensorboard",
+             "keep_model")
+# Metrics of which less is better; of every other metric, more.
+MINIMISED = ("loss", "MAE", "error", "WER")
+
+
+@dataclass
+class OptimiserConfig:
+    """The optimiser and its learning rate at the schedule's factor 1."""
+
+    kind: str = option("adamw", choices=("adamw", "sgd"))
+    learning_rate: float = option(1e-4, min=0.0)
+    weight_decay: float = option(0.0, min=0.0)
+    momentum: float = option(0.9, min=0.0, max=1.0, help="of sgd")
+
+
+@dataclass
+class ScheduleConfig:
+    """How the learning rate changes; see schedule.factor."""
+
+    kind: str = option("constant", choices=("constant", "step", "cosine", "warmup"))
+    warmup_steps: int = option(0, min=0)
+    step_epochs: int = option(20, min=1)
+    step_factor: float = option(0.1, min=0.0, max=1.0)
+    final: float = option(0.0, min=0.0, max=1.0, help="cosine: factor at the end")
+
+
+@dataclass
+class TrainingConfig:
+    """How a network is trained.
+
+    The best epoch is the one with the best `metric` on the dev part; training stops when it has not improved for
+    `patience` epochs (0: never).
+    """
+
+    epochs: int = option(30, min=1)
+    batch_size: int = option(64, min=1, help="items a step over all processes")
+    patience: int = option(0, min=0, help="epochs without a better dev metric before training stops; 0: never stop")
+    metric: str = option("UA", choices=("UA", "WA", "MAF", "loss", "CCC", "MAE", "F1", "error", "WER"))
+    class_weights: str = option("balanced", choices=("balanced", "equal"))
+    clip_norm: float = option(5.0, min=0.0, help="largest norm of the gradient; 0: not clipped")
+    precision: str = option("auto", choices=("auto", "float32", "bf16"), help="auto: bf16 on a GPU, float32 on a CPU")
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    checkpoint_every_seconds: float = option(60.0, min=0.0, help="0: not by time")
+    checkpoint_every_epochs: int = option(0, min=0, help="0: not by epochs")
+    checkpoint_every_batches: int = option(0, min=0, help="0: not by batches")
+    tensorboard: bool = option(True)
+
+
+def identity(config: Any) -> dict[str, Any]:
+    """The options of a configuration (dataclass or mapping) that a result depends on: FREE_KEYS left out."""
+    plain = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[call-overload]
+    return {key: identity(value) if isinstance(value, dict) else value for key, value in plain.items()
+            if key not in FREE_KEYS}
+
+
+def first_difference(before: Any, now: Any, prefix: str = "") -> tuple[str, Any, Any] | None:
+    """The first key (dotted) in which two plain configurations differ, with both values; None if they are equal."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys([*now, *before]):
+            found = first_difference(before.get(key), now.get(key), f"{prefix}{key}.")
+            if found:
+                return found
+        return None
+    same = list(before) == list(now) if isinstance(before, (list, tuple)) and isinstance(now, (list, tuple)) \
+        else before == now
+    return None if same else (prefix.rstrip("."), before, now)
+
+
+def refuse(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> None:
+    """
+    Raises:
+        UsageError: the two configurations differ; names the key and both values.
+    """
+    difference = first_difference(before, now)
+    if difference:
+        key, old, new = difference
+        raise UsageError(f"{where} was made with {key} = {old}, now {key} = {new}: "
+                         "restore the value, or move that directory away")
