@@ -1,4 +1,4 @@
-"""A real Slurm on this machine, for tests: own munge key and socket, loopback only, up in a few seconds, no root needed.
+"""A real Slurm on this machine, for tests: own munge key and socket, loopback only, up in seconds, no root needed.
 
 As a script it runs one command inside the cluster and gives back that command's exit status:
 
