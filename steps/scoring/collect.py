@@ -1,0 +1,241 @@
+"""Find the experiments below exp/, check that their scores are whole and belong to the data set, and summarise them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steps.data.dataset import Dataset, Sequence, Split
+from steps.scoring.scores import Predictions, Scores, read_predictions, read_scores
+from steps.scoring.summary import Summary
+from utils.errors import UserError
+from utils.files import read_json
+
+PARTS = ("dev", "test")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One trained model: exp/<subsystem>/<protocol>/<variant>/fold<k>/seed<s>."""
+
+    path: Path
+    subsystem: str
+    variant: str
+    fold: int
+    seed: int
+
+    def scores(self, part: str) -> Path:
+        return self.path / "scores" / f"{part}.tsv"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json; {} where there is none."""
+        path = self.path / "metrics.json"
+        return read_json(path) if path.is_file() else {}
+
+
+@dataclass
+class System:
+    """All folds and seeds of one subsystem in one variant.
+
+    Attributes:
+        about: subsystem.json.
+    """
+
+    subsystem: str
+    variant: str
+    about: dict[str, Any] = field(default_factory=dict)
+    experiments: list[Experiment] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.subsystem}/{self.variant}"
+
+    @property
+    def folds(self) -> list[int]:
+        return sorted({experiment.fold for experiment in self.experiments})
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted({experiment.seed for experiment in self.experiments})
+
+
+def find_systems(exp: Path, protocol: str, permuted: bool = False) -> list[System]:
+    """Every system of a protocol below `exp`, sorted by name; the runs on permuted labels only if `permuted`.
+
+    Raises:
+        UserError: a planned fold or seed has no scores, or the folds of a system have different seeds.
+    """
+    systems = []
+    for directory in sorted(exp.glob(f"*/{_quote(protocol)}")):
+        systems += [system for system in systems_of(directory) if permuted == is_permuted(system)]
+    return systems
+
+
+def systems_of(directory: Path) -> list[System]:
+    """The variants below exp/<subsystem>/<protocol>. Raises UserError as `find_systems`."""
+    if not (directory / "subsystem.json").is_file():
+        return []
+    about = read_json(directory / "subsystem.json")
+    systems = []
+    for path in sorted(path for path in directory.iterdir() if path.is_dir()):
+        experiments = [Experiment(seed, directory.parent.name, path.name, int(seed.parent.name[4:]), int(seed.name[4:]))
+                       for seed in path.glob("fold*/seed*")
+                       if re.fullmatch(r"fold\d+/seed\d+", f"{seed.parent.name}/{seed.name}")]
+        if experiments:
+            experiments.sort(key=lambda experiment: (experiment.fold, experiment.seed))
+            systems.append(System(directory.parent.name, path.name, about, experiments))
+    for system in systems:
+        check_complete(system, directory)
+    absent = sorted(set(about.get("variants", ())) - {system.variant for system in systems})
+    if absent:
+        raise UserError(f"{directory}: {absent[0]} is planned but not trained; run the training stage again")
+    return systems
+
+
+def check_complete(system: System, directory: Path) -> None:
+    """Every fold has every seed, each with scores, and what subsystem.json plans is there."""
+    folds, seeds = set(system.folds), set(system.seeds)
+    if system.variant in system.about.get("variants", ()):
+        folds |= set(system.about.get("folds", ()))
+        seeds |= set(system.about.get("seeds", ()))
+    done = {(experiment.fold, experiment.seed) for experiment in system.experiments
+            if experiment.scores("test").is_file() or experiment.scores("dev").is_file()}
+    for fold in sorted(folds):
+        for seed in sorted(seeds):
+            if (fold, seed) not in done:
+                raise UserError(f"{directory}/{system.variant}: fold{fold}/seed{seed} has no scores; "
+                                "run the training stage again")
+
+
+def is_permuted(system: System) -> bool:
+    """Whether the system was trained on permuted labels."""
+    return bool(system.about.get("permuted")) or "permuted" in system.variant.split("+")[1:]
+
+
+def expected_units(data: Dataset, split: Split, fold: int, part: str) -> list[str]:
+    """Sorted ids of what carries a label in one part: utterances, dialogues or sessions."""
+    return sorted({data.unit_of(key) for key in split.ids(fold, part)})
+
+
+def speaker_of_unit(data: Dataset, unit: str) -> str | None:
+    """The speaker of a unit; of a dialogue of several, their names joined; None where one is unknown."""
+    speakers = {data.items[key].speaker for key in data.units[unit]}
+    return None if None in speakers else "+".join(sorted(str(speaker) for speaker in speakers))
+
+
+def read_part(data: Dataset, split: Split, experiment: Experiment, part: str) -> Scores | Predictions:
+    """Read one score file and check it against the data set.
+
+    Raises:
+        UserError: an item is missing, foreign or twice; a class, label or number of frames differs.
+    """
+    path = experiment.scores(part)
+    found: Scores | Predictions = read_scores(path) if data.task == "classification" else read_predictions(path)
+    expected = expected_units(data, split, experiment.fold, part)
+    have = sorted(set(found.ids))
+    if have != expected:
+        missing, foreign = sorted(set(expected) - set(have)), sorted(set(have) - set(expected))
+        what = f"{missing[0]} is missing" if missing else f"{foreign[0]} does not belong to the part"
+        raise UserError(f"{path}: {what} ({len(missing)} missing, {len(foreign)} foreign of {len(expected)} in {part} "
+                        f"of {split.name}, fold {experiment.fold}); run the training stage again")
+    if isinstance(found, Scores):
+        if found.classes != data.classes:
+            raise UserError(f"{path}: classes {', '.join(found.classes)}, the data set has {', '.join(data.classes)}")
+        if part == "dev" and "permuted" in experiment.variant:
+            return found
+        for key, label in zip(found.ids, found.labels, strict=True):
+            if label != data.unit_label(key):
+                raise UserError(f"{path}: {key} is labelled {label!r}, in the data set {data.unit_label(key)!r}")
+    else:
+        check_numbers(path, data, found)
+    return found
+
+
+def check_numbers(path: Path, data: Dataset, found: Predictions) -> None:
+    """Labels of a regression equal the data set's, frame by frame (in float32).
+
+    Raises:
+        UserError: naming the item.
+    """
+    ids = np.array(found.ids, dtype=object)
+    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else np.zeros(0, dtype=int)
+    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(ids)], strict=True):
+        key, label = found.ids[start], data.unit_label(found.ids[start])
+        if isinstance(label, Sequence) != (found.frames is not None) and label is not None:
+            raise UserError(f"{path}: {key} needs " + ("one row a frame" if found.frames is None else "one row"))
+        values = np.array(label.values if isinstance(label, Sequence) else [np.nan if label is None else label],
+                          dtype=np.float64)
+        mine = found.labels[start:end]
+        if label is None:
+            if not np.isnan(mine).all():
+                raise UserError(f"{path}: {key} has a label, in the data set it has none")
+        elif len(mine) != len(values) or not np.allclose(mine, values, rtol=1e-6, atol=1e-6):
+            raise UserError(f"{path}: the label of {key} is not the data set's"
+                            + (f" ({len(mine)} frames, not {len(values)})" if len(mine) != len(values) else ""))
+
+
+def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[Summary, dict[str, int]]:
+    """Counts of one part over folds and seeds, and {"items", "unlabelled", "prior"}: items of a seed pooled over
+    folds, those without label, those scored by the class prior because they have no features."""
+    summary = Summary(len(data.classes), data.info.get("threshold") if data.task == "regression" else None)
+    speakers = {unit: speaker_of_unit(data, unit) for unit in data.units}
+    counted = {"items": 0, "unlabelled": 0, "prior": 0}
+    for experiment in system.experiments:
+        found = read_part(data, split, experiment, part)
+        key, names = (experiment.fold, experiment.seed), [speakers[name] for name in found.ids]
+        if isinstance(found, Scores):
+            references = found.references
+            summary.add_decisions(key, names, references, found.decisions)
+            unlabelled = int((references < 0).sum())
+        else:
+            summary.add_predictions(key, names, found.labels, found.predictions)
+            unlabelled = len({name for name, y in zip(found.ids, found.labels.tolist(), strict=True) if y != y})
+        if experiment.seed == system.seeds[0]:
+            counted["items"] += len(set(found.ids))
+            counted["unlabelled"] += unlabelled
+            counted["prior"] += len(set(experiment.metrics.get("prior_scored", ())) & set(found.ids))
+    return summary, counted
+
+
+def errors(data: Dataset, split: Split, system: System, limit: int) -> list[dict[str, Any]]:
+    """The most confident wrong decisions on test over all folds, mean posterior over seeds; most confident first."""
+    wrong = []
+    for fold in system.folds:
+        runs = [read_part(data, split, experiment, "test") for experiment in system.experiments
+                if experiment.fold == fold]
+        scores = [run for run in runs if isinstance(run, Scores)]
+        if not scores:
+            return []
+        posterior = np.mean([np.exp(run.logp) for run in scores], axis=0)
+        decision, reference = posterior.argmax(axis=1), scores[0].references
+        for row in np.flatnonzero((reference >= 0) & (decision != reference)).tolist():
+            wrong.append({"id": scores[0].ids[row], "fold": fold, "label": data.classes[reference[row]],
+                          "decision": data.classes[decision[row]], "posterior": float(posterior[row, decision[row]]),
+                          "posterior_of_label": float(posterior[row, reference[row]])})
+    return sorted(wrong, key=lambda error: (-round(error["posterior"], 6), error["id"]))[:limit]
+
+
+def curves(system: System) -> Iterator[tuple[Experiment, list[str], np.ndarray]]:
+    """(experiment, column names, values (epochs, columns)) of each log/curve.tsv; a damaged one is left out."""
+    for experiment in system.experiments:
+        path = experiment.path / "log" / "curve.tsv"
+        if not path.is_file():
+            continue
+        lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
+        try:
+            values = np.array(lines[1:], dtype=np.float64)
+        except ValueError:
+            continue
+        if values.ndim == 2 and values.shape[1] == len(lines[0]):
+            yield experiment, lines[0], values
+
+
+def _quote(text: str) -> str:
+    """`text` as a glob pattern that matches only itself."""
+    return re.sub(r"([*?\[])", r"[\1]", text)

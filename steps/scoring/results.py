@@ -1,0 +1,237 @@
+"""RESULTS.json and the tables made from it.
+
+RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A row:
+    corpus, protocol, subsystem, variant, part, text_source     what was scored (the key)
+    task, unit, classes, folds, seeds, items, speakers          how much
+    marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalisation", ...
+    primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
+    metrics      mean over seeds of the scores pooled over folds; sd over seeds; intervals, or no_intervals: why not
+    fold_scores  {fold: metrics}; per_class {recall, precision, f1}
+    paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself
+    commit, command, summary (see steps/scoring/summary.py), from which all figures are computed again
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from steps.scoring.summary import Summary, compare, figures
+from utils.errors import UserError
+from utils.files import atomic_open
+
+KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source")
+ABOUT = "Written by steps/score.sh; steps/recompute_results.sh computes every figure again from the summaries."
+SMALL = 500 * 1024  # bytes
+
+Row = dict[str, Any]
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row.get(name) or "") for name in KEY)
+
+
+def load(path: Path) -> list[Row]:
+    """The rows of a RESULTS.json; [] where there is none.
+
+    Raises:
+        UserError: not such a file.
+    """
+    if not path.is_file():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows = content["rows"]
+        for row in rows:
+            key_of(row)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no table of results ({error}); restore it with git checkout") from error
+    return rows
+
+
+def dump(rows: Iterable[Row]) -> str:
+    """RESULTS.json as text, one row a line."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in sorted(rows, key=key_of)]
+    return f'{{"about": {json.dumps(ABOUT)},\n "rows": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def save(path: Path, rows: Iterable[Row]) -> None:
+    text = dump(rows)
+    if len(text.encode()) > SMALL:
+        print(f"warning: {path} takes {len(text.encode()) // 1024} KiB; git will keep every version of it", flush=True)
+    with atomic_open(path) as stream:
+        stream.write(text)
+
+
+def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """New rows take the place of old ones with the same key; the others stay. One best a protocol."""
+    merged = {key_of(row): row for row in old} | {key_of(row): row for row in new}
+    return decide(list(merged.values()))
+
+
+def main_metric(row: Mapping[str, Any]) -> str:
+    """The metric by which systems are ordered."""
+    if row["task"] == "classification":
+        return "MAF"
+    return "CCC" if row["metrics"].get("CCC") is not None else "MAE"
+
+
+def quality(row: Mapping[str, Any]) -> float:
+    """Larger is better; -inf without labels."""
+    name = main_metric(row)
+    value = row["metrics"].get(name)
+    return float("-inf") if value is None else -value if name == "MAE" else value
+
+
+def decide(rows: list[Row]) -> list[Row]:
+    """Set `best_on_dev`, and sort. At most one row a protocol and part may be primary.
+
+    Raises:
+        UserError: two primaries.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["corpus"], row["protocol"]), []).append(row)
+    for (corpus, protocol), group in groups.items():
+        dev = sorted((row for row in group if row["part"] == "dev"), key=lambda row: (-quality(row), key_of(row)))
+        best = dev[0] if dev and quality(dev[0]) > float("-inf") else None
+        for row in group:
+            row["best_on_dev"] = best is not None and (row["subsystem"], row["variant"]) == (
+                best["subsystem"], best["variant"])
+        primary = [row for row in group if row.get("primary") and row["part"] == "test"]
+        if len(primary) > 1:
+            raise UserError(f"{corpus}, {protocol}: {primary[0]['subsystem']} and {primary[1]['subsystem']} are both "
+                            "primary; dev declares exactly one fusion")
+    return sorted(rows, key=key_of)
+
+
+def summary_of(row: Mapping[str, Any]) -> Summary:
+    return Summary.from_json(row["summary"], len(row["classes"]))
+
+
+def recompute(row: Mapping[str, Any]) -> Row:
+    """The row with every figure computed again from its summary."""
+    kept = {name: value for name, value in row.items() if name not in (
+        "metrics", "sd", "intervals", "no_intervals", "fold_scores", "per_class", "summary", "paired")}
+    return {**kept, **figures(summary_of(row)), "summary": row["summary"]}
+
+
+def reference_of(rows: Sequence[Row], row: Mapping[str, Any], reference: str | None) -> Row | None:
+    """The row that `row` is compared with: the subsystem `reference` in the same variant, else in its best by dev; or,
+    without a name, the best system by dev."""
+    rivals = [other for other in rows if all(other[name] == row[name] for name in ("corpus", "protocol", "part"))]
+    if reference is None:
+        found = [other for other in rivals if other.get("best_on_dev")]
+    else:
+        named = [other for other in rivals if reference in (other["subsystem"], f"{other['subsystem']}/"
+                                                            f"{other['variant']}")]
+        found = [other for other in named if other["variant"] == row["variant"]] or named
+    return None if not found or found[0] is row or key_of(found[0]) == key_of(row) else found[0]
+
+
+def add_paired(rows: Sequence[Row], reference: str | None = None, only: Iterable[Row] | None = None) -> None:
+    """Set `paired` of each row (of `only`)."""
+    for row in rows if only is None else only:
+        row.pop("paired", None)
+        other = reference_of(rows, row, reference)
+        tests = compare(summary_of(row), summary_of(other)) if other is not None else None
+        if other is not None and tests is not None:
+            row["paired"] = {"reference": f"{other['subsystem']}/{other['variant']}", **tests}
+            if reference is not None:
+                row["paired"]["named"] = reference
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+def markdown(rows: Sequence[Row], title: str) -> str:
+    """RESULTS.md."""
+    lines = [f"# Results: {title}", "",
+             "Made from RESULTS.json by `steps/recompute_results.sh`; do not edit. Percent (CCC, MAE and RMSE as they "
+             "are), pooled over folds, mean over seeds ± standard deviation over seeds, with 95 % intervals by "
+             "bootstrap over speakers. **Bold**: best on dev, where everything is chosen.", ""]
+    for part in ("test", "dev"):
+        text = tables(rows, part)
+        if text:
+            lines += [f"## {part.capitalize()}", "", text, ""]
+    commands = sorted({row["command"] for row in rows if row.get("command")})
+    if commands:
+        lines += ["## Commands", "", *(f"    {command}" for command in commands), ""]
+    return "\n".join(lines)
+
+
+def tables(rows: Sequence[Row], part: str = "test") -> str:
+    """One table a corpus and protocol, as Markdown."""
+    blocks = []
+    for corpus, protocol in sorted({(row["corpus"], row["protocol"]) for row in rows if row["part"] == part}):
+        group = [row for row in rows if (row["corpus"], row["protocol"], row["part"]) == (corpus, protocol, part)]
+        blocks.append(table(group))
+    return "\n\n".join(blocks)
+
+
+def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    order = ("MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", "F1")
+    present = {name for row in rows for name in row["metrics"]}
+    return [name for name in order if name in present]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Rows of one corpus, protocol and part."""
+    names, first = metric_names(rows), rows[0]
+    speakers = {row["speakers"] for row in rows}
+    about = f"{first['corpus']}, {first['protocol']}: {first['items']} {first['unit']}s"
+    if len(speakers) == 1 and first["speakers"]:
+        about += f" of {first['speakers']} speakers"
+    reasons = sorted({row["no_intervals"] for row in rows if row.get("no_intervals")})
+    about += "".join(f"; no intervals: {reason}" for reason in reasons)
+    reference = sorted({row["paired"]["reference"] for row in rows if row.get("paired")})
+    paired = bool(reference)
+    head = ["subsystem", "variant", *names, *(["p"] if paired else []), "seeds", "marks", "commit"]
+    lines = [about + (f". p: {_main(rows)} against {' or '.join(reference)}, sign-flip test over speakers." if paired
+                      else "."), "",
+             "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in sorted(rows, key=lambda row: (-quality(row), key_of(row))):
+        name = f"**{escape(row['subsystem'])}**" if row.get("best_on_dev") else escape(row["subsystem"])
+        name += " (primary)" if row.get("primary") else ""
+        cells = [name, escape(row["variant"]), *(cell(row, metric) for metric in names)]
+        if paired:
+            cells.append(p_value(row, _main(rows)))
+        cells += [" ".join(map(str, row["seeds"])), escape(", ".join(row["marks"])), row["commit"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(row: Mapping[str, Any], metric: str) -> str:
+    """`57.1 ± 0.4 [54.2, 60.1]`."""
+    value = row["metrics"].get(metric)
+    if value is None:
+        return "–"
+    show = shown(metric)
+    text = show(value)
+    if row["sd"].get(metric) is not None:
+        text += f" ± {show(row['sd'][metric])}"
+    if row["intervals"].get(metric):
+        text += f" [{show(row['intervals'][metric][0])}, {show(row['intervals'][metric][1])}]"
+    return text
+
+
+def shown(metric: str) -> Any:
+    """How a value of a metric is written: percent with one digit, or three digits."""
+    return (lambda value: f"{value:.3f}") if metric in ("CCC", "MAE", "RMSE") else (lambda value: f"{100 * value:.1f}")
+
+
+def p_value(row: Mapping[str, Any], metric: str) -> str:
+    test = row.get("paired", {}).get(metric)
+    if test is None or test["p"] is None:
+        return ""
+    return "< 0.001" if test["p"] < 0.001 else f"{test['p']:.3f}"
+
+
+def escape(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _main(rows: Sequence[Row]) -> str:
+    return main_metric(rows[0])

@@ -1,0 +1,156 @@
+"""Score every trained subsystem of a protocol: check its score files, pool over folds, write RESULTS.{json,md}.
+
+What RESULTS.json holds of other protocols, subsystems or variants stays. Writes EXP/scored/<protocol>.json last, with
+the rows of this run, which the report reads. The runs on permuted labels are left out; the leak audit reads those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError, run_main
+from utils.files import ROOT, write_json, write_text
+
+if TYPE_CHECKING:
+    from steps.data.dataset import Dataset, Split
+    from steps.scoring.collect import System
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    from steps.data.dataset import Dataset
+    from steps.scoring import results
+    from steps.scoring.collect import find_systems
+
+    data = Dataset.open(arguments.data)
+    split = data.split(arguments.protocol)
+    systems = find_systems(arguments.exp, arguments.protocol)
+    if not systems:
+        raise UserError(f"{arguments.exp} has no trained subsystem of protocol {arguments.protocol}; "
+                        "run the training stages first")
+    json_path = arguments.results.with_name(arguments.results.name + ".json")
+    old = results.load(json_path)
+    rows = [row for system in systems for row in rows_of(data, split, system)]
+    tell_lost_seeds(old, rows)
+    merged = results.merge(old, rows)
+    mine = {results.key_of(row) for row in rows}
+    affected = [row for row in merged if (row["corpus"], row["protocol"]) == (data.name, split.name)]
+    results.add_paired(affected, arguments.reference)
+    results.save(json_path, merged)
+    write_text(arguments.results.with_name(arguments.results.name + ".md"),
+               results.markdown(merged, title_of(arguments.results)))
+    print(results.tables(affected, "test") or results.tables(affected, "dev"))
+    write_json(arguments.exp / "scored" / f"{split.name}.json",
+               {"corpus": data.name, "protocol": split.name, "results": str(json_path),
+                "rows": [row for row in affected if results.key_of(row) in mine]})
+    return 0
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("score.sh", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocol", required=True)
+    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
+                        help="write STEM.json and STEM.md (%(default)s)")
+    parser.add_argument("--reference", metavar="SUBSYSTEM[/VARIANT]",
+                        help="the system that all are tested against, in the same variant where it has that; "
+                             "default: the best on dev")
+    parser.add_argument("data", type=Path, metavar="DATA")
+    parser.add_argument("exp", type=Path, metavar="EXP")
+    return parser.parse_args(argv)
+
+
+def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]:
+    """The rows of one system: dev and test."""
+    from steps.scoring.collect import PARTS, expected_units, summarise
+    from steps.scoring.summary import figures
+
+    rows = []
+    for part in PARTS:
+        if not any(expected_units(data, split, fold, part) for fold in system.folds):
+            continue
+        summary, counted = summarise(data, split, system, part)
+        rows.append({
+            "corpus": data.name, "protocol": split.name, "subsystem": system.subsystem, "variant": system.variant,
+            "part": part, "text_source": system.about.get("text_source"), "task": data.task, "unit": data.unit,
+            "classes": data.classes, "folds": system.folds, "seeds": system.seeds, "items": counted["items"],
+            "speakers": summary.known_speakers, "marks": marks_of(data, split, system, counted),
+            "primary": bool(system.about.get("primary", False)), "best_on_dev": False, "commit": commit(),
+            "command": command(split.name, system), **figures(summary), "summary": summary.to_json()})
+    return rows
+
+
+def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int]) -> list[str]:
+    """What a reader must know beside the figures."""
+    info, marks = data.info, []
+    if info.get("synthetic"):
+        marks.append("synthetic")
+    if info.get("size", "full") != "full":
+        marks.append(f"size {info['size']}")
+    if info.get("missing"):
+        marks.append("partial corpus")
+    if not info.get("speakers_known", True):
+        marks.append("speakers unknown")
+    if split.speaker_overlap:
+        marks.append("speaker overlap")
+    if "norm-speaker" in system.variant.split("+"):
+        marks.append("per-speaker normalisation")
+    if system.folds != split.folds:
+        marks.append(f"{len(system.folds)} of {len(split.folds)} folds")
+    if counted["prior"]:
+        marks.append(f"{counted['prior']} items scored by prior")
+    if counted["unlabelled"]:
+        marks.append("unlabelled, no metrics" if counted["unlabelled"] == counted["items"]
+                     else f"{counted['unlabelled']} items unlabelled")
+    return marks
+
+
+def tell_lost_seeds(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> None:
+    """A row that had more seeds than it has now is replaced, but not in silence."""
+    from steps.scoring.results import key_of
+
+    before = {key_of(row): row["seeds"] for row in old}
+    for row in new:
+        lost = sorted(set(before.get(key_of(row), ())) - set(row["seeds"]))
+        if lost and row["part"] == "test":
+            print(f"note: {row['subsystem']}/{row['variant']} had seeds {before[key_of(row)]} in the committed results "
+                  f"and has {row['seeds']} now; git keeps the former", file=sys.stderr)
+
+
+def commit() -> str:
+    """Short hash of the checkout, with "+" where code or configuration differ from it; "" outside git."""
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        head = git("rev-parse", "--short=10", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!*.md", ":!*RESULTS.json")
+    except OSError:
+        return ""
+    return head + ("+" if head and changed else "")
+
+
+def command(protocol: str, system: System) -> str:
+    """The recipe's command that gives this row (where the corpus lies is the reader's own)."""
+    recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
+    name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
+    words = [f"{name}/run.sh", "--protocol", protocol, "--seeds", " ".join(map(str, system.seeds))]
+    return shlex.join(words)
+
+
+def title_of(results: Path) -> str:
+    """egs/<corpus>/<system> of the recipe, else the directory's name."""
+    directory = results.resolve().parent
+    return str(directory.relative_to(ROOT)) if directory.is_relative_to(ROOT) else directory.name
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
