@@ -40,7 +40,7 @@ def why_pip_failed(log: str) -> str:
     built = re.search(r"(?:Failed to build|Could not build wheels for|Failed building wheel for|Failed to build "
                       r"installable wheels for [^(\n]*\()\s*'?([\w.-]+)", log)
     if built:
-        cause = _last(r"^\s*(?:error|fatal error|\S+: error|\w*Error): ?([^\n]+)", log)
+        cause = _last(r"^\s*(?:\S+: )?(?:fatal )?\w*[eE]rror: ?([^\n]+)", log)
         return f"{built[1]}: there is no wheel for this Python and platform, and building it from source failed" \
                + (f" ({cause})" if cause else "")
     if network:
