@@ -157,6 +157,9 @@ class ArrayBackend:
                 array.id = self.queue.submit(script, array, submit_options(self.config, self.job), self.job.parallel,
                                              output, self.lock)
                 break
+            except Refused:
+                self._withdraw(files, array)
+                raise
             except Unreachable as error:
                 # Taken or not? The name tells, once the scheduler answers again.
                 time.sleep(2 ** attempt * 0.5)
@@ -166,6 +169,17 @@ class ArrayBackend:
                 if attempt == SUBMIT_ATTEMPTS:
                     raise Refused(f"{self.queue.kind} does not answer: {error}") from error
         save(files, self.queue.kind, self.arrays)
+
+    def _withdraw(self, files: JobFiles, array: Array) -> None:
+        """Forget an array that was refused; what else is at the scheduler stays there for the next attempt."""
+        refused, self.arrays = [array], self.arrays[:-1]
+        for suffix in ("tasks", "sh"):
+            files.path(f"{array.name}.{suffix}").unlink(missing_ok=True)
+        self.open = {task: place for task, place in self.open.items() if place[0] not in refused}
+        if self.open:
+            save(files, self.queue.kind, self.arrays)
+        else:
+            forget(files)
 
     def _script(self, files: JobFiles, spec_path: Path, table: Path) -> bytes:
         """The batch script. Bytes, since paths are bytes."""
@@ -191,8 +205,9 @@ class ArrayBackend:
         """Remove tables, scripts and the scheduler's own output of finished tasks."""
         for array in self.arrays:
             for row, task in enumerate(array.tasks, 1):
-                if files.finished(task):
-                    self._output(files, array, row).unlink(missing_ok=True)
+                output = self._output(files, array, row)
+                if files.finished(task) or (output.exists() and not output.stat().st_size):
+                    output.unlink(missing_ok=True)
             for suffix in ("tasks", "sh"):
                 files.path(f"{array.name}.{suffix}").unlink(missing_ok=True)
         self.arrays = []

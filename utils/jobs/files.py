@@ -124,9 +124,9 @@ class JobFiles:
         return self.directory / f"{self.log(index).name}.lock"
 
     def marker(self, index: int) -> Path:
-        """Marker of a finished task: its name says N, the arguments and the stage's inputs."""
+        """Marker of a finished task: its name says which of N, the log's name, the arguments and the stage's inputs."""
         argv = [fill(word, index) for word in self.spec.argv]
-        content = json.dumps([self.spec.tasks, argv, self.spec.stage_inputs])
+        content = json.dumps([index, self.spec.tasks, self.name, argv, self.spec.stage_inputs])
         return self.directory / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
 
     def own_files(self, index: int) -> dict[str, str]:
