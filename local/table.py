@@ -18,29 +18,20 @@ from typing import Any
 
 from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, safe_ids
 from utils.errors import UserError
-from utils.folds import carve_dev, default_protocols, group_folds
+from utils.folds import table_protocols
 
 HEAD = ("classes", "label", "task", "unit", "language", "source")
 COLUMNS = ("id", "path", "features", "start", "end", "part", "fold", "frame_shift")
 Protocols = Callable[[Sequence[Row]], list[Protocol]]
 
 
-def load(table: Path, corpus_dir: Path | None, name: str) -> tuple[Corpus, list[Row], Protocols]:
+def load_table(table: Path, corpus_dir: Path | None, name: str) -> tuple[Corpus, list[Row], Protocols]:
     """
     Raises:
         UserError: naming file and line.
     """
-    try:
-        lines = table.read_text(encoding="utf-8-sig").replace("\r\n", "\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{table}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    head: dict[str, str] = {}
-    first = 0
-    while first < len(lines) and (lines[first].startswith("#") or not lines[first].strip()):
-        key, colon, value = (text.strip() for text in lines[first].lstrip("# ").partition(":"))
-        if colon and key not in HEAD and (near := difflib.get_close_matches(key, HEAD, n=1, cutoff=0.8)):
-            raise UserError(f"{table}, line {first + 1}: unknown setting {key!r}; did you mean {near[0]}?")
-        head[key], first = value, first + 1
+    lines = _lines(table)
+    head, first = _head(table, lines)
     label, columns = head.get("label", "emotion"), lines[first].split("\t") if first < len(lines) else []
     for needed in ("path", label):
         if needed not in columns and not (needed == "path" and "features" in columns):
@@ -69,7 +60,26 @@ def load(table: Path, corpus_dir: Path | None, name: str) -> tuple[Corpus, list[
              for column in ("part", "fold")}
     if wrong := next((r for r in records if r.get("part", "train") not in PARTS), None):
         raise UserError(f"{wrong['where']}: part is {wrong['part']!r}; accepted: {', '.join(PARTS)}")
-    return corpus, rows, lambda chosen: _protocols(chosen, given["part"], given["fold"], label)
+    return corpus, rows, lambda chosen: table_protocols(chosen, given["part"], given["fold"], label)
+
+
+def _lines(table: Path) -> list[str]:
+    try:
+        return table.read_text(encoding="utf-8-sig").replace("\r\n", "\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{table}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+
+
+def _head(table: Path, lines: list[str]) -> tuple[dict[str, str], int]:
+    """The settings before the header line, and that line's index."""
+    head: dict[str, str] = {}
+    first = 0
+    while first < len(lines) and (lines[first].startswith("#") or not lines[first].strip()):
+        key, colon, value = (text.strip() for text in lines[first].lstrip("# ").partition(":"))
+        if colon and key not in HEAD and (near := difflib.get_close_matches(key, HEAD, n=1, cutoff=0.8)):
+            raise UserError(f"{table}, line {first + 1}: unknown setting {key!r}; did you mean {near[0]}?")
+        head[key], first = value, first + 1
+    return head, first
 
 
 def _row(record: dict[str, Any], derived: str, base: Path) -> Row:
@@ -87,15 +97,3 @@ def _row(record: dict[str, Any], derived: str, base: Path) -> Row:
     fields = {key: value for key, value in record.items() if key not in (*COLUMNS, "where")}
     return Row(record.get("id", derived), paths.get("path"), number("start") or 0.0, number("end"), fields,
                paths.get("features"), number("frame_shift"), record["where"])
-
-
-def _protocols(rows: Sequence[Row], part: dict[str, str], fold: dict[str, str], label: str) -> list[Protocol]:
-    found = []
-    if parts := {row.id: part[row.id] for row in rows if row.id in part}:
-        carved = "" if "dev" in parts.values() else "; dev is carved out of its train part"
-        parts = carve_dev(parts, rows, label) if carved else parts
-        found.append(Protocol("official", [parts], f"the table's parts{carved}"))
-    if folds := {row.id: fold[row.id] for row in rows if row.id in fold}:
-        k = len(set(folds.values()))
-        found.append(group_folds("official_folds", rows, folds, k, "the table's folds; dev is the next fold"))
-    return found or default_protocols(rows, label)

@@ -94,6 +94,24 @@ def carve_dev(parts: Mapping[str, str], rows: Sequence[Row], label: str = "emoti
     return {key: "dev" if groups.get(key) in dev else part for key, part in parts.items()}
 
 
+def table_protocols(rows: Sequence[Row], part: Mapping[str, str], fold: Mapping[str, str],
+                    label: str = "emotion") -> list[Protocol]:
+    """Protocols that a table gives itself: `official` from parts, `official_folds` from fold names; else the default.
+
+    Args:
+        part: {id: train, dev or test}. fold: {id: the fold whose test part it is in}. Both may be empty.
+    """
+    found = []
+    if parts := {row.id: part[row.id] for row in rows if row.id in part}:
+        carved = "" if "dev" in parts.values() else "; dev is carved out of its train part"
+        parts = carve_dev(parts, rows, label) if carved else parts
+        found.append(Protocol("official", [parts], f"the table's parts{carved}"))
+    if folds := {row.id: fold[row.id] for row in rows if row.id in fold}:
+        k = len(set(folds.values()))
+        found.append(group_folds("official_folds", rows, folds, k, "the table's folds; dev is the next fold"))
+    return found or default_protocols(rows, label)
+
+
 def default_protocols(rows: Sequence[Row], label: str = "emotion") -> list[Protocol]:
     """The most honest protocol that a corpus without a published one allows.
 

@@ -57,7 +57,7 @@ def audio_info(path: str | Path) -> AudioInfo:
         raise UserError(f"{name}: the file is empty (0 bytes)")
     promised = _promised_wav_bytes(path)
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(os.fsencode(path))
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
         raise UserError(f"{name}: not audio that can be read ({_reason(error)})") from error
     if promised is not None and promised > size:
@@ -82,7 +82,7 @@ def read_audio(path: str | Path, start: float = 0.0, duration: float | None = No
     if duration is None:
         audio_info(path)  # nobody has held the header against the file yet
     try:
-        with soundfile.SoundFile(str(path)) as stream:
+        with soundfile.SoundFile(os.fsencode(path)) as stream:
             rate, channels = stream.samplerate, stream.channels
             first = round(start * rate)
             wanted = stream.frames - first if duration is None else round(duration * rate)

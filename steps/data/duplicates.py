@@ -23,11 +23,17 @@ NOISE = 1e-3  # energy of the difference over that of the signal (-30 dB); two t
 
 @dataclass(frozen=True)
 class Print:
-    """What is kept of an utterance's samples. envelope: mean magnitude of 32 stretches; None for silence."""
+    """What is kept of an utterance's samples (or given features).
+
+    Attributes:
+        envelope: of audio, see `envelope`; None is compared by its hash alone.
+        silent: every sample is 0; never compared.
+    """
 
     hash: str
     samples: int
-    envelope: numpy.ndarray | None
+    envelope: numpy.ndarray | None = None
+    silent: bool = False
 
 
 def envelope(values: numpy.ndarray) -> numpy.ndarray | None:
@@ -51,9 +57,9 @@ def find_identical(prints: Mapping[str, Print], read: Callable[[str], numpy.ndar
     by_hash: dict[str, list[str]] = defaultdict(list)
     by_length: dict[int, list[str]] = defaultdict(list)
     for key, seen in sorted(prints.items()):
-        if seen.envelope is not None:
+        if not seen.silent:
             by_hash[seen.hash].append(key)
-            if len(by_hash[seen.hash]) == 1:
+            if len(by_hash[seen.hash]) == 1 and seen.envelope is not None:
                 by_length[seen.samples].append(key)
     for keys in by_length.values():
         shapes = numpy.stack([prints[key].envelope for key in keys])  # (N, SEGMENTS)

@@ -62,12 +62,12 @@ def load_source(args: argparse.Namespace) -> Source:
     directory = Path(os.path.abspath(args.corpus_dir)) if args.corpus_dir else None
     if directory is not None and not directory.is_dir():
         raise UsageError(f"--corpus-dir {args.corpus_dir}: no such directory")
-    if hasattr(module, "load"):
+    if hasattr(module, "load_table"):
         if not args.table:
             raise UsageError(f"{name} needs --table FILE.tsv")
         if not Path(args.table).is_file():
             raise UsageError(f"--table {args.table}: no such file")
-        corpus, rows, protocols = module.load(Path(args.table), directory, Path(os.path.abspath(args.data)).name)
+        corpus, rows, protocols = module.load_table(Path(args.table), directory, Path(os.path.abspath(args.data)).name)
         return Source(corpus, rows, protocols)
     if args.table:
         raise UsageError(f"--table does not go with {name}; leave out --corpus")
@@ -87,7 +87,7 @@ def _import(name: str) -> Any:
         near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"no corpus module {name}; {hint}there are: {', '.join(known)}") from error
-    if not hasattr(module, "load") and not all(hasattr(module, part) for part in ("CORPUS", "rows", "protocols")):
+    if not hasattr(module, "load_table") and not all(hasattr(module, part) for part in ("CORPUS", "rows", "protocols")):
         raise UsageError(f"{name} is no corpus module: it must define CORPUS, rows and protocols (utils/corpus.py)")
     return module
 

@@ -68,7 +68,8 @@ def decode(item: Item) -> Decoded:
     silent = item.path is not None and not values.any()
     warning = f"{name}: {item.id} is digital silence (every sample is 0)" if silent else ""
     digest = hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest()
-    return Decoded(Print(digest, len(values), envelope(values)), warning=warning)
+    shape = envelope(values) if item.path is not None else None
+    return Decoded(Print(digest, len(values), shape, silent), warning=warning)
 
 
 def check_sequences(data: Dataset) -> list[str]:

@@ -1,0 +1,66 @@
+"""The reader: light to import, and clear about what is not there."""
+
+import subprocess
+import sys
+
+import pytest
+
+from steps.data.dataset import Dataset, Item, Split
+from steps.data.splits import check_split
+from utils.errors import UserError
+
+
+def test_opening_a_data_set_imports_nothing_heavy():
+    code = ("import sys, steps.data.dataset, steps.data.prepare, steps.data.validate\n"
+            "print([m for m in ('torch', 'lhotse', 'numpy', 'scipy', 'soundfile') if m in sys.modules])")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_damaged_data_set_says_what_to_do(tmp_path):
+    (tmp_path / "corpus.json").write_text('{"label": "emotion"}')
+    (tmp_path / "cuts.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(UserError, match=r"cuts\.jsonl\.gz is damaged .* run steps/prepare_data.sh again"):
+        _ = Dataset.open(tmp_path).items
+    with pytest.raises(UserError, match="has no protocol 'x'; it has none"):
+        Dataset.open(tmp_path).split("x")
+
+
+ITEMS = {key: Item(key, label="a" if key < "g" else None, speaker=key) for key in "abcdefgh"}
+GOOD = {"train": ["a", "b"], "dev": ["c"], "test": ["d"]}
+
+
+def split(overlap: bool = False, **parts) -> Split:
+    return Split("p", {1: {**GOOD, **parts}}, speaker_overlap=overlap)
+
+
+def test_a_good_split_passes():
+    check_split(split(), ITEMS)
+    assert split().ids(1, "train") == ["a", "b"]
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    (split(eval=["e"]), "'eval' is no part"), (split(dev=["z"]), "'z' is no utterance"),
+    (split(dev=["a"]), "a is in train and in dev"), (split(test=[]), "the part test has no labelled utterance"),
+    (split(test=["h"]), "the part test has no labelled utterance"), (Split("p", {}), "has no folds")])
+def test_a_wrong_split_is_one_line(wrong, message):
+    with pytest.raises(UserError, match=message):
+        check_split(wrong, ITEMS)
+
+
+def test_a_shared_speaker_needs_the_mark():
+    items = ITEMS | {"e": Item("e", label="a", speaker="a")}
+    with pytest.raises(UserError, match=r"speaker a is in train \(a\) and in dev \(e\)"):
+        check_split(split(dev=["e"]), items)
+    check_split(split(overlap=True, dev=["e"]), items)
+
+
+def test_a_session_in_two_parts_is_an_error_where_it_carries_the_label():
+    with pytest.raises(UserError, match="the label's unit s is in train"):
+        check_split(split(), ITEMS, lambda key: "s")
+
+
+def test_no_such_fold_or_part():
+    with pytest.raises(UserError, match="has no fold 2; it has 1"):
+        split().ids(2, "train")
+    with pytest.raises(UserError, match="'eval' is no part"):
+        split().ids(1, "eval")
