@@ -26,11 +26,12 @@ option word w "as above"
 option cluster local "where" --free
 parse_options "$@"
 derived=exp/$name
-printf '%s\\0' "$corpus_dir" "$nj" "$limit" "$set" "$shout" "$value" "$name" "$word" "$derived" "$stage" "$stop_stage" \\
-  "$why" "$dry_run" "$force" "$strict_code" "$trust_earlier" "$debug" "$EMOTION_CLUSTER" "${{EMOTION_DRY_RUN-}}"
+printf '%s\\0' "$corpus_dir" "$nj" "$limit" "$set" "$shout" "$value" "$name" "$word" "$derived" "$stage" \\
+  "$stop_stage" "$why" "$dry_run" "$force" "$strict_code" "$trust_earlier" "$debug" \\
+  "$EMOTION_CLUSTER" "${{EMOTION_DRY_RUN-}}"
 """
-NAMES = ("corpus_dir nj limit set shout value name word derived stage stop_stage why dry_run force strict_code "
-         "trust_earlier debug cluster dry").split()
+NAMES = ["corpus_dir", "nj", "limit", "set", "shout", "value", "name", "word", "derived", "stage", "stop_stage", "why",
+         "dry_run", "force", "strict_code", "trust_earlier", "debug", "cluster", "dry"]
 
 
 @pytest.fixture

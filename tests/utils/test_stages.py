@@ -108,7 +108,7 @@ def test_logs_checkpoints_and_hidden_files_are_no_part_of_an_output(done):
 
 
 def test_a_failing_command_never_counts_as_done(toy):
-    # `if ( set -e; ...; touch done )` would reach the touch; the engine looks at the exit status of a process of its own.
+    # `if ( set -e; ...; touch done )` would reach the touch; here the command is a process of its own.
     toy.write("before.extract", "false; touch reached")
     result = toy.run("--set", "a b")
     assert result.returncode == 1 and toy.calls == ["prepare", "extract"]

@@ -1,0 +1,164 @@
+"""One run a directory: who holds the lock, who may take it over, and that nothing of the dead run lives on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.utils.toy_recipe import Toy
+from utils.errors import UserError
+from utils.leash import group_members, start_time
+from utils.stages.lock import Lock, this_host
+
+
+@pytest.fixture
+def lock(tmp_path):
+    return Lock(tmp_path / ".lock", tmp_path / ".stages" / "leash", "./run.sh --x")
+
+
+def other_process() -> tuple[subprocess.Popen, int]:
+    process = subprocess.Popen(["sleep", "60"])
+    return process, start_time(process.pid)
+
+
+def write(lock: Lock, **changes) -> None:
+    lock.path.write_text(json.dumps({**this_host(), "pid": os.getpid(), "start": start_time(os.getpid()),
+                                     "since": "then", "command": "./run.sh --old", "group": None, **changes}))
+
+
+def test_a_free_lock_is_taken_and_released(lock):
+    assert lock.acquire() == ""
+    content = json.loads(lock.path.read_text())
+    assert content["pid"] == os.getpid() and content["command"] == "./run.sh --x" and content["host"]
+    assert content["boot"] and content["start"] == start_time(os.getpid())
+    lock.release()
+    assert not lock.path.exists()
+
+
+def test_a_living_holder_is_named_and_left_alone(lock):
+    process, started = other_process()
+    try:
+        write(lock, pid=process.pid, start=started)
+        text = lock.path.read_text()
+        with pytest.raises(UserError, match=rf"\./run.sh --old \(process {process.pid} on .*kill {process.pid}"):
+            lock.acquire()
+        lock.release()
+        assert lock.path.read_text() == text
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_dead_holder_is_followed(lock):
+    process, started = other_process()
+    process.kill()
+    process.wait()
+    write(lock, pid=process.pid, start=started)
+    assert str(process.pid) in lock.acquire()
+    assert json.loads(lock.path.read_text())["pid"] == os.getpid()
+
+
+def test_a_zombie_is_dead(lock):
+    process, started = other_process()
+    process.kill()
+    deadline = time.monotonic() + 5
+    while start_time(process.pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    write(lock, pid=process.pid, start=started)
+    assert lock.acquire()
+    process.wait()
+
+
+def test_a_pid_used_again_by_another_process_deceives_nobody(lock):
+    process, started = other_process()
+    try:
+        write(lock, pid=process.pid, start=started - 1)
+        assert lock.acquire()
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_lock_from_before_the_last_boot_is_followed(lock):
+    write(lock, boot="another boot")
+    assert lock.acquire()
+
+
+@pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"machine": "another"}, {"pids": "pid:[1]"},
+                                     {"host": "elsewhere", "boot": "another boot"}])
+def test_the_lock_of_another_host_is_never_taken_over_and_the_message_says_which_file_to_remove(lock, changes):
+    write(lock, pid=2 ** 22 + 1, start=1, **changes)
+    with pytest.raises(UserError, match=f"delete {lock.path}") as caught:
+        lock.acquire()
+    assert changes.get("host", "") in str(caught.value)
+    assert lock.path.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_an_unreadable_lock_is_left_alone_and_named(lock, text):
+    lock.path.write_text(text)
+    with pytest.raises(UserError, match=f"{lock.path} cannot be read"):
+        lock.acquire()
+
+
+def test_of_many_that_take_over_at_once_one_wins(tmp_path, lock):
+    write(lock, pid=2 ** 22 + 1, start=1)
+    code = ("import sys, time; from pathlib import Path; from utils.stages.lock import Lock; from utils.errors import *\n"
+            "lock = Lock(Path('.lock'), Path('.stages/leash').absolute(), 'x')\n"
+            "try: lock.acquire(); print('won', flush=True); time.sleep(60)\nexcept UserError: print('lost', flush=True)")
+    (tmp_path / ".stages").mkdir()
+    runs = [subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+            for _ in range(6)]
+    try:
+        answers = [run.stdout.readline().strip() for run in runs]
+    finally:
+        for run in runs:
+            run.kill()
+            run.wait()
+    assert sorted(answers) == ["lost"] * 5 + ["won"]
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return Toy(tmp_path / "recipe")
+
+
+def test_the_second_run_stops_at_once_and_the_first_goes_on(toy):
+    toy.write("before.extract", "touch running; while [ ! -e go ]; do sleep 0.02; done")
+    first = toy.start("--nj", "3")
+    toy.wait_for("running")
+    calls = toy.read("calls")
+    began = time.monotonic()
+    second = subprocess.run([str(toy.path / "run.sh")], capture_output=True, text=True, env=toy.env, timeout=20)
+    assert time.monotonic() - began < 5
+    assert second.returncode == 1 and second.stderr.count("\n") == 1
+    assert f"process {first.pid} on" in second.stderr and "run.sh --nj 3" in second.stderr
+    assert toy.read("calls") == calls
+    toy.write("go", "")
+    assert first.communicate(timeout=30) and first.returncode == 0
+    assert not (toy.path / ".lock").exists()
+
+
+def test_a_stage_that_outlived_both_engine_and_leash_is_killed_before_anything_runs(toy):
+    toy.write("before.extract", "echo $$ > pid; sleep 60")
+    run = toy.start()
+    toy.wait_for("pid")
+    time.sleep(0.1)
+    group = int(toy.read("pid"))
+    children = subprocess.run(["pgrep", "-P", str(run.pid), "-f", "leash.py"], capture_output=True, text=True)
+    os.kill(run.pid, signal.SIGSTOP)
+    for pid in children.stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    run.kill()
+    run.wait()
+    assert group_members(group)
+    toy.write("before.extract", "")
+    result = toy.run()
+    assert result.returncode == 0 and f"taking over from process {run.pid}" in result.stdout
+    assert not group_members(group)
+    assert toy.calls == ["extract", "other", "train"]

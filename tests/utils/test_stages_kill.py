@@ -1,0 +1,161 @@
+"""kill -9 at every point of a run: nothing half-done counts as done, nothing runs twice at once, nothing is lost."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.utils.toy_recipe import Toy
+from utils.leash import group_members
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return Toy(tmp_path / "recipe")
+
+
+def results(toy: Toy) -> dict[str, str]:
+    """What the stages wrote."""
+    return {name: toy.read(name) for name in ("data/a.tsv", "data/f/x", "data/o/x", "exp/t/x")}
+
+
+def reference(tmp_path) -> dict[str, str]:
+    clean = Toy(tmp_path / "reference")
+    assert clean.run().returncode == 0
+    return results(clean)
+
+
+def wait_gone(group: int) -> None:
+    deadline = time.monotonic() + 5
+    while group_members(group):
+        assert time.monotonic() < deadline, "the stage outlived its engine"
+        time.sleep(0.02)
+
+
+# Where the engine dies by the fault hook in the write-to-rename window of a file, and what the next run calls.
+@pytest.mark.parametrize(("fault", "calls"), [
+    (".lock", ["prepare", "extract", "other", "train"]),  # before anything began
+    ("2.started.json", ["extract", "other", "train"]),  # before the command
+    ("2.json", ["extract", "other", "train"]),  # after the command, before its marker
+    ("4.json", ["train"]),
+])
+def test_killed_in_a_write_to_rename_window(toy, tmp_path, fault, calls):
+    result = toy.run(EMOTION_FAULT=fault, EMOTION_FAULT_ONCE=str(tmp_path / "fired"))
+    assert result.returncode == -signal.SIGKILL and (tmp_path / "fired").exists()
+    assert "done already" not in toy.run("--dry-run", "--stage", "2", "--trust-earlier").stdout
+    result = toy.run()
+    assert result.returncode == 0, result.stderr
+    assert toy.calls == calls
+    assert results(toy) == reference(tmp_path)
+    toy.run()
+    assert toy.calls == [] and not list(toy.path.glob(".lock"))
+
+
+@pytest.mark.parametrize("fault", ["2.started.json", "2.json"])
+def test_killed_around_a_rerun_from_scratch_the_former_output_is_kept_as_old(toy, tmp_path, fault):
+    toy.run()
+    toy.write("data/f/.kept", "of the first run\n")
+    toy.run("--stage", "2", EMOTION_FAULT=fault, EMOTION_FAULT_ONCE=str(tmp_path / "fired"))
+    toy.run()
+    assert toy.calls == ["extract", "train"]
+    assert toy.read("data/f.old/.kept") == "of the first run\n" and "first run" not in toy.read("data/f/.kept")
+
+
+def test_killed_between_the_start_record_of_more_extent_and_its_marker_nothing_is_moved(toy, tmp_path):
+    toy.run()
+    for fault in ("4.started.json", "4.json"):
+        toy.run("--seeds", "0 1", EMOTION_FAULT=fault, EMOTION_FAULT_ONCE=str(tmp_path / fault))
+        assert (tmp_path / fault).exists()
+    toy.run("--seeds", "0 1")
+    assert toy.calls == ["train"] and not (toy.path / "exp/t.old").exists()
+    assert toy.read("exp/t/.kept").splitlines()[0] == "train --seeds 0 exp/t"
+
+
+def test_a_leftover_start_record_of_a_finished_stage_does_not_count(toy):
+    toy.write("after.prepare", "cp .stages/1.started.json kept.json")
+    toy.run()
+    os.rename(toy.path / "kept.json", toy.path / ".stages/1.started.json")
+    toy.run()
+    assert toy.calls == []
+
+
+@pytest.mark.parametrize("whole_tree", [False, True])
+def test_killed_during_the_command(toy, tmp_path, whole_tree):
+    toy.write("before.extract", "echo $$ > group; sleep 60 & sleep 60")
+    run = toy.start()
+    toy.wait_for("group")
+    time.sleep(0.05)
+    group = int(toy.read("group"))
+    if whole_tree:
+        tree = [run.pid]
+        for pid in tree:
+            found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
+            tree += [int(word) for word in found.stdout.split()]
+        for pid in tree:
+            os.kill(pid, signal.SIGKILL)
+    else:
+        run.kill()
+    run.wait()
+    wait_gone(group)
+    toy.write("before.extract", "")
+    result = toy.run()
+    assert result.returncode == 0, result.stderr
+    assert toy.calls == ["extract", "other", "train"]
+    assert "2  Extract: runs: it was begun and did not finish" in result.stdout
+    assert results(toy) == reference(tmp_path)
+
+
+def test_the_next_run_right_after_the_kill_never_meets_the_former_stage(toy):
+    # Each command notes its begin and its end in one file; two at once would show as begin, begin.
+    toy.write("before.extract", 'echo "begin $$" >> times; touch running; while [ -e hold ]; do sleep 0.01; done')
+    toy.write("hold", "")
+    for _ in range(3):
+        run = toy.start()
+        toy.wait_for("running")
+        group = int(toy.read("times").split()[-1])
+        run.kill()
+        run.wait()
+        toy.write("before.extract", f'if [ -d /proc/{group} ] && ! grep -q "State:.Z" /proc/{group}/status; then '
+                                    "touch twice; fi\n" + toy.read("before.extract"))
+        (toy.path / "running").unlink()
+    (toy.path / "hold").unlink()
+    assert toy.run().returncode == 0
+    assert not (toy.path / "twice").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interrupt_ends_the_stage_releases_the_lock_and_says_how_to_go_on(toy, number, status):
+    toy.write("before.extract", "echo $$ > group; (trap '' TERM INT HUP; sleep 60) & sleep 60")
+    run = toy.start("--set", "a b")
+    toy.wait_for("group")
+    time.sleep(0.05)
+    run.send_signal(number)
+    if number == signal.SIGINT:
+        time.sleep(0.05)
+        run.send_signal(number)  # an impatient second Ctrl-C
+    _, errors = run.communicate(timeout=20)
+    assert run.returncode == status
+    assert errors.count("\n") == 1 and "stage 2 (Extract)" in errors and errors.endswith("run.sh --set 'a b'\n")
+    assert not group_members(int(toy.read("group"))) and not (toy.path / ".lock").exists()
+
+
+def test_a_reader_that_goes_away_ends_the_run_without_a_word_and_leaves_no_lock(toy):
+    toy.write("before.prepare", "while true; do echo line; sleep 0.01; done")
+    run = toy.start()
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.wait(timeout=20) == 141
+    assert run.stderr.read() == "" and not (toy.path / ".lock").exists()
+    run.stderr.close()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_marker(toy):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    (toy.path / "log").mkdir()
+    os.symlink("/dev/full", toy.path / "log/stage1.log")
+    result = toy.run()
+    assert result.returncode == 1 and "no space left" in result.stderr and "Traceback" not in result.stderr
+    assert not (toy.path / ".stages/1.json").exists() and not (toy.path / ".lock").exists()
