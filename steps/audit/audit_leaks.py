@@ -1,0 +1,64 @@
+"""Audit a protocol for leaks: what its test parts share with train and dev, and whether a subsystem trained on permuted
+labels falls to chance. Writes EXP/audit/<protocol>.json; exit status 1 on a leak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.errors import run_main
+from utils.files import write_json
+
+SAYS = {"none": "none", "leak": "LEAK", "told": "shared", "declared": "shared, as the protocol declares",
+        "unknown": "the corpus does not say"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("audit_leaks.sh", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocol", required=True)
+    parser.add_argument("--permuted", type=Path, metavar="DIR",
+                        help="EXP/<name>/<protocol> of a subsystem trained with --permute-labels")
+    parser.add_argument("data", type=Path, metavar="DATA")
+    parser.add_argument("exp", type=Path, metavar="EXP")
+    arguments = parser.parse_args(argv)
+    from steps.audit import leaks, permuted
+    from steps.data.dataset import Dataset
+
+    data = Dataset.open(arguments.data)
+    split = data.split(arguments.protocol)
+    found: dict[str, Any] = {"corpus": data.name, **leaks.audit(data, split)}
+    found["permuted"] = [] if arguments.permuted is None else permuted.check(data, split, arguments.permuted)
+    failures = [*found["leaks"], *(
+        f"{entry['system']} was trained on permuted labels and reaches UA {100 * entry['UA']:.1f}; "
+        f"chance is {100 * entry['chance']:.1f}, at most {100 * entry['high']:.1f}: labels reach it by another way"
+        for entry in found["permuted"] if not entry["passed"])]
+    found["passed"] = not failures
+    print(show(found))
+    write_json(arguments.exp / "audit" / f"{split.name}.json", found)
+    for line in failures:
+        print(f"error: leak in {data.name}, {split.name}: {line}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def show(found: Mapping[str, Any]) -> str:
+    """The audit for a person."""
+    lines = [f"{found['corpus']}, {found['protocol']}: what the test parts share with train and dev"]
+    for entry in found["overlaps"]:
+        share = f", {entry['affected']} of {entry['tested']} test utterances " \
+                f"({100 * entry['affected'] / entry['tested']:.1f} %), {entry['shared']} different" \
+            if entry["affected"] else ""
+        lines.append(f"  {entry['kind']:<10} test / {entry['with']:<6} {SAYS[entry['verdict']]}{share}")
+    for entry in found["permuted"]:
+        ua, chance, low, high = (100 * entry[name] for name in ("UA", "chance", "low", "high"))
+        lines.append(f"  permuted labels, {entry['system']}: UA {ua:.1f}, chance {chance:.1f} [{low:.1f}, {high:.1f}]: "
+                     + ("at chance" if entry["passed"] else "LEAK"))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,81 @@
+"""Whether a subsystem that was trained on permuted labels scores at chance on test, as it must.
+
+UA of decisions that know nothing of the labels is 1 / C on average, but one run does not scatter like coin tosses: a
+classifier of random labels still puts similar utterances into one class, and utterances of one emotion are similar.
+What is random is which name that class got. So the chance interval is the distribution of UA when, in every fold, the
+decisions' class names are permuted at random; it holds that structure fixed. Only a UA above the interval is a leak.
+
+Where there are too few permutations (few classes, one fold) the limit is half-way between chance and 100 %.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steps.data.dataset import Dataset, Split
+from steps.scoring import metrics
+from steps.scoring.collect import summarise, systems_of
+from steps.scoring.summary import Summary, plain
+from utils.errors import UserError
+
+DRAWS = 20_000
+PERCENTILES = (0.5, 99.5)
+SEED = 7
+
+
+def check(data: Dataset, split: Split, directory: Path) -> list[dict[str, Any]]:
+    """One entry a system below exp/<permuted>/<protocol>: {system, UA, chance, low, high, items, passed, rule}.
+
+    Raises:
+        UserError: there is no run on permuted labels, or it is not on permuted labels.
+    """
+    from steps.scoring.collect import is_permuted
+
+    if data.task != "classification":
+        raise UserError(f"{directory}: permuted labels are judged by UA, and {data.name} has no classes")
+    systems = systems_of(directory)
+    if not systems:
+        raise UserError(f"{directory} holds no trained subsystem; run steps/train_subsystem.sh --permute-labels first")
+    found = []
+    for system in systems:
+        if not is_permuted(system):
+            raise UserError(f"{directory}/{system.variant} was not trained on permuted labels; "
+                            "use steps/train_subsystem.sh --permute-labels")
+        summary, _ = summarise(data, split, system, "test")
+        found.append({"system": system.name, **judge(summary)})
+    return found
+
+
+def judge(summary: Summary) -> dict[str, Any]:
+    """Observed UA against the chance interval (see the module's text)."""
+    runs = [sum(group.values(), np.zeros(summary.shape)) for group in summary.cells.values()]
+    stack = np.stack(runs)  # (folds x seeds, C, C)
+    present = stack.sum(axis=(0, 2)) > 0
+    observed, chance = float(metrics.ua(stack.sum(axis=0))), 1.0 / summary.classes
+    names = len(runs) * math.lgamma(summary.classes + 1)
+    enough = names > math.log(1000)
+    if enough and present.any():
+        low, high = (float(value) for value in np.percentile(chance_draws(stack), PERCENTILES))
+        rule = f"{PERCENTILES[1] - PERCENTILES[0]:g} % of {DRAWS} permutations of each fold's decided class names"
+    else:
+        low, high = 0.0, (1.0 + chance) / 2
+        rule = "too few folds and classes for a distribution: half-way between chance and 100 %"
+    return {"UA": plain(observed), "chance": plain(chance), "low": plain(low), "high": plain(high),
+            "items": int(stack.sum()), "passed": not observed > high + 1e-9, "rule": rule}
+
+
+def chance_draws(stack: np.ndarray, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
+    """UA (draws,) with the columns of every run's confusion matrix permuted at random."""
+    runs, classes, _ = stack.shape
+    rng, rows = np.random.default_rng(seed), np.arange(classes)
+    right = np.zeros((draws, classes))
+    for run in range(runs):
+        names = rng.permuted(np.tile(rows, (draws, 1)), axis=1)
+        right += stack[run][rows, names]
+    total = stack.sum(axis=(0, 2))
+    present = total > 0
+    return (right[:, present] / total[present]).mean(axis=1)
