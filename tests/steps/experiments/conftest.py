@@ -1,0 +1,68 @@
+"""A small data set on disk, written by hand in the documented formats, for the tests of experiments."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+
+def write_dataset(path, ids, labels, speakers, genders, rows, folds, failed=(), classes=None, feature="toy"):
+    """Write <path>: ids with labels (None = unlabelled), one feature vector each, and the protocol `plain`.
+
+    folds: list of {id: part}; failed: ids without features.
+    """
+    (path / "splits").mkdir(parents=True)
+    classes = classes or sorted({label for label in labels if label is not None})
+    (path / "corpus.json").write_text(json.dumps({
+        "name": "toy", "task": "classification", "unit": "utterance", "label": "emotion", "classes": classes}))
+    with gzip.open(path / "cuts.jsonl.gz", "wt") as stream:
+        for key, label, speaker, gender in zip(ids, labels, speakers, genders, strict=True):
+            supervision = {"id": key, "recording_id": key, "start": 0, "duration": 1.0, "channel": 0}
+            supervision |= {} if speaker is None else {"speaker": speaker}
+            supervision |= {} if gender is None else {"gender": gender}
+            supervision["custom"] = {} if label is None else {"emotion": label}
+            stream.write(json.dumps({"id": key, "start": 0, "duration": 1.0, "channel": 0,
+                                     "supervisions": [supervision], "type": "MonoCut"}) + "\n")
+    lines = ["id\tfold\tpart"] + [f"{key}\t{number}\t{part}" for number, fold in enumerate(folds, 1)
+                                  for key, part in fold.items()]
+    (path / "splits" / "plain.tsv").write_text("\n".join(lines) + "\n")
+    (path / "splits" / "plain.json").write_text(json.dumps({"description": "toy", "speaker_overlap": False}))
+    store = path / feature
+    store.mkdir()
+    kept = [position for position, key in enumerate(ids) if key not in failed]
+    np.save(store / "archive.1.npy", rows[kept].astype(np.float32))
+    (store / "index.1.tsv").write_text("".join(f"{ids[position]}\t{row}\t1\n" for row, position in enumerate(kept)))
+    (store / "failed.1.tsv").write_text("".join(f"{key}\ttoo short\n" for key in failed))
+    (store / "feature.json").write_text(json.dumps({
+        "name": feature, "version": 1, "options": {}, "kind": "utterance", "dim": rows.shape[1], "frame_shift": None,
+        "columns": [], "utterances": len(kept), "failed": len(failed), "archives": 1}))
+    return path
+
+
+@pytest.fixture
+def make_dataset():
+    return write_dataset
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """6 speakers x 20 utterances, 3 classes that a line separates well, 12 features; one failed, one unlabelled."""
+    generator = np.random.default_rng(7)
+    ids, labels, speakers, genders, rows = [], [], [], [], []
+    for speaker in range(6):
+        for take in range(20):
+            label = take % 3
+            ids.append(f"s{speaker}-{take:02d}")
+            labels.append(["angry", "happy", "sad"][label])
+            speakers.append(f"s{speaker}")
+            genders.append("female" if speaker % 2 else "male")
+            rows.append(generator.normal(size=12) + 2.5 * np.eye(12)[label] + 3 * np.eye(12)[5] * speaker)
+    labels[ids.index("s5-03")] = None
+    labels[ids.index("s0-04")] = None
+    part = {"s4": "dev", "s5": "test"}
+    fold1 = {key: part.get(speaker, "train") for key, speaker in zip(ids, speakers, strict=True)}
+    part = {"s0": "dev", "s4": "test"}
+    fold2 = {key: part.get(speaker, "train") for key, speaker in zip(ids, speakers, strict=True)}
+    return write_dataset(tmp_path / "data" / "toy", ids, labels, speakers, genders, np.array(rows), [fold1, fold2],
+                         failed=["s5-07", "s4-02", "s1-05"])

@@ -1,0 +1,25 @@
+"""Two configurations are compared key by key."""
+
+import pytest
+
+from steps.training.config import TrainingConfig, first_difference, identity, refuse
+from utils.errors import UsageError
+
+
+def test_the_first_difference_is_named_with_both_values():
+    assert first_difference({"a": {"b": 1, "c": [1, 2]}}, {"a": {"b": 1, "c": [1, 3]}}) == ("a.c", [1, 2], [1, 3])
+    assert first_difference({"a": 1}, {"a": 1, "b": 2}) == ("b", None, 2)
+    assert first_difference({"a": 1, "b": 2}, {"a": 1}) == ("b", 2, None)
+    assert first_difference({"a": [1.0, 2]}, {"a": (1, 2)}) is None
+
+
+def test_what_changes_no_score_is_no_part_of_the_identity():
+    one, two = TrainingConfig(checkpoint_every_seconds=1), TrainingConfig(checkpoint_every_seconds=2, tensorboard=False)
+    assert identity(one) == identity(two)
+    assert identity(TrainingConfig(epochs=3)) != identity(TrainingConfig(epochs=4))
+    assert identity({"config": {"training": {"tensorboard": True, "epochs": 2}}}) == {"config": {"training": {"epochs": 2}}}
+
+
+def test_refusal_names_key_and_values(tmp_path):
+    with pytest.raises(UsageError, match=r"training\.epochs = 3, now training\.epochs = 4"):
+        refuse({"training": {"epochs": 3}}, {"training": {"epochs": 4}}, tmp_path)
