@@ -63,6 +63,7 @@ SlurmdTimeout={slurmd_timeout}
 InactiveLimit=0
 KillWait=2
 MinJobAge={min_job_age}
+DefMemPerCPU=400
 MaxArraySize={array_limit}
 SchedulerType=sched/backfill
 SchedulerParameters=sched_min_interval=100000,batch_sched_delay=0,sched_interval=1,bf_interval=1

@@ -144,8 +144,8 @@ def test_a_task_runs_again_when_what_it_depends_on_changed(desk):
 def test_never_more_threads_than_cores(desk):
     (desk.directory / "four.yaml").write_text("backend: local\ncores: 4\n")
     command = ("JOB=1:4", "log/p.{JOB}.log", "bash", "-c",
-               "touch on.$1 seen.$1; until [ -e seen.2 ] || [ -e alone ]; do sleep 0.02; done; ls on.* | wc -l >> counts; "
-               "sleep 0.1; rm on.$1", "x", "{JOB}")
+               "touch on.$1 seen.$1; until [ -e seen.2 ] || [ -e alone ]; do sleep 0.02; done; "
+               "ls on.* | wc -l >> counts; sleep 0.1; rm on.$1", "x", "{JOB}")
     desk.run("--cluster", "four.yaml", "--num-threads", "2", "--max-jobs-run", "50", *command)
     assert max(int(line) for line in desk.read("counts").split()) == 2
     (desk.directory / "counts").unlink()
