@@ -16,7 +16,8 @@ import numpy as np
 from steps.features.extractor import RATE, CannotCompute, Extractor
 from utils.config import option
 
-WINDOWS = ("povey", "hann", "hamming", "blackman", "rectangular", "sine")
+# "hann" is the periodic window of an STFT, "hanning" Kaldi's symmetric one.
+WINDOWS = ("povey", "hann", "hanning", "hamming", "blackman", "rectangular", "sine")
 
 
 @dataclass

@@ -77,7 +77,7 @@ def prepare(out: Path, plan: Mapping[str, Any], logs: Path | None = None) -> lis
         shutil.rmtree(markers, ignore_errors=True)
         write_json(out / PLAN, plan)
     done = set(finished_tasks(out))
-    if markers.is_dir() and len(list(markers.iterdir())) > len(done):
+    if len(list(markers.glob("*.json"))) > len(done):
         shutil.rmtree(markers)
     return [task for task in range(1, plan["num_tasks"] + 1) if task not in done]
 

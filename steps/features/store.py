@@ -73,9 +73,10 @@ class ArchiveWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        if kind is None and not self._stream.closed:
-            kind, error = RuntimeError, RuntimeError("left without commit")
-        self._stack.__exit__(kind, error, trace)
+        forgotten = RuntimeError("left without commit") if kind is None and not self._stream.closed else None
+        self._stack.__exit__(kind or (RuntimeError if forgotten else None), error or forgotten, trace)
+        if forgotten is not None:
+            raise forgotten
 
     def add(self, key: str, features: np.ndarray) -> None:
         """Append one utterance: (T, F), or (F,) for one vector.
