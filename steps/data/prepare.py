@@ -35,16 +35,21 @@ class Source:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("prepare_data.sh", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", metavar="NAME", help="the module local/NAME.py")
+    parser.add_argument("--corpus", metavar="NAME", help="the module local/NAME.py; with --table, any name")
     parser.add_argument("--corpus-module", metavar="MODULE", help="the same by its full name, e.g. local.ravdess")
     parser.add_argument("--corpus-dir", metavar="DIR", help="the corpus in its published layout")
     parser.add_argument("--table", metavar="FILE.tsv", help="any corpus: one utterance a line (local/table.py)")
     parser.add_argument("--size", choices=("full", "tiny"), default="full",
                         help="tiny: about 60 utterances (%(default)s)")
-    parser.add_argument("--allow-partial", action="store_true", help="accept a corpus that is not whole")
+    parser.add_argument("--allow-partial", choices=("true", "false"), default="false",
+                        help="accept a corpus that is not whole; alone it means true (%(default)s)")
     parser.add_argument("--nj", type=int, default=4, help="parallel readers of headers (%(default)s)")
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
-    return parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    for place in (i for i in reversed(range(len(words))) if words[i] == "--allow-partial"):
+        if words[place + 1:place + 2] not in (["true"], ["false"]):
+            words.insert(place + 1, "true")
+    return parser.parse_args(words)
 
 
 def load_source(args: argparse.Namespace) -> Source:
@@ -55,8 +60,10 @@ def load_source(args: argparse.Namespace) -> Source:
     """
     if args.corpus and args.corpus_module:
         raise UsageError("give --corpus or --corpus-module, not both")
-    name = args.corpus_module or (f"local.{args.corpus}" if args.corpus else "local.table" if args.table else None)
-    if name is None:
+    name = args.corpus_module or (f"local.{args.corpus}" if args.corpus else "")
+    if args.table and not args.corpus_module and not (ROOT / "local" / f"{args.corpus}.py").is_file():
+        name = "local.table"
+    if not name:
         raise UsageError("give --corpus NAME, --corpus-module MODULE or --table FILE.tsv")
     module = _import(name)
     directory = Path(os.path.abspath(args.corpus_dir)) if args.corpus_dir else None
@@ -67,10 +74,11 @@ def load_source(args: argparse.Namespace) -> Source:
             raise UsageError(f"{name} needs --table FILE.tsv")
         if not Path(args.table).is_file():
             raise UsageError(f"--table {args.table}: no such file")
-        corpus, rows, protocols = module.load_table(Path(args.table), directory, Path(os.path.abspath(args.data)).name)
+        title = args.corpus if args.corpus not in (None, "table") else Path(os.path.abspath(args.data)).name
+        corpus, rows, protocols = module.load_table(Path(args.table), directory, title)
         return Source(corpus, rows, protocols)
     if args.table:
-        raise UsageError(f"--table does not go with {name}; leave out --corpus")
+        raise UsageError(f"--table does not go with {name}, which reads the corpus itself; give another --corpus name")
     if directory is None:
         raise UsageError(f"--corpus-dir is missing: where {module.CORPUS.name} lies"
                          + (f"; it is at {module.CORPUS.source}" if module.CORPUS.source else ""))
@@ -186,7 +194,7 @@ def report(problems: Sequence[str], what: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
-    info = prepare(load_source(args), args.data, args.size, args.allow_partial, args.nj)
+    info = prepare(load_source(args), args.data, args.size, args.allow_partial == "true", args.nj)
     for line in info["warnings"]:
         print(f"warning: {line}", file=sys.stderr)
     converted = "".join(f", {n} {note}" for note, n in info["converted"].items())

@@ -65,7 +65,10 @@ def test_an_incomplete_corpus_needs_allow_partial_and_says_what_is_missing(tmp_p
     assert run_main(prepare.main, words) == 1
     line = capsys.readouterr().err
     assert "utterances: 8 of 535" in line and "emotion fear: 0 of 69" in line and "--allow-partial" in line
-    assert run_main(prepare.main, ["--allow-partial", *words]) == 0
+    assert run_main(prepare.main, ["--allow-partial", "false", *words]) == 1
+    capsys.readouterr()
+    assert run_main(prepare.main, ["--allow-partial", "true", *words]) == 0
+    assert run_main(prepare.main, [*words[:-1], "--allow-partial", words[-1]]) == 0
     assert "warning: emodb is not whole: speakers: 4 of 10" in capsys.readouterr().err
     assert Dataset.open(tmp_path / "data").classes == ["anger", "neutral"]
 

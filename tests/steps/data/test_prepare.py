@@ -363,6 +363,13 @@ def test_usage_ends_with_status_2(tmp_path, capsys, argv, message):
     assert message in error and error.count("\n") == 1
 
 
+def test_a_table_takes_the_name_of_the_recipe(tmp_path):
+    words = ["--table", table(tmp_path, six_speakers()), "--corpus-dir", tmp_path, tmp_path / "data"]
+    assert run(prepare.main, "--corpus", "our_own", *words) == 0
+    assert Dataset.open(tmp_path / "data").name == "our_own"
+    assert run(prepare.main, "--corpus", "ravdess", *words) == 2
+
+
 def test_tiny_keeps_every_class_and_part_with_speakers_apart(tmp_path):
     rows = [{"path": f"{s}_{e}_{n}.wav", "emotion": e, "speaker": f"s{s:02}", "gender": "fm"[s % 2], "part": part}
             for s, part in enumerate(["train"] * 6 + ["dev"] * 3 + ["test"] * 3) for e in "abc" for n in range(5)]
