@@ -1,0 +1,73 @@
+"""Folds for corpora that publish none, on random corpora: nobody and nothing is on two sides of a fold."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utils.corpus import PARTS, Row, safe_ids
+from utils.folds import carve_dev, default_protocols, linked
+
+SETTINGS = settings(max_examples=25, deadline=None)
+
+
+def corpus(picks: list[tuple[int, int, int]]) -> list[Row]:
+    return [Row(f"u{n:03}", fields={"speaker": f"s{speaker}", "dialogue": f"d{dialogue}", "emotion": f"e{emotion}"})
+            for n, (speaker, dialogue, emotion) in enumerate(picks)]
+
+
+picks = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9), st.integers(0, 3)), min_size=12, max_size=60)
+
+
+@SETTINGS
+@given(picks)
+def test_default_folds_test_everything_once_and_keep_speakers_apart(picks):
+    rows = corpus(picks)
+    speakers = {row.speaker for row in rows}
+    [protocol] = default_protocols(rows)
+    tested = Counter(key for fold in protocol.folds for key, part in fold.items() if part == "test")
+    assert tested == Counter(row.id for row in rows)
+    assert protocol.speaker_overlap == (len(speakers) < 3)
+    for fold in protocol.folds:
+        sides = {part: {row.speaker for row in rows if fold[row.id] == part} for part in PARTS}
+        if len(speakers) >= 3:
+            assert all(sides.values())
+            assert sum(map(len, sides.values())) == len(speakers)
+        elif len(speakers) == 2:
+            assert not sides["test"] & (sides["train"] | sides["dev"])
+
+
+@SETTINGS
+@given(picks)
+def test_linked_groups_are_the_connected_components(picks):
+    rows = corpus(picks)
+    group = linked(rows, ("speaker", "dialogue"))
+    wanted = {row.id: {row.id} for row in rows}  # by growing sets until nothing grows: slow, and plainly right
+    for _ in rows:
+        for row in rows:
+            near = {other.id for other in rows
+                    if any(other.fields[key] == row.fields[key] for key in ("speaker", "dialogue"))}
+            wanted[row.id] = set().union(*(wanted[key] for key in near), near)
+    assert all(group[a.id] == min(wanted[a.id]) for a in rows)
+
+
+def test_folds_do_not_depend_on_the_order_of_the_rows():
+    rows = corpus([(n % 5, n % 20, n % 3) for n in range(40)])
+    assert default_protocols(rows)[0].folds == [
+        {key: fold[key] for key in (row.id for row in rows)} for fold in default_protocols(rows[::-1])[0].folds]
+
+
+def test_dev_is_a_fifth_and_of_whole_speakers():
+    rows = corpus([(n % 10, n, n % 3) for n in range(100)])
+    parts = carve_dev({row.id: "test" if row.speaker in ("s0", "s1") else "train" for row in rows}, rows)
+    speakers = {part: {row.speaker for row in rows if parts[row.id] == part} for part in PARTS}
+    assert speakers["test"] == {"s0", "s1"} and len(speakers["dev"]) == 2
+    assert not speakers["dev"] & (speakers["train"] | speakers["test"])
+
+
+@SETTINGS
+@given(st.lists(st.text(max_size=12), unique=True, max_size=20))
+def test_ids_from_any_names_are_safe_and_unique(names):
+    ids = safe_ids(names)
+    assert len(set(ids)) == len(names) == len(ids)
+    assert not any(set(key) & set("\t\n\r /'\"$") or not key for key in ids)
