@@ -160,6 +160,14 @@ class Leash:
                 self._process.stdin.close()
             self._process.wait()
 
+    def kill(self) -> None:
+        """Kill what is still registered, wait until it is gone, and end the leash."""
+        if self._process.returncode is None:
+            assert self._process.stdin is not None
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+            self._process.wait()
+
     def __enter__(self) -> Leash:
         return self
 

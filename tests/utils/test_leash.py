@@ -62,6 +62,11 @@ def test_a_removed_group_lives_on_and_close_kills_nothing():
         assert kill_group(pgid, start_time(pgid))
 
 
+def test_kill_ends_what_is_still_registered():
+    process, pgid = owner(then="leash.kill(); leash.close()")
+    assert process.wait() == 0 and not group_members(pgid)
+
+
 def test_the_leash_ignores_an_interrupt_of_the_terminal():
     process, pgid = owner()
     child = int(subprocess.run(["pgrep", "-f", "leash.py", "-P", str(process.pid)],

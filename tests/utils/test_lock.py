@@ -108,9 +108,18 @@ def test_an_unreadable_lock_is_left_alone_and_named(lock, text):
 
 def test_of_many_that_take_over_at_once_one_wins(tmp_path, lock):
     write(lock, pid=2 ** 22 + 1, start=1)
-    code = ("import sys, time; from pathlib import Path; from utils.stages.lock import Lock; from utils.errors import *\n"
-            "lock = Lock(Path('.lock'), Path('.stages/leash').absolute(), 'x')\n"
-            "try: lock.acquire(); print('won', flush=True); time.sleep(60)\nexcept UserError: print('lost', flush=True)")
+    code = """
+import time
+from pathlib import Path
+from utils.errors import UserError
+from utils.stages.lock import Lock
+try:
+    Lock(Path(".lock"), Path(".stages/leash").absolute(), "x").acquire()
+    print("won", flush=True)
+    time.sleep(60)
+except UserError:
+    print("lost", flush=True)
+"""
     (tmp_path / ".stages").mkdir()
     runs = [subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
             for _ in range(6)]

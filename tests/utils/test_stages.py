@@ -220,7 +220,7 @@ def test_the_output_goes_to_the_terminal_and_to_a_log_with_a_header(toy):
 
 
 def test_a_child_left_behind_neither_holds_the_engine_nor_outlives_the_stage(toy):
-    toy.write("before.prepare", "sleep 60 & echo $! > child")
+    toy.write("before.prepare", "yes & sleep 60 & echo $! > child")
     began = time.monotonic()
     assert toy.run().returncode == 0
     assert time.monotonic() - began < 20

@@ -116,7 +116,7 @@ class Inputs:
         where = os.path.join(self.recipe.directory, path)
         text = "absent"
         if path and os.path.isdir(where):
-            text = self._listing(where)
+            text = self._listing(where, everything=not stage.producers.get(path))
         if (text == "absent" or text.startswith("0 files")) and not stage.producers.get(path):
             state.missing.append(self._missing(stage, "--in-audio", path, text != "absent"))
         state.put(f"audio {self.shown(path)}", text, stage.producers.get(path))
@@ -144,10 +144,10 @@ class Inputs:
         return absolute[len(root):] if absolute.startswith(root) else path
 
     @staticmethod
-    def _listing(directory: str) -> str:
+    def _listing(directory: str, everything: bool = True) -> str:
         """Number, bytes and a hash over path, size and time of the files below a directory."""
         digest, count, size = hashlib.sha256(), 0, 0
-        for name, stat in files_below(directory, everything=True):
+        for name, stat in files_below(directory, everything):
             digest.update(os.fsencode(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0"))
             count, size = count + 1, size + stat.st_size
         return f"{count} files, {size} bytes, {digest.hexdigest()[:24]}"

@@ -107,30 +107,36 @@ class Engine:
         self._announce_code(decisions)
         began, ran = time.monotonic(), 0
         if any(decision.run for decision in decisions.values()):
-            with Leash(str(lock.guard)) as leash:
-                runner = Runner(self.recipe, leash, lock)
-                for stage in chosen:
-                    if decisions[stage.number].run:
-                        runner.program(stage)
-                try:
-                    for stage in chosen:
-                        decision = decisions[stage.number]
-                        if ran:  # what ran before may have changed the answer
-                            decision = self.planner.decide(stage, (), asked.get(stage.number, ""))
-                        if decision.run:
-                            self._run_stage(stage, decision, runner)
-                            ran += 1
-                        else:
-                            self._say_done(stage)
-                finally:
-                    leash.close()
-                    wait_for_leashes(str(lock.guard))
+            leash = Leash(str(lock.guard))
+            try:
+                ran = self._run_stages(chosen, asked, decisions, Runner(self.recipe, leash, lock))
+            finally:
+                leash.kill()  # only what an interrupt in the wrong moment may have left
+                wait_for_leashes(str(lock.guard))  # those of job dispatchers: now the next run may begin
         else:
             for stage in chosen:
                 self._say_done(stage)
         if ran:
             say(f"{ran} of {len(chosen)} stages ran in {time.monotonic() - began:.1f} s")
         return 0
+
+    def _run_stages(self, chosen: list[Stage], asked: dict[int, str], decisions: dict[int, Decision],
+                    runner: Runner) -> int:
+        """Run what is missing or stale; returns how many stages ran."""
+        for stage in chosen:
+            if decisions[stage.number].run:
+                runner.program(stage)
+        ran = 0
+        for stage in chosen:
+            decision = decisions[stage.number]
+            if ran:  # what ran before may have changed the answer
+                decision = self.planner.decide(stage, (), asked.get(stage.number, ""))
+            if decision.run:
+                self._run_stage(stage, decision, runner)
+                ran += 1
+            else:
+                self._say_done(stage)
+        return ran
 
     def _run_stage(self, stage: Stage, decision: Decision, runner: Runner) -> None:
         self._in_work = stage

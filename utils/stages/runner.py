@@ -109,27 +109,27 @@ class Runner:
                 ended = os.pidfd_open(process.pid)
                 stack.callback(os.close, ended)
                 selector.register(ended, selectors.EVENT_READ)
-            open_pipe = True
             while process.poll() is None:
                 for key, _ in selector.select(timeout=0.2):
-                    if key.fd == pipe and open_pipe and not self._read(pipe, writer):
-                        open_pipe = False
+                    if key.fd == pipe and self._read(pipe, writer) == b"":
                         selector.unregister(pipe)
-            while open_pipe and self._read(pipe, writer):  # what is left; children that live on do not hold us
-                pass
+        signal_group(process.pid, signal.SIGKILL)  # children left behind must not go on writing
+        deadline = time.monotonic() + GRACE
+        while time.monotonic() < deadline and self._read(pipe, writer):
+            pass
         writer.close()
 
     @staticmethod
-    def _read(pipe: int, writer: _PlainLines) -> bool:
-        """Pass one block on; False at the end of the pipe or when there is nothing at the moment."""
+    def _read(pipe: int, writer: _PlainLines) -> bytes | None:
+        """Pass one block on; empty at the end of the pipe, None when there is nothing at the moment."""
         try:
             block = os.read(pipe, 65536)
         except BlockingIOError:
-            return False
+            return None
         sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
         writer.write(block)
-        return bool(block)
+        return block
 
     def _header(self, stage: Stage) -> str:
         if not self._commit:
