@@ -20,8 +20,8 @@ from utils.errors import UsageError, UserError
 if TYPE_CHECKING:
     from local.synthesis.plan import Utterance
 
-FIELDS = ("speaker", "gender", "language", "emotion", "intensity", "sentence", "template", "cue", "burst", "noise", "snr",
-          "text")
+FIELDS = ("speaker", "gender", "language", "emotion", "intensity", "sentence", "template", "cue", "burst", "noise",
+          "snr", "text")
 NUMBERS = ("intensity", "snr")
 SETS = ("emotion", "asr")  # what steps/synthesize_corpus.sh --set accepts; the first is the default
 
@@ -32,8 +32,8 @@ CORPUS = Corpus(
         "cue": {"type": "str", "choices": ["voice", "words", "both", "none"], "help": "what the emotion is heard in"},
         "burst": {"type": "str", "choices": ["laugh", "sob"], "help": "laughter or sobbing before or after the words"},
     },
-    source="synthetic speech, made by espeak-ng with steps/synthesize_corpus.sh --corpus mini; figures on it prove that "
-           "the road works and say nothing about the world",
+    source="synthetic speech, made by espeak-ng with steps/synthesize_corpus.sh --corpus mini; figures on it prove "
+           "that the road works and say nothing about the world",
     synthetic=True,
 )
 
@@ -69,9 +69,11 @@ def rows(corpus_dir: Path) -> list[Row]:
         missing = {"id", "path", *FIELDS} - set(reader.fieldnames or ())
         if missing:
             raise UserError(f"{table}: no column {sorted(missing)[0]}; make the corpus again")
-        return [Row(line["id"], corpus_dir / line["path"],
-                    fields={name: float(line[name]) if name in NUMBERS else line[name] for name in FIELDS if line[name]})
-                for line in reader]
+        return [Row(line["id"], corpus_dir / line["path"], fields=_fields(line)) for line in reader]
+
+
+def _fields(line: dict[str, str]) -> dict[str, Any]:
+    return {name: float(line[name]) if name in NUMBERS else line[name] for name in FIELDS if line[name]}
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:

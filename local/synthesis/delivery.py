@@ -1,8 +1,8 @@
 """How an utterance is delivered: tempo, pitch, range, loudness, colour, tremor, pauses and bursts of each emotion.
 
-The changes are rough averages of what reviews of vocal emotion report (Scherer 2003; Juslin & Laukka 2003): anger loud,
-fast and bright; sadness slow, low, narrow, soft and dark; joy high and wide; and so on. They are scaled by intensity and
-by the speaker's style, and every utterance varies at random about them, so that classes overlap.
+The changes are rough averages of what reviews of vocal emotion report (Scherer 2003; Juslin & Laukka 2003): anger
+loud, fast and bright; sadness slow, low, narrow, soft and dark; joy high and wide; and so on. They are scaled by
+intensity and by the speaker's style, and every utterance varies at random about them, so that classes overlap.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from local.synthesis.speakers import Speaker
 
 @dataclass(frozen=True)
 class Profile:
-    """Change at full intensity. rate: factor - 1; pitch, pitch_range: espeak-ng's points; loudness: dB; tilt: dB an octave;
-    tremor: depth 0 to 1 and its frequency in Hz; pauses: expected number; gap: between words, units of 10 ms;
-    laugh, sob: probability of a burst; marks: final punctuation and its probability."""
+    """Change at full intensity.
+
+    Attributes:
+        rate: factor - 1. pitch, pitch_range: espeak-ng's points. loudness: dB. tilt: dB an octave.
+        tremor: depth, 0 to 1; tremor_rate: Hz. pauses: expected number. gap: between words, units of 10 ms.
+        laugh, sob: probability of a burst. mark: final punctuation, with probability mark_probability.
+    """
 
     rate: float = 0.0
     pitch: float = 0.0
@@ -38,9 +42,10 @@ PROFILES = {
     "neutral": Profile(),
     "angry": Profile(rate=0.16, pitch=2, pitch_range=26, loudness=10, tilt=3.5, mark="!", mark_probability=0.5),
     "disgust": Profile(rate=-0.24, pitch=-26, pitch_range=24, loudness=2, tilt=-2.5, tremor=0.8, tremor_rate=20, gap=1),
-    "happy": Profile(rate=0.08, pitch=22, pitch_range=36, loudness=5, tilt=1.8, laugh=0.6, mark="!", mark_probability=0.3),
-    "sad": Profile(rate=-0.28, pitch=-16, pitch_range=-38, loudness=-9, tilt=-3.0, tremor=0.25, tremor_rate=5, pauses=0.8,
-                   gap=1, sob=0.5),
+    "happy": Profile(rate=0.08, pitch=22, pitch_range=36, loudness=5, tilt=1.8, laugh=0.6, mark="!",
+                     mark_probability=0.3),
+    "sad": Profile(rate=-0.28, pitch=-16, pitch_range=-38, loudness=-9, tilt=-3.0, tremor=0.25, tremor_rate=5,
+                   pauses=0.8, gap=1, sob=0.5),
     "surprise": Profile(rate=-0.14, pitch=46, pitch_range=48, loudness=4, tilt=-1.0, mark="?", mark_probability=0.7),
     "anxious": Profile(rate=0.36, pitch=16, pitch_range=-20, loudness=-1, tilt=1.2, tremor=0.9, tremor_rate=9),
     "worried": Profile(rate=-0.14, pitch=8, pitch_range=-28, loudness=-4, tilt=-0.8, tremor=0.7, tremor_rate=5.5,

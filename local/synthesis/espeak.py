@@ -59,11 +59,12 @@ def synthesize(speech: Speech) -> np.ndarray:
     import numpy as np
 
     numbers = (speech.rate, speech.pitch, speech.pitch_range, speech.word_gap)
-    command = [sys.executable, "-I", "-S", str(SPEAKER_PROCESS), *_library(), speech.voice, *map(str, numbers), speech.text]
+    command = [sys.executable, "-I", "-S", str(SPEAKER_PROCESS), *_library(), speech.voice, *map(str, numbers),
+               speech.text]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT)
     except subprocess.TimeoutExpired:
-        raise UserError(f"espeak-ng did not finish {speech.text!r} with voice {speech.voice} in {TIME_LIMIT} s") from None
+        raise UserError(f"espeak-ng took over {TIME_LIMIT} s for {speech.text!r} with voice {speech.voice}") from None
     if done.returncode or not done.stdout:
         reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         raise UserError(f"espeak-ng cannot say {speech.text!r} with voice {speech.voice}: {reason}")

@@ -11,7 +11,8 @@ SYNCHRONOUS, DO_NOT_EXIT, UTF8, CHARACTERS = 2, 0x8000, 1, 1
 PARAMETERS = {"rate": 1, "pitch": 3, "pitch_range": 4, "word_gap": 7}  # espeak_PARAMETER in speak_lib.h
 
 
-def main(library: str, data: str, voice: str, rate: str, pitch: str, pitch_range: str, word_gap: str, text: str) -> None:
+def main(library: str, data: str, voice: str, rate: str, pitch: str, pitch_range: str, word_gap: str,
+         text: str) -> None:
     espeak = ctypes.CDLL(library)
     if espeak.espeak_Initialize(SYNCHRONOUS, 0, os.fsencode(data), DO_NOT_EXIT) != 22050:
         sys.exit(f"no espeak-ng data of this version in {data}")

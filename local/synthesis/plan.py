@@ -6,7 +6,7 @@ The plan is made whole by every task, in about 0.1 s, so that nothing depends on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from local.synthesis.delivery import Delivery, deliver
@@ -23,8 +23,8 @@ MANDARIN = 0.6  # share of the utterances
 
 # utterances of each speaker of a part
 FULL = {"train": 56, "dev": 88, "test": 88}
-TINY = {"train": 7, "dev": 8, "test": 8}
-TINY_SPEAKERS = ("f01", "f02", "m01", "m02", "f05", "m05", "f06", "m06")
+TINY = {"train": 12, "dev": 9, "test": 9}
+TINY_SPEAKERS = ("f01", "m01", "f05", "m05", "f06", "m06")
 ASR = {"full": 63, "tiny": 2}
 
 
@@ -109,12 +109,13 @@ def _emotional(name: str, speaker: Speaker, emotion: str, cue: str, language: st
     code, pattern = rng.choice(templates(language, kind, speaker.part))
     sentence = make_sentence(language, code, pattern, emotion if kind == "own" else None, rng)
     delivery = deliver(speaker, emotion, strength, rng)
-    return Utterance(name, speaker, language, sentence, emotion, cue, 0.0 if emotion == "neutral" else round(strength, 2),
-                     delivery, rng.choice(KINDS), round(rng.triangular(LOWEST, HIGHEST, 20), 1))
+    intensity = 0.0 if emotion == "neutral" else round(strength, 2)
+    return Utterance(name, speaker, language, sentence, emotion, cue, intensity, delivery, rng.choice(KINDS),
+                     round(rng.triangular(LOWEST, HIGHEST, 20), 1))
 
 
 def _asr_plan(size: str, seed: int) -> list[Utterance]:
-    """The set without emotions: every voice reads in both languages, in a delivery that varies as an emotional one may."""
+    """The set without emotions: every voice reads in both languages, delivered as variously as the other set."""
     plan = []
     for speaker in ASR_SPEAKERS:
         for number in range(1, ASR[size] + 1):
@@ -130,9 +131,7 @@ def _asr_plan(size: str, seed: int) -> list[Utterance]:
 
 
 def _choose_babble(plan: Sequence[Utterance], seed: int) -> list[Utterance]:
-    """Give every utterance over babble three others to sound behind it: same part, other speakers, from a small pool."""
-    from dataclasses import replace
-
+    """Give every utterance over babble three others behind it: same part, other speakers, from a small pool."""
     pools: dict[str, list[Utterance]] = {}
     for part in dict.fromkeys(utterance.speaker.part for utterance in plan):
         members = [utterance for utterance in plan if utterance.speaker.part == part]

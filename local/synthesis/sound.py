@@ -1,4 +1,4 @@
-"""From espeak-ng's samples to an emotional voice at 16 kHz: colour, tremor, pauses, level, laughter and sobs. numpy only."""
+"""From espeak-ng's samples to an emotional voice at 16 kHz: colour, tremor, pauses, level, bursts. numpy only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def reshape(samples: np.ndarray, rate: int, *, warp: float = 1.0, tilt: float = 
             tremor_rate: float = 5.0, phase: float = 0.0) -> np.ndarray:
     """Colour, resample and shake in one pass.
 
-    Filters in the frequency domain, oversamples by 4, and reads the result at the (trembling) times of the 16 kHz samples.
+    Filters in the frequency domain, oversamples by 4, and reads the result at the (trembling) times of 16 kHz samples.
 
     Args:
         samples: (T,) at `rate` Hz. warp: factor on all frequencies; the duration changes by its inverse.
@@ -104,7 +104,8 @@ def sob(pitch: float, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def _vowel(pitch: float, fall: float, duration: float, formants: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
+def _vowel(pitch: float, fall: float, duration: float, formants: tuple[float, ...],
+           rng: np.random.Generator) -> np.ndarray:
     """A vowel as a sum of harmonics under formant bumps; its pitch falls to `fall` times `pitch`."""
     time = np.arange(int(duration * RATE)) / RATE
     frequency = pitch * np.linspace(1, fall, len(time)) * rng.uniform(0.95, 1.05)

@@ -52,16 +52,20 @@ EMOTION_SPEAKERS = (
 
 def _asr_speakers() -> tuple[Speaker, ...]:
     """24 further voices, 20 to train, 2 dev, 2 test. No variant of the emotional set's dev and test speakers."""
-    variants = ((_F, ("Andrea", "steph", "anika", "f4", "aunty", "Alicia", "f3", "f1", "linda", "Annie", "Andrea", "f4")),
-                (_M, ("Alex", "paul", "max", "Mike", "m2", "m5", "john", "m6", "m1", "m4", "max", "m2")))
+    variants = {
+        _F: ("Andrea", "steph", "anika", "f4", "aunty", "Alicia", "f3", "f1", "linda", "Annie", "Andrea", "f4"),
+        _M: ("Alex", "paul", "max", "Mike", "m2", "m5", "john", "m6", "m1", "m4", "max", "m2"),
+    }
     accents = ("en-us", "en", "en-gb-x-rp", "en-029", "en-gb-scotland")
     speakers = []
-    for gender, names in variants:
+    for gender, names in variants.items():
         for k, variant in enumerate(names):
             part = {10: "dev", 11: "test"}.get(k, "train")
             warp = (0.96, 1.04, 1.0)[k % 3] if k < 7 else (0.92, 1.08)[k % 2]
-            speakers.append(Speaker(f"asr-{gender[0]}{k + 1:02}", gender, part, variant, accents[(k + 2) % 5],
-                                    145 + (k * 29) % 50, 35 + (k * 17) % 35, 35 + (k * 13) % 30, (k % 5 - 2) * 1.0, warp))
+            settings = {"rate": 145 + (k * 29) % 50, "pitch": 35 + (k * 17) % 35, "pitch_range": 35 + (k * 13) % 30,
+                        "gain": k % 5 - 2.0, "warp": warp}
+            name, accent = f"asr-{gender[0]}{k + 1:02}", accents[(k + 2) % len(accents)]
+            speakers.append(Speaker(name, gender, part, variant, accent, **settings))
     return tuple(speakers)
 
 

@@ -35,7 +35,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                                      allow_abbrev=False)
     parser.add_argument("--corpus", required=True, metavar="NAME", help="module local/NAME.py, which has a plan")
     parser.add_argument("--set", dest="kind", metavar="SET", help="which of the corpus's sets (default: its first)")
-    parser.add_argument("--size", choices=("full", "tiny"), default="full", help="tiny: about 60 utterances (%(default)s)")
+    parser.add_argument("--size", choices=("full", "tiny"), default="full",
+                        help="tiny: about 60 utterances (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (%(default)s)")
     parser.add_argument("--num-tasks", type=int, default=1, metavar="N", help="tasks of the array")
     parser.add_argument("out", type=Path, metavar="OUT", help="directory of the corpus")
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     path = arguments.out / SETTINGS
     if not path.is_file() or read_json(path) != settings:
-        raise UserError(f"{path} is missing or of other settings; run steps/synthesize_corpus.sh, which prepares {arguments.out}")
+        raise UserError(f"{path} is missing or of other settings; steps/synthesize_corpus.sh prepares {arguments.out}")
     if arguments.finish:
         finish(arguments.out, plan, module)
     else:
@@ -109,7 +110,7 @@ def prepare(out: Path, settings: dict[str, Any], plan: Sequence[Any]) -> None:
     known = read_json(out / SETTINGS) if (out / SETTINGS).is_file() else None
     strangers = [path.name for path in out.glob("[!.]*") if path.name != "log"] if out.is_dir() else []
     if known is None and strangers:
-        raise UserError(f"{out} holds {sorted(strangers)[0]}, which is not of a synthetic corpus; choose an empty directory")
+        raise UserError(f"{out} holds {sorted(strangers)[0]}, not a synthetic corpus; choose an empty directory")
     if known not in (None, settings):
         print(f"{out} was made with other settings or another version: starting afresh")
         (out / TABLE).unlink(missing_ok=True)
