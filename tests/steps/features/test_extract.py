@@ -168,6 +168,17 @@ def test_other_options_clear_and_are_recorded(data):
         FeatureStore.open(out, {"options": {"num_mel_bins": 80}})
 
 
+def test_changed_inputs_of_the_stage_clear_but_a_run_by_hand_does_not(data, monkeypatch):
+    monkeypatch.setenv("EMOTION_STAGE_INPUTS", "one")
+    out = run(data)
+    monkeypatch.delenv("EMOTION_STAGE_INPUTS")
+    run(data, steps=("prepare",))
+    assert finished_tasks(out) == [1]
+    monkeypatch.setenv("EMOTION_STAGE_INPUTS", "two")
+    run(data, steps=("prepare",))
+    assert finished_tasks(out) == []
+
+
 def test_a_task_of_an_older_plan_may_not_write(data):
     out = run(data, "fbank", 2, steps=("prepare",))
     with pytest.raises(UserError, match="num_tasks"):
