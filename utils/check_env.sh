@@ -6,4 +6,4 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 export EMOTION_DRY_RUN=1
 . "$here/../path.sh"
 command -v python3 >/dev/null || { echo "Python  none  install Python 3.10 to 3.13"; exit 0; }
-exec "$([ -n "${EMOTION_ENVIRONMENT:-}" ] && echo python || echo python3)" -m utils.setup.check_env "$@"
+exec "$([ -n "${EMOTION_ENVIRONMENT:-}" ] && echo python || echo python3)" "$ROOT/utils/setup/check_env.py" "$@"

@@ -143,7 +143,8 @@ class Builder:
 
     def _venv(self) -> None:
         print(f"making {self.plan.directory} with {self.plan.python.text}", file=sys.stderr, flush=True)
-        status, output = self._run([self.plan.python.path, "-m", "venv", self.partial], "venv")
+        status, output = self._run([self.plan.python.path, "-m", "venv", "--prompt",
+                                    self.plan.directory.name, self.partial], "venv")
         self._must(f"python -m venv: {why_pip_failed(output)}" if status else None)
         if self.plan.lane.pip and self._too_new_pip():
             self._must(self._pip([self.plan.lane.pip], "pip"))
@@ -171,8 +172,8 @@ class Builder:
         hint = "name another index with --torch-index URL or a directory of wheels with PIP_FIND_LINKS"
         if "cpu" in self.plan.builds and self.plan.lane.name == "main" and not self.plan.k2:
             hint += ", or take torch's CUDA build with --cuda (it runs on a CPU too, and needs 5 GB)"
-        raise UserError(f"set-up failed: nobody gives {requirement} for {self.plan.python.text} ({'; '.join(tried)}); "
-                        f"{hint}; log: {self.log}")
+        wanted = f"torch {requirement.lstrip('torch=')} for {self.plan.python.text}"
+        raise UserError(f"set-up failed: nobody gives {wanted} ({'; '.join(tried)}); {hint}; log: {self.log}")
 
     def _torch_requirement(self, build: str) -> str:
         if self.plan.k2:
