@@ -73,6 +73,15 @@ def test_killed_between_the_start_record_of_more_extent_and_its_marker_nothing_i
     assert toy.read("exp/t/.kept").splitlines()[0] == "train --seeds 0 exp/t"
 
 
+def test_after_more_extent_broke_off_the_former_extent_does_not_count_as_done(toy):
+    toy.run()
+    toy.write("after.train", "exit 1")
+    toy.run("--seeds", "0 1")
+    (toy.path / "after.train").unlink()
+    toy.run()
+    assert toy.calls == ["train"]
+
+
 def test_a_leftover_start_record_of_a_finished_stage_does_not_count(toy):
     toy.write("after.prepare", "cp .stages/1.started.json kept.json")
     toy.run()

@@ -1,0 +1,75 @@
+"""What the user reads about a plan: --dry-run, --why N, and the note on changed code."""
+
+from __future__ import annotations
+
+from utils.stages.graph import Recipe, Stage
+from utils.stages.plan import Decision, Planner
+
+
+def say(text: str) -> None:
+    """One line for the user, at once."""
+    print(text, flush=True)
+
+
+def name(recipe: Recipe, stage: Stage) -> str:
+    """Number and title, the numbers of a recipe below one another."""
+    return f"{stage.number:>{len(str(max(recipe.stages)))}}  {stage.title}"
+
+
+def say_done(recipe: Recipe, stage: Stage) -> None:
+    """The line of a stage that need not run."""
+    say(f"{name(recipe, stage)}: done already")
+
+
+def dry_run(planner: Planner, chosen: list[Stage], asked: dict[int, str]) -> None:
+    """Print what would run and because of what.
+
+    Raises:
+        UsageError: the run would be refused.
+    """
+    decisions = planner.predict(chosen, asked)
+    for stage in chosen:
+        decision = decisions[stage.number]
+        if decision.run:
+            how = "" if decision.fresh else " (goes on from what is there)"
+            say(f"{name(planner.recipe, stage)}: would run{how}: {decision.why}")
+        else:
+            say_done(planner.recipe, stage)
+    planner.check(chosen, decisions)
+    announce_code(decisions)
+
+
+def explain(planner: Planner, number: int) -> None:
+    """--why: every reason for a stage, and for the earlier stages that it waits for."""
+    stages, switches = planner.recipe.stages, planner.recipe.switches
+    asked = dict.fromkeys(stages, "--force") if switches.force else {}
+    if switches.stage is not None:
+        asked[switches.stage] = f"--stage {switches.stage}"
+    decisions = planner.predict(list(stages.values()), asked)
+    todo, shown = [(number, "")], set()
+    while todo:
+        current, indent = todo.pop()
+        if current in shown:
+            continue
+        shown.add(current)
+        stage, decision = stages[current], decisions[current]
+        if decision.run:
+            say(f"{indent}{stage} would run{'' if decision.fresh else ' on from what is there'}, because")
+        else:
+            marker = planner.records.marker(current) or {}
+            say(f"{indent}{stage} would not run: done since {marker.get('finished', '?')}")
+        for reason in [*decision.reasons, *decision.state.missing]:
+            say(f"{indent}  - {reason}")
+        if decision.code:
+            say(f"{indent}  - code changed since it ran: {', '.join(decision.code)} (counts with --strict-code)")
+        todo += [(upstream, indent + "  ") for upstream in reversed(stage.upstream) if decisions[upstream].run]
+
+
+def announce_code(decisions: dict[int, Decision]) -> None:
+    """One line about the stages that stay although their code changed."""
+    stages = [number for number, decision in decisions.items() if decision.code and not decision.run]
+    if stages:
+        files = sorted({name for number in stages for name in decisions[number].code})
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        say(f"note: the code of stage {', '.join(map(str, stages))} changed since it ran "
+            f"({', '.join(files[:3])}{more}); --strict-code would run it again")
