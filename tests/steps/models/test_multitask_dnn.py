@@ -84,7 +84,8 @@ def test_balanced_weights_give_each_class_the_same_sum():
 
 
 def test_class_weights_scale_the_items_of_a_class():
-    branches = TaskBranches(2, {"emotion": 2}, [], {"emotion": 1.0}, class_weights={"emotion": torch.tensor([1.0, 3.0])})
+    weights = {"emotion": torch.tensor([1.0, 3.0])}
+    branches = TaskBranches(2, {"emotion": 2}, [], {"emotion": 1.0}, class_weights=weights)
     logits = {"emotion": torch.zeros(2, 2)}
     assert branches.loss(logits, {"emotion": torch.tensor([0, 0])})["loss"].item() == pytest.approx(math.log(2))
     assert branches.loss(logits, {"emotion": torch.tensor([0, 1])})["loss"].item() == pytest.approx(2 * math.log(2))
