@@ -1,6 +1,6 @@
 """The process that speaks one utterance: raw 16-bit samples at 22050 Hz on standard output. See espeak.py.
 
-Arguments: library, data directory, voice, rate, pitch, pitch range, word gap, text. Standard library only.
+Arguments: library, data directory, voice, rate, pitch, pitch range, word gap, seed, text. Standard library only.
 """
 
 import ctypes
@@ -12,10 +12,13 @@ PARAMETERS = {"rate": 1, "pitch": 3, "pitch_range": 4, "word_gap": 7}  # espeak_
 
 
 def main(library: str, data: str, voice: str, rate: str, pitch: str, pitch_range: str, word_gap: str,
-         text: str) -> None:
+         seed: str, text: str) -> None:
     espeak = ctypes.CDLL(library)
     if espeak.espeak_Initialize(SYNCHRONOUS, 0, os.fsencode(data), DO_NOT_EXIT) != 22050:
         sys.exit(f"no espeak-ng data of this version in {data}")
+    # Breathy voices hold noise whose seed is otherwise the time in seconds.
+    espeak.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
+    espeak.espeak_ng_SetRandSeed(int(seed))
     chunks = []
     kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 

@@ -26,7 +26,8 @@ def speak(utterance: Utterance, seed: int) -> np.ndarray:
     rng = generator(seed, utterance.id)
     mark = "?" if utterance.sentence.question else delivery.mark
     raw = espeak.synthesize(espeak.Speech(utterance.sentence.spoken + mark, speaker.voice(utterance.language),
-                                          delivery.rate, delivery.pitch, delivery.pitch_range, delivery.gap))
+                                          delivery.rate, delivery.pitch, delivery.pitch_range, delivery.gap,
+                                          seed=int(rng.integers(2 ** 31))))
     voice = sound.reshape(raw, espeak.RATE, warp=speaker.warp, tilt=delivery.tilt, tremor=delivery.tremor,
                           tremor_rate=delivery.tremor_rate, phase=rng.uniform(0, 2 * np.pi))
     voice = sound.insert_pauses(sound.trim(voice), delivery.pauses, rng)
