@@ -229,7 +229,7 @@ def curves(system: System) -> Iterator[tuple[Experiment, list[str], np.ndarray]]
             continue
         lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
         try:
-            values = np.array(lines[1:], dtype=np.float64)
+            values = np.array([[cell or "nan" for cell in line] for line in lines[1:]], dtype=np.float64)
         except ValueError:
             continue
         if values.ndim == 2 and values.shape[1] == len(lines[0]):

@@ -1,0 +1,232 @@
+"""What the report shows, gathered from the data set, the scores, the experiments and the audit. Nothing is drawn here.
+
+Files of other stages are read with care: what is missing or of another shape is left out, never an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+import re
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from steps.data.dataset import Dataset, Item, Split
+from steps.scoring import collect, results
+from steps.scoring.summary import compare
+from utils.errors import UserError
+from utils.files import read_json
+
+PACKAGES = ("torch", "numpy", "scikit-learn", "lhotse", "opensmile", "kaldi-native-fbank", "soundfile", "safetensors")
+TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".opus": "audio/ogg", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
+MOST_SPEAKERS_FOR_ALL_PAIRS = 32  # exact tests take milliseconds up to here
+EMBED_LIMIT = 2_000_000  # bytes of one embedded recording
+
+
+@dataclass
+class Content:
+    """All that `page.render` needs.
+
+    Attributes:
+        info: validation.json. audit: exp/audit/<protocol>.json. test: rows of this run's test parts.
+        paired: names of systems, and {(i, j): {metric: test}}.
+        curves: (name, columns, epochs (E,), values (runs, E, columns)).
+    """
+
+    data: Dataset
+    split: Split
+    info: dict[str, Any]
+    audit: dict[str, Any]
+    test: list[dict[str, Any]]
+    results: str
+    paired: tuple[list[str], dict[tuple[int, int], Any]] = field(default_factory=lambda: ([], {}))
+    curves: list[tuple[str, list[str], np.ndarray, np.ndarray]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    trainings: list[dict[str, str]] = field(default_factory=list)
+    configurations: list[tuple[str, str]] = field(default_factory=list)
+    environment: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def corpus(self) -> str:
+        return self.data.name
+
+    @property
+    def protocol(self) -> str:
+        return self.split.name
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        return next((row for row in self.test if row.get("primary")),
+                    next((row for row in self.test if row["best_on_dev"]), self.test[0] if self.test else None))
+
+    @property
+    def commit(self) -> str:
+        return next((row["commit"] for row in self.test if row["commit"]), "")
+
+    @property
+    def source(self) -> str:
+        source = str(self.data.info.get("source") or "")
+        return f"Corpus: {source}" if source else ""
+
+    @property
+    def about_data(self) -> str:
+        info = self.data.info
+        words = [f"Language: {info['language']}." if info.get("language") else "",
+                 f"One label per {self.data.unit}: {info['label']} ({self.data.task}).",
+                 "Converted to mono at 16 kHz: " + ", ".join(f"{count} {name}" for name, count in
+                                                             (info.get("converted") or {}).items()) + "."
+                 if info.get("converted") else ""]
+        return " ".join(word for word in words if word)
+
+
+def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst: int, embed: int) -> Content:
+    """Read everything.
+
+    Args:
+        stem: of RESULTS.json. page: where the page will lie; players point from there.
+        worst: how many errors are listed. embed: how many of their recordings go into the page itself.
+
+    Raises:
+        UserError: the protocol is not scored.
+    """
+    scored = exp / "scored" / f"{split.name}.json"
+    if not scored.is_file():
+        raise UserError(f"{scored} does not exist; run steps/score.sh first")
+    rows = [row for row in read_json(scored)["rows"] if row["part"] == "test"]
+    content = Content(data, split, optional(data.path / "validation.json"),
+                      optional(exp / "audit" / f"{split.name}.json"), rows, stem.name + ".json")
+    systems = {system.name: system for system in collect.find_systems(exp, split.name)}
+    content.paired = all_pairs(rows)
+    content.curves = [entry for system in systems.values() for entry in [learning(system)] if entry]
+    best = content.best
+    if best is not None and data.task == "classification" and name_of(best) in systems:
+        content.errors = [described(error, data, page, number < embed) for number, error in enumerate(
+            collect.errors(data, split, systems[name_of(best)], worst))]
+    content.trainings = [training(system) for system in systems.values()]
+    content.configurations = [(system.name, config_of(system)) for system in systems.values() if config_of(system)]
+    content.environment = environment(content.commit, sorted({row["command"] for row in rows if row.get("command")}))
+    return content
+
+
+def optional(path: Path) -> dict[str, Any]:
+    """A JSON object, or {} where there is none."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def name_of(row: dict[str, Any]) -> str:
+    return f"{row['subsystem']}/{row['variant']}"
+
+
+def total_counts(row: dict[str, Any]) -> np.ndarray:
+    """Confusion matrix (C, C) of a row, mean over seeds."""
+    return results.summary_of(row).pooled().mean(axis=0)
+
+
+def all_pairs(rows: list[dict[str, Any]]) -> tuple[list[str], dict[tuple[int, int], Any]]:
+    """Paired tests of every two systems, best first; nothing where speakers are unknown or too many for this."""
+    rows = sorted((row for row in rows if row["metrics"]), key=lambda row: (-results.quality(row), results.key_of(row)))
+    rows = [row for row in rows if row["speakers"] and row["speakers"] <= MOST_SPEAKERS_FOR_ALL_PAIRS][:14]
+    summaries, table = [results.summary_of(row) for row in rows], {}
+    for i in range(len(rows)):
+        for j in range(i + 1, len(rows)):
+            tests = compare(summaries[i], summaries[j])
+            if tests:
+                table[i, j] = tests
+                table[j, i] = {name: {**test, "difference": -test["difference"]} for name, test in tests.items()}
+    return [name_of(row) for row in rows] if table else [], table
+
+
+def learning(system: collect.System) -> tuple[str, list[str], np.ndarray, np.ndarray] | None:
+    """Every run's curve on common epochs, NaN where a run has ended."""
+    runs = list(collect.curves(system))
+    if not runs:
+        return None
+    columns = runs[0][1]
+    runs = [run for run in runs if run[1] == columns and "epoch" in columns and len(run[2])]
+    epochs = np.unique(np.concatenate([values[:, columns.index("epoch")] for _, _, values in runs]))
+    stack = np.full((len(runs), len(epochs), len(columns)), np.nan)
+    for number, (_, _, values) in enumerate(runs):
+        stack[number, np.searchsorted(epochs, values[:, columns.index("epoch")])] = values
+    return system.name, columns, epochs, stack
+
+
+def described(error: dict[str, Any], data: Dataset, page: Path, embed: bool) -> dict[str, Any]:
+    """An error with its speaker, text and audio."""
+    item = data.items[data.units[error["id"]][0]]
+    return {**error, "speaker": item.speaker or "", "text": (item.text or "")[:160],
+            "audio": audio_of(item, page, embed)}
+
+
+def audio_of(item: Item, page: Path, embed: bool) -> str:
+    """Address of the recording for a player: relative to the page, or its bytes; "" without a recording."""
+    if not item.path:
+        return ""
+    path = Path(item.path)
+    kind = TYPES.get(path.suffix.lower())
+    # of a long recording the utterance alone
+    part = f"#t={item.start:.3f},{item.start + item.duration:.3f}" if item.start > 0 else ""
+    if embed and kind and path.is_file() and path.stat().st_size <= EMBED_LIMIT:
+        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}{part}"
+    relative = os.path.relpath(os.path.abspath(path), page.parent.resolve())
+    return quote(os.fsencode(relative)) + part
+
+
+def training(system: collect.System) -> dict[str, str]:
+    """One line on how a system was trained, over its folds and seeds."""
+    found = [experiment.metrics for experiment in system.experiments]
+
+    def numbers(name: str) -> list[float]:
+        return [entry[name] for entry in found if isinstance(entry.get(name), (int, float))]
+
+    def median(name: str, form: str) -> str:
+        return form.format(float(np.median(numbers(name)))) if numbers(name) else ""
+
+    chosen: dict[str, set[str]] = {}
+    for entry in found:
+        for key, value in (entry.get("chosen") or {}).items():
+            chosen.setdefault(key, set()).add(f"{value:g}" if isinstance(value, (int, float)) else str(value))
+    seconds = numbers("train_seconds")
+    return {"system": system.name, "kind": str(system.about.get("kind", "")),
+            "features": str(system.about.get("features", "")), "parameters": median("parameters", "{:,.0f}"),
+            "seconds": f"{np.mean(seconds):.1f} s" if seconds else "", "epoch": median("best_epoch", "{:g}"),
+            "chosen": "; ".join(f"{key} {', '.join(sorted(values))}" for key, values in chosen.items()),
+            "temperature": median("temperature", "{:.3g}")}
+
+
+def config_of(system: collect.System) -> str:
+    """config.yaml of the first run."""
+    path = system.experiments[0].path / "config.yaml"
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def environment(commit: str, commands: list[str]) -> list[tuple[str, str]]:
+    """Where and with what this was made; the same on one machine each time."""
+    versions = []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return [("Command", command) for command in commands] + [
+        ("Commit", commit or "unknown"), ("Python", platform.python_version()), ("Packages", ", ".join(versions)),
+        ("Host", f"{platform.node()}, {platform.system()} {platform.machine()}, {processor()}, {os.cpu_count()} cores"),
+        ("Threads a job", os.environ.get("EMOTION_NUM_THREADS", "1"))]
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        match = None
+    return match[1] if match else platform.processor() or "unknown processor"
