@@ -25,6 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from utils.errors import run_main
 from utils.jobs import processes
 from utils.jobs.files import JobFiles, Spec, fill, native, task_numbers, write_ascii_json
 
@@ -160,6 +161,9 @@ def run_task(spec: Spec, index: int) -> int:
                         for name, value in spec.environment.items()}
         environment |= {name.encode(): str(spec.threads).encode() for name in THREAD_VARIABLES}
         environment[b"EMOTION_JOB"] = str(index).encode()
+        if scheduler_job() != "local":
+            # A cluster's task outlives a dead run on purpose; the one who takes that run over must not wait for it.
+            environment.pop(b"EMOTION_LEASH", None)
         with open(log_path, "ab", buffering=0) as log:
             log.write(header(spec, argv).encode("utf-8", "surrogateescape"))
             words = [word.encode("utf-8", "surrogateescape") for word in argv]
@@ -191,4 +195,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_main(main))

@@ -226,13 +226,32 @@ def test_a_second_attempt_waits_while_the_first_one_holds_the_lock(desk):
 
 
 def test_a_kill_while_the_marker_is_written_leaves_the_task_unfinished(desk):
-    command = ("--retry", "1", "JOB=1:1", "log/x.{JOB}.log", "bash", "-c", "echo x >> runs")
-    done = desk.run(*command, EMOTION_FAULT="/.done/", EMOTION_FAULT_ONCE=str(desk.directory / "once"))
-    # The dispatcher writes below .done/ as well: whoever the fault hits, the same command ends well.
+    command = ("JOB=1:1", "log/x.{JOB}.log", "bash", "-c", "echo x >> runs")
+    assert desk.run(*command).returncode == 0
+    marker = next(path for path in (desk.directory / "log" / ".done").glob("*.json") if path.name[:2] != "x.")
+    marker.unlink()
+    fault = {"EMOTION_FAULT": marker.name, "EMOTION_FAULT_ONCE": str(desk.directory / "once")}
+    done = desk.run(*command, **fault)
+    assert done.returncode == 1 and "SIGKILL from outside" in done.stderr
+    assert not marker.exists()
+    assert desk.run(*command, **fault).returncode == 0
+    assert desk.read("runs") == "x\nx\nx\n" and json.loads(marker.read_text())["status"] == 0
+
+
+@pytest.mark.parametrize("window", [".spec.json", "y.1.log.json"])
+def test_a_kill_in_any_other_write_is_mended_by_the_same_command(desk, window):
+    command = ("--retry", "1", "JOB=1:1", "log/y.{JOB}.log", "bash", "-c", "echo x >> runs")
+    done = desk.run(*command, EMOTION_FAULT=window, EMOTION_FAULT_ONCE=str(desk.directory / "once"))
     assert (desk.directory / "once").exists()
     assert done.returncode == 0 or desk.run(*command).returncode == 0
-    markers = (desk.directory / "log" / ".done").glob("*.json")
-    assert all(path.read_text().endswith("}\n") for path in markers)
+    assert desk.read("runs") == "x\n"
+
+
+def test_a_read_only_log_directory_is_one_line(desk):
+    (desk.directory / "log").write_text("a file where a directory is needed")
+    done = desk.run("JOB=1:1", "log/z.{JOB}.log", "true")
+    assert done.returncode == 1
+    assert "log" in one_error_line(done.stderr)
 
 
 def test_start_up_is_cheap(desk):

@@ -48,8 +48,9 @@ def qsub(words: list[str]) -> int:
     (folder / "script").write_bytes(script)
     (folder / "job.json").write_text(json.dumps({"name": options["-N"], "rows": last, "output": options["-o"],
                                                  "parallel": int(options.get("-tc", 2))}))
-    subprocess.Popen([sys.executable, __file__, "run", str(number)], start_new_session=True, stdin=subprocess.DEVNULL,
-                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Under its own name: __file__ is the link that was called.
+    subprocess.Popen([sys.executable, Path(__file__).resolve(), "run", str(number)], start_new_session=True,
+                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     print(f"{number}.1-{last}:1")
     return 0
 
