@@ -1,0 +1,59 @@
+"""The front end: usage mistakes, dispatch, resuming with further seeds, and a failure that is named."""
+
+import json
+import subprocess
+
+import pytest
+
+from utils.files import ROOT
+
+
+def train(*arguments, **options):
+    return subprocess.run([str(ROOT / "steps" / "train_subsystem.sh"), *map(str, arguments)], capture_output=True,
+                          text=True, **options)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "--config NAME is missing"),
+    (["--config"], "--config needs a value"),
+    (["--nonsense", "1"], "unknown option --nonsense"),
+    (["--config", "c", "--features", "f", "--protocol", "p", "data"], "found 1 arguments"),
+    (["--config", "c", "--features", "f", "--protocol", "p", "--nj", "two", "data", "out"], "--nj is 'two'"),
+    (["--config", "c", "--features", "f", "--protocol", "p", "--device", "tpu", "data", "out"], "--device is 'tpu'"),
+])
+def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
+    done = train(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and message in done.stderr
+
+
+def test_help_names_every_option():
+    done = train("--help")
+    assert done.returncode == 0
+    for name in ("config", "features", "protocol", "norms", "seeds", "folds", "set", "permute-labels", "nj", "cmd"):
+        assert f"--{name} " in done.stdout
+
+
+@pytest.mark.slow
+def test_tasks_run_as_jobs_and_a_further_seed_keeps_the_first(toy, tmp_path):
+    out = tmp_path / "exp" / "forest" / "plain"
+    common = ["--config", "random_forest", "--features", "toy", "--protocol", "plain", "--set", "trees=10",
+              "--folds", "1"]
+    done = train(*common, "--nj", 2, "--norms", "global speaker", toy, out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first = out / "norm-global" / "fold1" / "seed0" / "scores" / "test.tsv"
+    assert "norm-speaker: 1 experiments" in done.stdout
+    stamp = first.stat().st_mtime_ns
+    done = train(*common, "--seeds", "0 1", toy, out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert first.stat().st_mtime_ns == stamp
+    assert (out / "norm-global" / "fold1" / "seed1" / "metrics.json").is_file()
+    assert json.loads((out / "subsystem.json").read_text())["seeds"] == [0, 1]
+
+
+@pytest.mark.slow
+def test_a_plan_that_cannot_be_dispatches_nothing(toy, tmp_path):
+    out = tmp_path / "exp" / "svm" / "plain"
+    done = train("--config", "linear_svm", "--features", "toy", "--protocol", "nope", toy, out, cwd=tmp_path)
+    assert done.returncode == 2 and "no protocol 'nope'" in done.stderr
+    assert not out.exists()
