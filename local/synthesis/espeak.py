@@ -1,7 +1,7 @@
 """espeak-ng (through the espeakng-loader wheel), one fresh process an utterance.
 
-Within one process the same text comes out different the second time; a fresh process gives the same bytes, if
-its random numbers are seeded (espeak-ng itself takes the time of day). The process imports nothing but ctypes and sys, and is up in about 15 ms.
+Within one process the same text comes out different the second time. A fresh process gives the same bytes, if its
+random numbers are seeded (espeak-ng itself takes the time of day); it imports little and is up in about 15 ms.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     out = tmp_path_factory.mktemp("mini") / "full"
-    command = [ROOT / "steps" / "synthesize_corpus.sh", "--corpus", "mini", "--nj", str(min(4, os.cpu_count() or 1)), out]
-    subprocess.run(command, check=True)
+    tasks = str(min(4, os.cpu_count() or 1))
+    subprocess.run([ROOT / "steps" / "synthesize_corpus.sh", "--corpus", "mini", "--nj", tasks, out], check=True)
     return mini.rows(out)
 
 
