@@ -129,8 +129,7 @@ def test_as_a_lhotse_extractor(tmp_path):
     assert torch.is_tensor(extractor.extract(torch.from_numpy(samples), RATE))
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
     cuts = CutSet.from_cuts([Recording.from_file(tmp_path / "a.wav").to_cut()])
-    with NumpyFilesWriter(tmp_path / "store") as writer:
-        stored = cuts.compute_and_store_features(extractor, writer)
+    stored = cuts.compute_and_store_features(extractor, tmp_path / "store", storage_type=NumpyFilesWriter)
     direct = create("fbank", ["num_mel_bins=40"]).extract(samples)
     np.testing.assert_array_equal(next(iter(stored)).load_features(), direct)
     with pytest.raises(ValueError, match="16000"):
