@@ -104,7 +104,7 @@ def curves(lines: Sequence[tuple[str, str, np.ndarray, np.ndarray]], label: str,
     ceiling = float(np.percentile(finite, 99)) if len(finite) > 20 else float(finite.max())
     bottom, top_value, ticks = _axis(float(finite.min()) if low is None else low, ceiling, 4)
     first, last = (float(end) for end in (min(e.min() for _, _, e, _ in lines), max(e.max() for _, _, e, _ in lines)))
-    left, right, top, height, width = 44, 10, 12, 170, 380
+    left, right, top, height, width = 40, 8, 12, 140, 300
 
     def x(epoch: float) -> float:
         return left + (epoch - first) / max(last - first, 1) * (width - left - right)
