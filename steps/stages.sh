@@ -75,4 +75,12 @@ stage_report() {
     steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"
 }
 
+# Tiny proves that the road works, so its models are small too.
+if [ "$size" = tiny ]; then
+  tiny="random_forest:trees=20 linear_svm:penalties=[1.0e-4]"
+  for config in dnn multitask_dnn; do
+    tiny+=" $config:training.epochs=10 $config:training.optimiser.learning_rate=1.0e-3 $config:training.tensorboard=false $config:model.trunk=[64,64] $config:model.branch=[32]"
+  done
+  set="$tiny${set:+ $set}"
+fi
 trained=()
