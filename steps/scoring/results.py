@@ -157,7 +157,8 @@ def markdown(rows: Sequence[Row], title: str) -> str:
             lines += [f"## {part.capitalize()}", "", text, ""]
     commands = sorted({row["command"] for row in rows if row.get("command")})
     if commands:
-        lines += ["## Commands", "", *(f"    {command}" for command in commands), ""]
+        lines += ["## Commands", "", "Each with `--corpus-dir DIR` where the recipe takes it.", "",
+                  *(f"    {command}" for command in commands), ""]
     return "\n".join(lines)
 
 

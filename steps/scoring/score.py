@@ -83,7 +83,7 @@ def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]
             "classes": data.classes, "folds": system.folds, "seeds": system.seeds, "items": counted["items"],
             "speakers": summary.known_speakers, "marks": marks_of(data, split, system, counted),
             "primary": bool(system.about.get("primary", False)), "best_on_dev": False, "commit": commit(),
-            "command": command(split.name, system), **figures(summary), "summary": summary.to_json()})
+            "command": command(data, split, system), **figures(summary), "summary": summary.to_json()})
     return rows
 
 
@@ -138,12 +138,17 @@ def commit() -> str:
     return head + ("+" if head and changed else "")
 
 
-def command(protocol: str, system: System) -> str:
-    """The recipe's command that gives this row (where the corpus lies is the reader's own)."""
+def command(data: Dataset, split: Split, system: System) -> str:
+    """The recipe's command that gives this row; --corpus-dir, where a recipe takes it, is the reader's own."""
     recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
     name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
-    words = [f"{name}/run.sh", "--protocol", protocol, "--seeds", " ".join(map(str, system.seeds))]
-    return shlex.join(words)
+    words = [f"{name}/run.sh", "--protocol", split.name]
+    if data.info.get("size", "full") != "full":
+        words += ["--size", str(data.info["size"])]
+    norm = system.variant.split("+")[0]
+    if norm.startswith("norm-"):
+        words += ["--norms", norm.removeprefix("norm-")]
+    return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds))])
 
 
 def title_of(results: Path) -> str:

@@ -111,6 +111,7 @@ def test_marks_of_partial_tiny_unknown_and_overlapping_data(tmp_path):
     path = tmp_path / "exp/svm/folds/norm-global/fold1/seed0/metrics.json"
     path.write_text(json.dumps({"prior_scored": ["s00-0-0"]}))
     row = run(data, tmp_path / "exp")["svm", "norm-global", "test"]
+    assert row["command"].endswith("run.sh --protocol folds --size tiny --norms global --seeds 0")
     assert row["marks"] == ["size tiny", "partial corpus", "speakers unknown", "speaker overlap",
                             "1 items scored by prior"]
     assert row["intervals"] == {} and row["no_intervals"] == "speakers unknown" and row["metrics"]["UA"] > 0
