@@ -59,7 +59,10 @@ def gpu_lines() -> list[Line]:
     """CUDA as torch was built for it, and the GPUs that it sees."""
     driver = driver_cuda()
     works, text = ask(_CUDA)
-    built, _, devices = text.partition("\n") if works else ("", "", "")
+    if not works:
+        return [Line("CUDA", "unknown without torch", "see torch"),
+                Line("GPU", "none" if driver is None else f"a driver for CUDA {driver} is there")]
+    built, _, devices = text.partition("\n")
     if driver is None:
         return [Line("CUDA", built or "none; torch's CPU build"), Line("GPU", "none: networks train on the CPU")]
     if not built:
