@@ -69,5 +69,6 @@ extract=(python -m steps.features.extract --features "$features" --data "$data" 
 [ -z "$from" ] || extract+=(--from "$from")
 
 "${extract[@]}" --prepare
-"${job[@]}" --max-jobs-run "$nj" JOB=1:"$nj" "$out/log/extract.{JOB}.log" "${extract[@]}" --task "{JOB}"
+"${job[@]}" --max-jobs-run "$nj" JOB=1:"$nj" "$out/log/extract.{JOB}.log" \
+  "${extract[@]}" --task "{JOB}" --index "$out/index.{JOB}.tsv"
 "${extract[@]}" --finish

@@ -38,6 +38,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--num-tasks", type=int, default=1, metavar="N", help="tasks of the array")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override options")
     parser.add_argument("--from", dest="source", metavar="DIR", help="features given as <id>.npy files in DIR")
+    parser.add_argument("--index", type=Path, metavar="FILE", help="with --task: the index that it leaves, so that the "
+                        "dispatcher knows it and runs the task again when it is gone")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--task", type=int, metavar="J", help="extract share J of 1 ... N")
     what.add_argument("--prepare", action="store_true", help="write the plan, clear another plan's files")
@@ -53,7 +55,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
-    from steps.features import plan, registry
+    from steps.features import plan, registry, store
 
     overrides = [word for text in arguments.set for word in text.split()]
     if arguments.source:
@@ -65,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_audio(extractor, items.values())
     extractor.bind(items)
     out = arguments.out or arguments.data / arguments.features
+    index = store.index_path(out, arguments.task)
+    if arguments.index not in (None, index):
+        raise UsageError(f"--index {arguments.index}: task {arguments.task} leaves {index}")
     planned = plan.make_plan(extractor, items, arguments.num_tasks)
     if arguments.prepare:
         left = plan.prepare(out, planned)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import heapq
 import os
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from steps.data.dataset import Item
 from steps.features.extractor import Extractor
 from steps.features.store import (
     DESCRIPTION,
-    archive_path,
     differences,
     failed_path,
     finished_tasks,
@@ -59,26 +57,20 @@ def share(items: Mapping[str, Item], task: int, num_tasks: int) -> list[Item]:
     return sorted(mine, key=lambda item: item.id)
 
 
-def prepare(out: Path, plan: Mapping[str, Any], logs: Path | None = None) -> list[int]:
+def prepare(out: Path, plan: Mapping[str, Any]) -> list[int]:
     """Write the plan; clear what belongs to another one. Returns the tasks that are still to be done.
 
-    Args:
-        logs: the task logs' directory. Its markers of finished tasks (`.done`) are dropped when they claim more than
-            the archives show.
+    The dispatcher's markers of finished tasks need no clearing: each counts only while its task's index is there.
     """
     out.mkdir(parents=True, exist_ok=True)
-    markers = (out / "log" if logs is None else logs) / ".done"
     former = _read_plan(out)
     changed = "" if former is None else _changed(former, plan)
     if former is None or changed:
         if changed:
             print(f"{out}: {changed} changed since an earlier run; extracting again", file=sys.stderr)
         clear(out)
-        shutil.rmtree(markers, ignore_errors=True)
         write_json(out / PLAN, plan)
     done = set(finished_tasks(out))
-    if len(list(markers.glob("*.json"))) > len(done):
-        shutil.rmtree(markers)
     return [task for task in range(1, plan["num_tasks"] + 1) if task not in done]
 
 
@@ -162,8 +154,3 @@ def _check_count(out: Path, items: Mapping[str, Item], stored: Mapping[str, int]
         if keys:
             raise UserError(f"{out}: {keys[0]} {what} ({len(keys)} such utterances, {len(items)} in the data set); "
                             f"remove {out} and run the same command again")
-
-
-def archive_bytes(out: Path, tasks: Sequence[int]) -> int:
-    """Size of the archives on disk."""
-    return sum(archive_path(out, task).stat().st_size for task in tasks)

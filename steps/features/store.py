@@ -66,6 +66,8 @@ class ArchiveWriter:
         self.directory.mkdir(parents=True, exist_ok=True)
         # A former attempt's index must not vouch for the archive that replaces its own.
         index_path(self.directory, self.task).unlink(missing_ok=True)
+        for leftover in self.directory.glob(f".tmp.*.archive.{self.task}.npy"):  # of an attempt that was killed
+            leftover.unlink()
         self._temporary = self._stack.enter_context(atomic_path(archive_path(self.directory, self.task)))
         self._stream = self._stack.enter_context(open(self._temporary, "wb"))
         self._stream.write(b"\0" * _HEADER_BYTES)

@@ -149,11 +149,9 @@ def test_shares_are_disjoint_whole_and_balanced(data):
 
 def test_another_number_of_tasks_clears_what_an_unfinished_run_left(data, capsys):
     out = run(data, "fbank", 4, steps=("prepare", "tasks"))
-    (out / "log" / ".done").mkdir(parents=True)
-    (out / "log" / ".done" / "x.json").write_text("{}")
     assert len(finished_tasks(out)) == 4
     run(data, "fbank", 2, steps=("prepare",))
-    assert finished_tasks(out) == [] and not list(out.glob("archive.*")) and not (out / "log" / ".done").exists()
+    assert finished_tasks(out) == [] and not list(out.glob("archive.*"))
     assert "num_tasks changed" in capsys.readouterr().err
     run(data, "fbank", 2)
     assert len(FeatureStore.open(out)) == 8 and len(list(out.glob("archive.*.npy"))) == 2
@@ -194,17 +192,24 @@ def test_finished_tasks_are_not_done_again(data, capsys):
     assert "0 of 2 tasks to do" in capsys.readouterr().out
 
 
-def test_task_markers_that_claim_more_than_is_there_are_dropped(data):
-    out = run(data, "fbank", 2)
-    markers = out / "log" / ".done"
-    markers.mkdir(parents=True)
-    for name in ("a.json", "b.json"):
-        (markers / name).write_text("{}")
-    run(data, "fbank", 2, steps=("prepare",))
-    assert len(list(markers.iterdir())) == 2
-    (out / "index.2.tsv").unlink()
-    run(data, "fbank", 2, steps=("prepare",))
-    assert not markers.exists()
+def test_with_the_dispatcher_a_lost_archive_is_made_again_and_no_other(data, tmp_path):
+    arguments = ("--features", "fbank", "--nj", "2", "data")
+    assert front_end(*arguments, cwd=tmp_path).returncode == 0
+    out = data / "fbank"
+    before = contents(FeatureStore.open(out))
+    kept = (out / "archive.1.npy").stat().st_mtime_ns
+    for name in ("archive.2.npy", "index.2.tsv"):
+        (out / name).unlink()
+    done = front_end(*arguments, cwd=tmp_path)
+    assert done.returncode == 0 and "1 of 2 tasks to do" in done.stdout, done.stderr
+    assert contents(FeatureStore.open(out)) == before and (out / "archive.1.npy").stat().st_mtime_ns == kept
+
+
+def test_a_killed_attempts_leftover_is_swept(data):
+    out = run(data, steps=("prepare",))
+    (out / ".tmp.1.archive.1.npy").write_bytes(b"half")
+    run(data)
+    assert not list(out.glob(".tmp.*"))
 
 
 def test_a_missing_task_is_named(data):
