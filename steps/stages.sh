@@ -64,7 +64,7 @@ stage_score() {
   local inputs=() directory
   for directory in "${trained[@]}"; do inputs+=(--in "$directory"); done
   stage "$1" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
-    --out "$exp/scored/$protocol.json" -- \
+    --out "$exp/scored/$protocol.json" --update "$results.json" -- \
     steps/score.sh --protocol "$protocol" --results "$results" "$data" "$exp"
 }
 

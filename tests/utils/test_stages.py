@@ -89,8 +89,8 @@ def test_recordings_count_by_path_size_and_time(done):
     (lambda toy: (toy.path / "data/f/x").unlink(), "output data/f/x is missing"),
     (lambda toy: (toy.path / "data/f/x").write_text(""), "output data/f/x has 0 bytes, had 16"),
     (lambda toy: (toy.path / "data/f").rename(toy.path / "data/elsewhere"), "output data/f is missing"),
-    (lambda toy: (toy.path / ".stages/2.json").unlink(), "not done yet"),
-    (lambda toy: (toy.path / ".stages/2.json").write_text('{"run": '), "not done yet"),
+    (lambda toy: toy.record(2).unlink(), "not done yet"),
+    (lambda toy: toy.record(2).write_text('{"run": '), "not done yet"),
 ])
 def test_a_damaged_output_is_noticed(done, harm, says):
     harm(done)
@@ -112,7 +112,7 @@ def test_a_failing_command_never_counts_as_done(toy):
     toy.write("before.extract", "false; touch reached")
     result = toy.run("--set", "a b")
     assert result.returncode == 1 and toy.calls == ["prepare", "extract"]
-    assert not (toy.path / "reached").exists() and not (toy.path / ".stages/2.json").exists()
+    assert not (toy.path / "reached").exists() and not toy.record(2).exists()
     last = result.stderr.splitlines()[-1]
     assert "stage 2 (Extract)" in last and "exit status 1" in last and "log/stage2.log" in last
     assert last.endswith("run.sh --set 'a b'")
@@ -140,7 +140,7 @@ def test_success_without_the_declared_output_is_a_failure(toy):
     toy.write("after.prepare", 'rm "$out"')
     result = toy.run()
     assert result.returncode == 1 and "did not write data/a.tsv" in result.stderr
-    assert not (toy.path / ".stages/1.json").exists()
+    assert not toy.record(1).exists()
 
 
 def test_more_extent_keeps_what_is_there_and_other_changes_move_it(done):
@@ -239,7 +239,7 @@ def test_an_output_changed_in_place_is_never_moved_and_its_loss_is_noticed(toy):
 def test_markers_lock_and_logs_lie_in_the_stage_directory(toy):
     toy.recipe('stage_dir=tiny\nstage 1 "A" --out tiny/a.tsv -- ./do a tiny/a.tsv\nrun_stages\n')
     assert toy.run().returncode == 0
-    assert (toy.path / "tiny/.stages/1.json").exists() and (toy.path / "tiny/log/stage1.log").exists()
+    assert toy.record(1, work="tiny").exists() and (toy.path / "tiny/log/stage1.log").exists()
     assert not (toy.path / ".stages").exists()
 
 
@@ -331,3 +331,16 @@ def test_nothing_to_do_takes_under_a_second_for_twelve_stages_and_two_thousand_r
         assert toy.run().stdout.count("done already") == 12
         seconds.append(time.monotonic() - began)
     assert min(seconds) < 1
+
+
+def test_going_back_to_another_variant_finds_it_done(tmp_path):
+    toy = Toy(tmp_path / "recipe", '''
+stage 1 "Train" --in table.tsv --out "exp/$color" -- ./do train --color "$color" "exp/$color"
+stage 2 "Score" --in "exp/$color" --out "scores/$color" -- ./do score "scores/$color"
+run_stages
+''')
+    toy.run("--color", "red")
+    toy.run("--color", "blue")
+    assert toy.calls == ["train", "score"]
+    toy.run("--color", "red")
+    assert toy.calls == [] and not list((toy.path / "exp").glob("*.old"))

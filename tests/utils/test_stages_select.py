@@ -190,8 +190,8 @@ def test_changed_code_is_announced_in_one_line_and_reruns_only_when_asked(toy):
                'stage 2 "Next" --in a.tsv --out b.tsv -- ./do b b.tsv\nrun_stages\n')
     toy.run()
     assert list(toy.marker(1)["code"]) == ["utils/errors.py"] and (ROOT / "utils/errors.py").exists()
-    text = toy.read(".stages/1.json")
-    toy.write(".stages/1.json", text.replace(toy.marker(1)["code"]["utils/errors.py"], "0" * 16))
+    text = toy.record(1).read_text()
+    toy.record(1).write_text(text.replace(toy.marker(1)["code"]["utils/errors.py"], "0" * 16))
     result = toy.run()
     notes = [line for line in result.stdout.splitlines() if line.startswith("note:")]
     assert len(notes) == 1 and "stage 1" in notes[0] and "utils/errors.py" in notes[0] and "--strict-code" in notes[0]

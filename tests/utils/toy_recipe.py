@@ -96,8 +96,14 @@ class Toy:
         """EMOTION_STAGE_INPUTS of each command of the last run."""
         return dict(line.split() for line in self.read("calls").splitlines())
 
+    def record(self, number: int, kind: str = "", work: str = "") -> Path:
+        """The marker of a stage, or with kind="started." the record of its start; a path that is not there if none."""
+        directory, pattern = self.path / work / ".stages", f"{number}.{kind}json"
+        found = [path for path in directory.glob("*.json") if path.name.endswith(f".{pattern}") or path.name == pattern]
+        return found[0] if found else directory / pattern
+
     def marker(self, number: int) -> dict:
-        return json.loads(self.read(f".stages/{number}.json"))
+        return json.loads(self.record(number).read_text())
 
     def wait_for(self, name: str, seconds: float = 10) -> None:
         deadline = time.monotonic() + seconds

@@ -1,4 +1,7 @@
-"""Records of stages on disk: N.started.json before a run, N.json (the marker) after exit status 0.
+"""Records of stages on disk: K.N.started.json before a run, K.N.json (the marker) after exit status 0.
+
+K is a hash of the stage's first output, so that another protocol or variant, which writes elsewhere, has records of its
+own and going back to the former one finds it done.
 
 Each start has an identifier `run`. A marker counts only if no later start is recorded; so whatever moment a kill
 chooses, a stage is either finished, or started with known settings, or not begun.
@@ -7,9 +10,11 @@ chooses, a stage is either finished, or started with known settings, or not begu
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,34 +24,39 @@ from utils.files import write_text
 
 @dataclass
 class Records:
-    """Markers in one directory."""
+    """Markers in one directory.
+
+    Attributes:
+        names: stage number -> how its records are named; see record_name.
+    """
 
     directory: Path
+    names: Mapping[int, str]
 
     def marker(self, number: int) -> dict[str, Any] | None:
         """The marker of a finished stage; None if the stage never finished or was started again since."""
-        marker, started = self._read(f"{number}.json"), self._read(f"{number}.started.json")
+        marker, started = self._read(f"{self.names[number]}.json"), self._read(f"{self.names[number]}.started.json")
         if marker is None or (started is not None and started.get("run") != marker.get("run")):
             return None
         return marker
 
     def started(self, number: int) -> dict[str, Any] | None:
         """The record of a start that has not finished."""
-        return None if self.marker(number) else self._read(f"{number}.started.json")
+        return None if self.marker(number) else self._read(f"{self.names[number]}.started.json")
 
     def begin(self, number: int, record: dict[str, Any]) -> None:
         """Record a start."""
-        self._write(f"{number}.started.json", record)
+        self._write(f"{self.names[number]}.started.json", record)
 
     def finish(self, number: int, record: dict[str, Any]) -> None:
         """Record success; `record` holds the `run` of the start."""
-        self._write(f"{number}.json", record)
-        self._remove(f"{number}.started.json")
+        self._write(f"{self.names[number]}.json", record)
+        self._remove(f"{self.names[number]}.started.json")
 
     def forget(self, number: int) -> None:
         """Remove both records, before the outputs move away."""
-        self._remove(f"{number}.started.json")
-        self._remove(f"{number}.json")
+        self._remove(f"{self.names[number]}.started.json")
+        self._remove(f"{self.names[number]}.json")
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
@@ -62,6 +72,11 @@ class Records:
     def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.directory / name)
+
+
+def record_name(number: int, outputs: list[str]) -> str:
+    """How the records of a stage are named: by its number and its first output."""
+    return f"{hashlib.sha256(os.fsencode(outputs[0])).hexdigest()[:8]}.{number}" if outputs else str(number)
 
 
 def new_identifier() -> str:

@@ -10,7 +10,7 @@ from utils.errors import UsageError
 from utils.stages.code_hash import Code, changed_files
 from utils.stages.fingerprint import Inputs, State, differences
 from utils.stages.graph import Recipe, Stage
-from utils.stages.markers import Records
+from utils.stages.markers import Records, record_name
 from utils.stages.outputs import damage
 
 
@@ -43,7 +43,9 @@ class Planner:
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self.records = Records(recipe.markers)
+        names = {stage.number: record_name(stage.number, [*stage.outputs, *stage.updates])
+                 for stage in recipe.stages.values()}
+        self.records = Records(recipe.markers, names)
         self.inputs = Inputs(recipe)
         self.code = Code(recipe.root)
 
