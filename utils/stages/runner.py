@@ -73,7 +73,7 @@ class Runner:
             copy.write(self._header(stage).encode(errors="surrogateescape"))
             process = self.leash.popen([self.program(stage), *stage.words[1:]], cwd=self.recipe.directory,
                                        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT)
+                                       stderr=subprocess.PIPE)
             try:
                 self.lock.set_group(process.pid)
                 self._pass_on(process, copy)
@@ -98,38 +98,26 @@ class Runner:
             self.lock.set_group(None)
 
     def _pass_on(self, process: subprocess.Popen[bytes], copy: IO[bytes]) -> None:
-        """Copy the output of a process to the terminal and to the log until the process ends."""
-        assert process.stdout is not None
-        pipe = process.stdout.fileno()
-        os.set_blocking(pipe, False)
-        writer = _PlainLines(copy)
+        """Copy what a process prints to the same stream of ours and to the log, until the process ends."""
+        assert process.stdout is not None and process.stderr is not None
+        pipes = [_Pipe(process.stdout, sys.stdout, copy), _Pipe(process.stderr, sys.stderr, copy)]
         with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
-            selector.register(pipe, selectors.EVENT_READ)
+            for pipe in pipes:
+                selector.register(pipe.number, selectors.EVENT_READ, pipe)
             with contextlib.suppress(AttributeError, OSError):
                 ended = os.pidfd_open(process.pid)
                 stack.callback(os.close, ended)
                 selector.register(ended, selectors.EVENT_READ)
             while process.poll() is None:
                 for key, _ in selector.select(timeout=0.2):
-                    if key.fd == pipe and self._read(pipe, writer) == b"":
-                        selector.unregister(pipe)
+                    if key.data and key.data.pass_on() == b"":
+                        selector.unregister(key.fd)
         signal_group(process.pid, signal.SIGKILL)  # children left behind must not go on writing
         deadline = time.monotonic() + GRACE
-        while time.monotonic() < deadline and self._read(pipe, writer):
-            pass
-        writer.close()
-
-    @staticmethod
-    def _read(pipe: int, writer: _PlainLines) -> bytes | None:
-        """Pass one block on; empty at the end of the pipe, None when there is nothing at the moment."""
-        try:
-            block = os.read(pipe, 65536)
-        except BlockingIOError:
-            return None
-        sys.stdout.buffer.write(block)
-        sys.stdout.buffer.flush()
-        writer.write(block)
-        return block
+        for pipe in pipes:
+            while time.monotonic() < deadline and pipe.pass_on():
+                pass
+            pipe.lines.close()
 
     def _header(self, stage: Stage) -> str:
         if not self._commit:
@@ -138,6 +126,25 @@ class Runner:
                 f"# commit: {self._commit}\n# python: {shutil.which('python') or sys.executable}, "
                 f"engine on {sys.version.split()[0]}\n# host: {socket.gethostname()}\n"
                 f"# date: {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n")
+
+
+class _Pipe:
+    """One of a command's two streams, passed on to ours of that name, so that errors are found where one looks."""
+
+    def __init__(self, source: IO[bytes], target: IO[str], copy: IO[bytes]):
+        self.number, self.target, self.lines = source.fileno(), target, _PlainLines(copy)
+        os.set_blocking(self.number, False)
+
+    def pass_on(self) -> bytes | None:
+        """One block; empty at the end of the stream, None when there is nothing at the moment."""
+        try:
+            block = os.read(self.number, 65536)
+        except BlockingIOError:
+            return None
+        self.target.buffer.write(block)
+        self.target.buffer.flush()
+        self.lines.write(block)
+        return block
 
 
 class _PlainLines:
