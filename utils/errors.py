@@ -57,7 +57,8 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     except UserError as error:
         status, line = error.status, str(error)
     except MemoryError:
-        status, line = 1, "out of memory: lower the batch size or the number of parallel tasks, or ask for more with --mem"
+        status = 1
+        line = "out of memory: lower the batch size or the number of parallel tasks, or ask for more with --mem"
     except BrokenPipeError:
         return 141
     except OSError as error:

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
 from utils.files import atomic_open, read_json, write_json
 
@@ -31,8 +32,7 @@ MADE = ("wav", "log")  # directories that --prepare removes when other settings 
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.synthesis.task", description=__doc__.splitlines()[0],
-                                     allow_abbrev=False)
+    parser = ArgumentParser(prog="python -m local.synthesis.task", description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", required=True, metavar="NAME", help="module local/NAME.py, which has a plan")
     parser.add_argument("--set", dest="kind", metavar="SET", help="which of the corpus's sets (default: its first)")
     parser.add_argument("--size", choices=("full", "tiny"), default="full",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.arguments import ArgumentParser
 from utils.errors import run_main
 from utils.files import write_json
 
@@ -18,8 +19,8 @@ SAYS = {"none": "none", "leak": "LEAK", "told": "shared", "declared": "shared, a
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("audit_leaks.sh", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser("audit_leaks.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--permuted", type=Path, metavar="DIR",
                         help="EXP/<name>/<protocol> of a subsystem trained with --permute-labels")

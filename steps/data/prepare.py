@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.arguments import ArgumentParser, count
 from utils.corpus import Corpus, Protocol, Row
 from utils.errors import UsageError, UserError, run_main
 from utils.files import ROOT, write_json
@@ -33,8 +34,8 @@ class Source:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("prepare_data.sh", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser("prepare_data.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", metavar="NAME", help="the module local/NAME.py; with --table, any name")
     parser.add_argument("--corpus-module", metavar="MODULE", help="the same by its full name, e.g. local.ravdess")
     parser.add_argument("--corpus-dir", metavar="DIR", help="the corpus in its published layout")
@@ -43,7 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                         help="tiny: about 60 utterances (%(default)s)")
     parser.add_argument("--allow-partial", choices=("true", "false"), default="false",
                         help="accept a corpus that is not whole; alone it means true (%(default)s)")
-    parser.add_argument("--nj", type=int, default=4, help="parallel readers of headers (%(default)s)")
+    parser.add_argument("--nj", type=count, default=4, help="parallel readers of headers (%(default)s)")
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
     words = list(sys.argv[1:] if argv is None else argv)
     for place in (i for i in reversed(range(len(words))) if words[i] == "--allow-partial"):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.arguments import ArgumentParser, count
 from utils.errors import UserError, run_main
 from utils.files import write_json, write_text
 
@@ -208,9 +209,9 @@ def _speaker_table(data: Dataset, result: Mapping[str, Any]) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("validate_data.sh", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nj", type=int, default=2, help="parallel decoders (%(default)s)")
+    parser = ArgumentParser("validate_data.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nj", type=count, default=2, help="parallel decoders (%(default)s)")
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
     args = parser.parse_args(argv)
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
 from utils.files import read_json, write_json
 
@@ -68,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="steps.experiments.plan", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser(prog="steps.experiments.plan", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="conf/NAME.yaml")
     parser.add_argument("--features", required=True, help="directory of features below the data directory")
     parser.add_argument("--protocol", required=True)

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="steps.features.extract", description="Extract the features of a data set.",
-                                     allow_abbrev=False)
+    parser = ArgumentParser(prog="steps.features.extract", description="Extract the features of a data set.")
     parser.add_argument("--features", required=True, metavar="NAME", help="conf/NAME.yaml, e.g. is10 or fbank")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="prepared data set")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: <data>/<features>")

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from utils.arguments import ArgumentParser
 from utils.errors import run_main
 from utils.files import write_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("make_report.sh", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser("make_report.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
                         help="the page names STEM.json (%(default)s)")

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
 from utils.files import ROOT, write_json, write_text
 
@@ -54,8 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("score.sh", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser("score.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
                         help="write STEM.json and STEM.md (%(default)s)")

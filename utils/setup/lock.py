@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
 from utils.files import ROOT, write_text
 from utils.setup import pythons
@@ -89,8 +90,7 @@ def split(answers: Mapping[Version, Mapping[str, str]]) -> tuple[dict[Version, d
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lane", choices=sorted(LANES), action="append", help="default: all")
     arguments = parser.parse_args(argv)
     for name in arguments.lane or sorted(LANES):

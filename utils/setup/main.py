@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from utils.arguments import ArgumentParser
 from utils.errors import UsageError, run_main
 from utils.files import ROOT
 from utils.setup import k2_index, pythons
@@ -24,10 +25,10 @@ from utils.setup.install import Builder, Plan, clear_leftovers, set_up_lock
 from utils.setup.lanes import LANES, Lane
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """The options of utils/setup.sh."""
-    options = argparse.ArgumentParser(prog="utils/setup.sh", description=__doc__, allow_abbrev=False,
-                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = ArgumentParser(prog="utils/setup.sh", description=__doc__,
+                             formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--python", metavar="PATH", help="the Python to build with, 3.10 to 3.13 (default: the first "
                                                           "of 3.11, 3.12, 3.10, 3.13 on PATH)")
     builds = options.add_mutually_exclusive_group()
