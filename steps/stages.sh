@@ -4,7 +4,8 @@
 # A recipe sources this file after its options are parsed and then reads as a table of contents:
 #     stage_features 3 is10
 #     stage_train    5 forest_is10 random_forest is10
-# The functions read the recipe's settings: corpus, data, exp, protocol, norms, seeds, set, size, nj, cpu_cmd, train_cmd.
+# The functions read the recipe's settings: corpus, data, exp, protocol, norms, seeds, set, size, nj, cluster, cpu_cmd,
+# train_cmd.
 # Each declares one stage (utils/stage.sh) with its inputs and outputs; nothing runs before run_stages.
 # shellcheck disable=SC2154  # the settings above are the recipe's
 
@@ -74,6 +75,22 @@ stage_report() {
     --out "$exp/report/index.html" -- \
     steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"
 }
+
+# A slip in a setting is told now, not hours later by the stage that reads it.
+check_settings() {
+  local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}'
+  [[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || _o_fail "--nj is '$nj'; accepted: 1 or more"
+  [[ $seeds =~ ^$space*$seed($space+$seed)*$space*$ ]] ||
+    _o_fail "--seeds is '$seeds'; accepted: whole numbers, such as \"0 1 2\""
+  [[ $norms =~ ^$space*$norm($space+$norm)*$space*$ ]] ||
+    _o_fail "--norms is '$norms'; accepted: one or more of global, speaker, none"
+  case $cluster in
+    *.yaml | *.yml) [ -f "$cluster" ] || _o_fail "--cluster $cluster: no such file" ;;
+    *) [ -f "conf/cluster/$cluster.yaml" ] || [ -f "$ROOT/conf/cluster/$cluster.yaml" ] ||
+      _o_fail "--cluster is '$cluster'; accepted: local, slurm, sge, or a file name.yaml" ;;
+  esac
+}
+check_settings
 
 # Tiny proves that the road works, so its models are small too.
 if [ "$size" = tiny ]; then
