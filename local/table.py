@@ -1,6 +1,6 @@
 """Any corpus from a TSV: a header line, then one utterance a line.
 
-    # classes: angry happy sad        optional lines: classes, label, task, unit, language, source
+    # classes: angry happy sad        optional lines: classes, label, task, unit, threshold, language, source
     path<TAB>emotion<TAB>speaker      path (or features) and the label are needed; any field of conf/fields.yaml,
     a/b.wav<TAB>angry<TAB>spk1        and id, start, end (seconds), part (train, dev, test), fold, frame_shift
 
@@ -10,7 +10,9 @@ break, tab or backslash in a file name may be written \\n, \\t, \\\\. Ids that a
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +22,7 @@ from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, safe_ids
 from utils.errors import UserError
 from utils.folds import table_protocols
 
-HEAD = ("classes", "label", "task", "unit", "language", "source")
+HEAD = ("classes", "label", "task", "unit", "threshold", "language", "source")
 COLUMNS = ("id", "path", "features", "start", "end", "part", "fold", "frame_shift")
 Protocols = Callable[[Sequence[Row]], list[Protocol]]
 
@@ -47,6 +49,8 @@ def load_table(table: Path, corpus_dir: Path | None, name: str) -> tuple[Corpus,
         if line:
             cell = {column: text for column, text in zip(columns, cells, strict=True) if text.strip()}
             records.append({**cell, label: cell.get(label, UNLABELLED), "where": f"{table}, line {number}"})
+    if not records:
+        raise UserError(f"{table}: there is no utterance below its header line")
     base = corpus_dir or table.parent
     names = [os.path.splitext(r.get("path") or r.get("features", ""))[0] + "".join(
         f"-{r[key]}" for key in ("start", "end") if key in r) for r in records]
@@ -55,7 +59,7 @@ def load_table(table: Path, corpus_dir: Path | None, name: str) -> tuple[Corpus,
     task = head.get("task", "classification")
     classes = (head.get("classes", "").replace(",", " ").split() or labels) if task == "classification" else ()
     corpus = Corpus(name, tuple(classes), label, task, head.get("unit", "utterance"), head.get("language"),
-                    source=head.get("source", str(table)))
+                    source=head.get("source", str(table)), threshold=_number({**head, "where": table}, "threshold"))
     given = {column: {row.id: r[column] for row, r in zip(rows, records, strict=True) if column in r}
              for column in ("part", "fold")}
     if wrong := next((r for r in records if r.get("part", "train") not in PARTS), None):
@@ -82,18 +86,21 @@ def _head(table: Path, lines: list[str]) -> tuple[dict[str, str], int]:
     return head, first
 
 
-def _row(record: dict[str, Any], derived: str, base: Path) -> Row:
-    def number(column: str) -> float | None:
-        try:
-            return float(record[column]) if column in record else None
-        except ValueError as error:
-            raise UserError(f"{record['where']}: {column} is {record[column]!r}; accepted: seconds") from error
+def _number(record: dict[str, Any], column: str) -> float | None:
+    if column not in record:
+        return None
+    with contextlib.suppress(ValueError):
+        if math.isfinite(number := float(record[column])):
+            return number
+    raise UserError(f"{record['where']}: {column} is {record[column]!r}; accepted: a number")
 
+
+def _row(record: dict[str, Any], derived: str, base: Path) -> Row:
     paths = {column: base / record[column] for column in ("path", "features") if column in record}
     for column, path in paths.items():
         if "\\" in record[column] and not path.exists():
             text = record[column].replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace("\0", "\\")
             paths[column] = base / text
     fields = {key: value for key, value in record.items() if key not in (*COLUMNS, "where")}
-    return Row(record.get("id", derived), paths.get("path"), number("start") or 0.0, number("end"), fields,
-               paths.get("features"), number("frame_shift"), record["where"])
+    return Row(record.get("id", derived), paths.get("path"), _number(record, "start") or 0.0, _number(record, "end"),
+               fields, paths.get("features"), _number(record, "frame_shift"), record["where"])

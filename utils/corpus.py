@@ -65,6 +65,7 @@ class Corpus:
         published: counts of the whole corpus, e.g. {"utterances": 1440, "speakers": 24, "emotion": {"happy": 192}}.
         fields: further fields that this corpus registers: name -> {"type": ..., "help": ...} as in conf/fields.yaml.
         source: where a reader gets it, and its licence.
+        threshold: of a regression whose labels are also read as yes or no (F1 of "at least"), e.g. 10 for phq8.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Corpus:
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = ""
     synthetic: bool = False
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

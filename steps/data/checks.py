@@ -31,6 +31,8 @@ def check_corpus(corpus: Corpus, registry: Mapping[str, FieldSpec]) -> None:
     for name in corpus.classes:
         if name == UNLABELLED or name != name.strip() or not name.isprintable() or not name:
             raise UserError(f"corpus {corpus.name}: {name!r} cannot be the name of a class")
+    if corpus.threshold is not None and corpus.task != "regression":
+        raise UserError(f"corpus {corpus.name}: a threshold belongs to a regression, the task is {corpus.task}")
     if corpus.task == "sequence-regression" and not registry[corpus.label].moves:
         raise UserError(f"corpus {corpus.name}: {corpus.label} cannot be a sequence (`moves` in conf/fields.yaml)")
 

@@ -30,10 +30,12 @@ def split_of_protocol(protocol: Protocol, unit: str, speakers_known: bool) -> Sp
 
 def usable_folds(protocol: Protocol, labelled: set[str]) -> Protocol:
     """The protocol without folds that lack a part: for a choice of utterances (--size tiny)."""
-    def usable(fold: Mapping[str, str]) -> bool:
-        return {part for key, part in fold.items() if key in labelled} == set(PARTS)
+    def labelled_parts(fold: Mapping[str, str]) -> set[str]:
+        return {part for key, part in fold.items() if key in labelled}
 
-    folds = [fold for fold in protocol.folds if usable(fold)]
+    # Test labels may be kept back by those who published the corpus, but then in every fold.
+    needed = {"train", "dev"}.union(*map(labelled_parts, protocol.folds))
+    folds = [fold for fold in protocol.folds if labelled_parts(fold) == needed and set(fold.values()) == set(PARTS)]
     return Protocol(protocol.name, folds, protocol.description, protocol.speaker_overlap)
 
 
@@ -44,7 +46,7 @@ def check_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None 
 
     Raises:
         UserError: one line: an id that does not exist, a wrong part, an id or unit in two parts, a speaker in two parts
-            (unless the protocol says so), a part of a fold without labelled utterances.
+            (unless the protocol says so), a part of a fold without utterances, train or dev without labels.
     """
     if not split.parts:
         raise UserError(f"protocol {split.name}: it has no folds")
@@ -61,8 +63,10 @@ def check_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None 
                     raise UserError(f"{where}: {key} is in {part_of[key]} and in {part}")
                 part_of[key] = part
         for part in PARTS:
-            if not any(items[key].labelled for key in split.parts[fold].get(part, ())):
-                raise UserError(f"{where}: the part {part} has no labelled utterance")
+            if not (ids := split.parts[fold].get(part, ())):
+                raise UserError(f"{where}: the part {part} has no utterance")
+            if part != "test" and not any(items[key].labelled for key in ids):
+                raise UserError(f"{where}: the part {part} has no labelled utterance; only test may be unlabelled")
         if unit_of is not None:
             _check_apart(part_of, unit_of, where, "the label's unit", "a unit is never divided")
         if not split.speaker_overlap:
@@ -84,7 +88,7 @@ def _check_apart(part_of: Mapping[str, str], group_of: Callable[[str], str | Non
 
 def describe_split(split: Split, items: Mapping[str, Item],
                    classes: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Sizes of every fold's parts, and a warning for each class that a part lacks."""
+    """Sizes of every fold's parts, and a warning for each class that a part lacks, and for dialogues in two parts."""
     folds, warnings = [], []
     for fold in split.folds:
         sizes: dict[str, Any] = {"fold": fold}
@@ -93,10 +97,25 @@ def describe_split(split: Split, items: Mapping[str, Item],
             sizes[part] = len(ids)
             sizes[f"{part}_speakers"] = sorted({items[key].speaker for key in ids} - {None})
             absent = [name for name in classes if name not in {items[key].label for key in ids}]
-            if absent:
+            if not any(items[key].labelled for key in ids):
+                warnings.append(f"protocol {split.name}, fold {fold}: {part} has no labels: scores, but no metrics")
+            elif absent:
                 warnings.append(f"protocol {split.name}, fold {fold}: {part} has no {', '.join(absent)}")
+        divided = _divided_dialogues(split, fold, items)
+        if divided:
+            warnings.append(f"protocol {split.name}, fold {fold}: {len(divided)} dialogues lie in two parts: "
+                            f"{', '.join(divided[:3])}{' ...' if len(divided) > 3 else ''}")
         folds.append(sizes)
     return folds, warnings
+
+
+def _divided_dialogues(split: Split, fold: int, items: Mapping[str, Item]) -> list[str]:
+    parts: dict[str, set[str]] = defaultdict(set)
+    for part in PARTS:
+        for key in split.ids(fold, part):
+            if items[key].dialogue is not None:
+                parts[str(items[key].dialogue)].add(part)
+    return sorted(name for name, places in parts.items() if len(places) > 1)
 
 
 def write_splits(data: Path, splits: Sequence[Split]) -> None:

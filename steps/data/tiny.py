@@ -60,7 +60,7 @@ def _choose_speakers(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) 
         if protocol.name in again and usable_folds(again[protocol.name], labelled).folds:
             continue
         for ids in _groups(protocol):
-            group = {speaker_of[key] for key in ids if key in labelled}
+            group = {speaker_of[key] for key in ids if key in labelled} or {speaker_of[key] for key in ids}
             chosen |= _more_speakers(group, chosen & group, SPEAKERS_PER_PART, genders)
     everyone = {speaker_of[key] for key in labelled}
     return chosen | _more_speakers(everyone, chosen, SPEAKERS, genders)

@@ -40,8 +40,8 @@ def test_a_good_split_passes():
 
 @pytest.mark.parametrize(("wrong", "message"), [
     (split(eval=["e"]), "'eval' is no part"), (split(dev=["z"]), "'z' is no utterance"),
-    (split(dev=["a"]), "a is in train and in dev"), (split(test=[]), "the part test has no labelled utterance"),
-    (split(test=["h"]), "the part test has no labelled utterance"), (Split("p", {}), "has no folds")])
+    (split(dev=["a"]), "a is in train and in dev"), (split(test=[]), "the part test has no utterance"),
+    (split(dev=["h"]), "the part dev has no labelled utterance"), (Split("p", {}), "has no folds")])
 def test_a_wrong_split_is_one_line(wrong, message):
     with pytest.raises(UserError, match=message):
         check_split(wrong, ITEMS)

@@ -88,7 +88,8 @@ def test_class_per_utterance_inside_a_dialogue(tmp_path):
 def test_score_of_a_session(tmp_path):
     rows = [{"path": f"p{s}_{n}.wav", "phq8": s * 3.5, "speaker": f"p{s}", "session": f"x{s}"}
             for s in range(6) for n in range(3)]
-    data = made(tmp_path, rows, "# task: regression\n# label: phq8\n# unit: session\n")
+    data = made(tmp_path, rows, "# task: regression\n# label: phq8\n# unit: session\n# threshold: 10\n")
+    assert data.info["threshold"] == 10.0
     assert data.classes == [] and len(data.units) == 6
     assert data.units["x2"] == ["p2_0", "p2_1", "p2_2"] and data.unit_label("x2") == 7.0
     assert data.unit_of("p4_1") == "x4"
@@ -127,6 +128,35 @@ def test_unlabelled_items(tmp_path):
     assert data.items["u"].label is None and data.items["v"].label is None and not data.items["u"].labelled
     assert data.info["unlabelled"] == 2 and data.classes == ["glad", "sad"]
     assert next(iter(data.cuts().subset(cut_ids=["u"]))).supervisions[0].custom["emotion"] == "-"
+
+
+@pytest.mark.parametrize("size", ["full", "tiny"])
+def test_only_the_test_part_may_be_without_labels(tmp_path, capsys, size):
+    rows = [row | {"part": ("train", "train", "dev", "dev", "test", "test")[n // 12]}
+            for n, row in enumerate(six_speakers(12))]
+    hidden = [row | {"emotion": "-"} if row["part"] == "test" else row for row in rows]
+    data = made(tmp_path, hidden, "", "--size", size)
+    assert len(data.split("official").ids(1, "test")) >= 10
+    assert not any(data.items[key].labelled for key in data.split("official").ids(1, "test"))
+    assert run(validate.main, tmp_path / "data") == 0
+    assert "official, fold 1: test has no labels: scores, but no metrics" in capsys.readouterr().err
+    (tmp_path / "data" / "cuts.jsonl.gz").unlink()
+    hidden = [row | {"emotion": "-"} if row["part"] == "dev" else row for row in rows]
+    line = fails(capsys, tmp_path, hidden)
+    assert "the part dev has no labelled utterance; only test may be unlabelled" in line
+
+
+def test_a_threshold_of_classes_is_an_error(tmp_path, capsys):
+    line = fails(capsys, tmp_path, six_speakers(), "# threshold: 10\n")
+    assert "a threshold belongs to a regression, the task is classification" in line
+
+
+def test_a_dialogue_in_two_parts_is_told(tmp_path, capsys):
+    rows = [row | {"part": ("train", "dev", "test")[n // 4], "dialogue": f"d{min(n // 3, 2)}"}
+            for n, row in enumerate(six_speakers())]
+    made(tmp_path, rows)
+    assert run(validate.main, tmp_path / "data") == 0
+    assert "official, fold 1: 2 dialogues lie in two parts: d1, d2" in capsys.readouterr().err
 
 
 def test_features_without_audio(tmp_path):
@@ -273,7 +303,7 @@ def test_several_bad_recordings_are_all_named(tmp_path, capsys):
     ({"emotoin": "sad"}, "", "unknown field 'emotoin'; did you mean emotion?"),
     ({"age": "old"}, "", "line 2: age is 'old'; accepted: float, 0 to 120"),
     ({"start": "0.05", "end": "9"}, "", "the segment ends at 9 s, but"),
-    ({"start": "soon"}, "", "line 2: start is 'soon'; accepted: seconds"),
+    ({"start": "soon"}, "", "line 2: start is 'soon'; accepted: a number"),
     ({"part": "eval"}, "", "line 2: part is 'eval'; accepted: train, dev, test"),
 ])
 def test_a_wrong_cell_is_one_line(tmp_path, capsys, change, head, message):
@@ -292,7 +322,10 @@ def test_a_wrong_cell_is_one_line(tmp_path, capsys, change, head, message):
     ("path\temotion\na.wav\n", "line 2: 1 cells, the header has 2"),
     ("path\temotion\temotion\na.wav\tx\ty\n", "the column 'emotion' occurs twice"),
     ("", "the column 'path' is missing"),
+    ("path\temotion\n", "there is no utterance below its header line"),
     ("# clases: a b\npath\temotion\n", "line 1: unknown setting 'clases'; did you mean classes?"),
+    ("# threshold: ten\npath\temotion\na.wav\tx\n", "threshold is 'ten'; accepted: a number"),
+    ("# threshold: nan\npath\temotion\na.wav\tx\n", "threshold is 'nan'; accepted: a number"),
 ])
 def test_a_wrong_table_is_one_line(tmp_path, capsys, text, message):
     (tmp_path / "t.tsv").write_text(text)
