@@ -127,12 +127,18 @@ def count_outputs(out: Path, tasks: list[dict[str, Any]]) -> int:
         variants.setdefault(task["variant"], []).append(read_json(directory / "metrics.json"))
     for variant, results in variants.items():
         prior = len({key for result in results for key in result["prior_scored"]})
-        means = {name: 100 * sum(result["test"][name] for result in results) / len(results)
-                 for name in ("UA", "MAF", "WA")}
-        print(f"{out.parent.name} {variant}: {len(results)} experiments, mean over folds and seeds "
-              f"{', '.join(f'{name} {value:.1f}' for name, value in means.items())}"
+        print(f"{out.parent.name} {variant}: {len(results)} experiments, {means([r['test'] for r in results])}"
               f"{f'; {prior} utterances without features have the class prior' if prior else ''}")
     return 0
+
+
+def means(tests: list[dict[str, Any]]) -> str:
+    """The metrics of the test parts that have labels, for a person."""
+    labelled = [test for test in tests if test["n"]]
+    if not labelled:
+        return "the test part has no labels: scores, but no metrics"
+    return "mean over folds and seeds " + ", ".join(
+        f"{name} {100 * sum(test[name] for test in labelled) / len(labelled):.1f}" for name in ("UA", "MAF", "WA"))
 
 
 if __name__ == "__main__":

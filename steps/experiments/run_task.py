@@ -149,6 +149,8 @@ def write_part(path: Path, data: Dataset, part: Part, examples: Examples, logp: 
     number = {name: position for position, name in enumerate(examples.classes)}
     y = np.array([-1 if label is None else number[label] for label in labels])
     counts = metrics.confusion(y, logp.argmax(axis=1), len(examples.classes))
+    if not counts.any():
+        return {"n": 0}  # without labels there are scores and no metrics
     return {**{key: float(value) for key, value in metrics.classification(counts).items()}, "n": int(counts.sum())}
 
 
