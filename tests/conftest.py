@@ -15,7 +15,8 @@ if sys.prefix != sys.base_prefix:
     # path.sh in a child takes the environment that runs the tests, whichever lane it is.
     os.environ["VIRTUAL_ENV"] = sys.prefix
 for _name in ("EMOTION_ENVIRONMENT", "EMOTION_STAGE", "EMOTION_STAGE_INPUTS", "EMOTION_JOB", "EMOTION_RECIPE",
-              "EMOTION_DRY_RUN", "EMOTION_FAULT", "EMOTION_FAULT_ONCE", "EMOTION_CLUSTER", "EMOTION_DEBUG"):
+              "EMOTION_DRY_RUN", "EMOTION_FAULT", "EMOTION_FAULT_ONCE", "EMOTION_FAULT_LOG",
+              "EMOTION_CLUSTER", "EMOTION_DEBUG"):
     os.environ.pop(_name, None)
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "EMOTION_NUM_THREADS"):
     os.environ[_name] = "1"

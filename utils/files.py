@@ -1,13 +1,15 @@
 """Files that are either whole or not there: write to a temporary name, fsync, rename.
 
 The environment variable EMOTION_FAULT names a write-to-rename window in which the process kills itself, so that tests
-can prove that a kill there loses nothing: `EMOTION_FAULT=<text in the path>` with EMOTION_FAULT_ONCE naming a file
-that is created when the fault fires (it fires only while that file is missing).
+can prove that a kill there loses nothing: `EMOTION_FAULT=<text in the path, or pattern of the whole path>` with
+EMOTION_FAULT_ONCE naming a file that is created when the fault fires (it fires only while that file is missing).
+EMOTION_FAULT_LOG names a file that gets the path of every window, one a line, so that tests know which there are.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import json
 import os
 import shutil
@@ -21,8 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def fault_point(path: Path) -> None:
     """Die here by SIGKILL if a test asked for it (see the module's text)."""
+    if log := os.environ.get("EMOTION_FAULT_LOG"):
+        with open(log, "a", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(f"{path}\n")
     wanted, once = os.environ.get("EMOTION_FAULT"), os.environ.get("EMOTION_FAULT_ONCE")
-    if wanted and once and wanted in str(path) and not os.path.exists(once):
+    if not wanted or not once or os.path.exists(once):
+        return
+    if wanted in str(path) or fnmatch.fnmatchcase(str(path), wanted):
         Path(once).write_text(str(path))
         os.kill(os.getpid(), signal.SIGKILL)
 
