@@ -56,8 +56,10 @@ def show(found: Mapping[str, Any]) -> str:
         lines.append(f"  {entry['kind']:<10} test / {entry['with']:<6} {SAYS[entry['verdict']]}{share}")
     for entry in found["permuted"]:
         ua, chance, low, high = (100 * entry[name] for name in ("UA", "chance", "low", "high"))
-        lines.append(f"  permuted labels, {entry['system']}: UA {ua:.1f}, chance {chance:.1f} [{low:.1f}, {high:.1f}]: "
-                     + ("at chance" if entry["passed"] else "LEAK"))
+        on = "" if entry["part"] == "test" else f" on {entry['part']}"
+        verdict = "at chance" if entry["passed"] else "LEAK"
+        lines.append(f"  permuted labels, {entry['system']}: UA {ua:.1f}{on}, chance {chance:.1f} "
+                     f"[{low:.1f}, {high:.1f}]: {verdict}")
     return "\n".join(lines)
 
 

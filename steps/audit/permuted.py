@@ -5,7 +5,8 @@ classifier of random labels still puts similar utterances into one class, and ut
 What is random is which name that class got. So the chance interval is the distribution of UA when, in every fold, the
 decisions' class names are permuted at random; it holds that structure fixed. Only a UA above the interval is a leak.
 
-Where there are too few permutations (few classes, one fold) the limit is half-way between chance and 100 %.
+Where there are too few permutations (few classes, one fold) the limit is half-way between chance and 100 %. Where the
+test parts have no labels, the decisions on dev are held against dev's true labels, which the classifier has not seen.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import numpy as np
 
 from steps.data.dataset import Dataset, Split
 from steps.scoring import metrics
-from steps.scoring.collect import summarise, systems_of
+from steps.scoring.collect import System, read_part, summarise, systems_of
+from steps.scoring.scores import Scores
 from steps.scoring.summary import Summary, plain
 from utils.errors import UserError
 
@@ -46,8 +48,26 @@ def check(data: Dataset, split: Split, directory: Path) -> list[dict[str, Any]]:
             raise UserError(f"{directory}/{system.variant} was not trained on permuted labels; "
                             "use steps/train_subsystem.sh --permute-labels")
         summary, _ = summarise(data, split, system, "test")
-        found.append({"system": system.name, **judge(summary)})
+        if summary.labelled:
+            found.append({"system": system.name, "part": "test", **judge(summary)})
+        else:
+            entry = judge(true_dev(data, split, system))
+            found.append({"system": system.name, "part": "dev", **entry, "rule": f"{entry['rule']}; on dev, since the "
+                          "test part has no labels"})
     return found
+
+
+def true_dev(data: Dataset, split: Split, system: System) -> Summary:
+    """Decisions on dev against the true labels; the score files hold permuted ones."""
+    summary = Summary(len(data.classes))
+    number = {name: position for position, name in enumerate(data.classes)}
+    for experiment in system.experiments:
+        found = read_part(data, split, experiment, "dev")
+        assert isinstance(found, Scores)
+        labels = [data.unit_label(key) for key in found.ids]
+        truth = np.array([-1 if label is None else number[str(label)] for label in labels])
+        summary.add_decisions((experiment.fold, experiment.seed), [None] * len(truth), truth, found.decisions)
+    return summary
 
 
 def judge(summary: Summary) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def table(rows: Sequence[Row]) -> str:
     if len(speakers) == 1 and first["speakers"]:
         about += f" of {first['speakers']} speakers"
     reasons = sorted({row["no_intervals"] for row in rows if row.get("no_intervals")})
-    about += "".join(f"; no intervals: {reason}" for reason in reasons)
+    about += "".join(f"; no {'intervals' if names else 'metrics'}: {reason}" for reason in reasons)
     reference = sorted({row["paired"]["reference"] for row in rows if row.get("paired")})
     paired = bool(reference)
     head = ["subsystem", "variant", *names, *(["p"] if paired else []), "seeds", "marks", "commit"]

@@ -47,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     results.save(json_path, merged)
     write_text(arguments.results.with_name(arguments.results.name + ".md"),
                results.markdown(merged, title_of(arguments.results)))
-    print(results.tables(affected, "test") or results.tables(affected, "dev"))
+    print(results.tables(affected, "test"))
+    if not any(row["metrics"] for row in affected if row["part"] == "test"):
+        print("\nThe test part has no labels; on dev, where everything was chosen:\n")
+        print(results.tables(affected, "dev"))
     write_json(arguments.exp / "scored" / f"{split.name}.json",
                {"corpus": data.name, "protocol": split.name, "results": str(json_path),
                 "rows": [row for row in affected if results.key_of(row) in mine]})
