@@ -15,10 +15,13 @@ stage_synthesize() {
     steps/synthesize_corpus.sh --corpus "$corpus" --size "$size" --seed "$synthesis_seed" --nj "$nj" --cmd "$cpu_cmd" "$corpus_dir"
 }
 
-# stage_prepare N [option ...]: raw corpus -> manifest and splits. Options go to steps/prepare_data.sh.
+# stage_prepare N [option ...]: raw corpus -> manifest and splits. The corpus is $corpus_dir as local/$corpus.py reads it,
+# or, where the recipe has a setting of that name, $table. Options go to steps/prepare_data.sh.
 stage_prepare() {
-  local number=$1; shift
-  stage "$number" "Prepare the manifest and the splits" --in "$ROOT/conf/fields.yaml" --in-audio "$corpus_dir" \
+  local number=$1 source=(); shift
+  if [ -n "${table:-}" ]; then source+=(--in "$table"); set -- --table "$table" "$@"; fi
+  if [ -n "$corpus_dir" ] || [ -z "${table:-}" ]; then source+=(--in-audio "$corpus_dir"); fi
+  stage "$number" "Prepare the manifest and the splits" --in "$ROOT/conf/fields.yaml" "${source[@]}" \
     --out "$data/cuts.jsonl.gz" --out "$data/corpus.json" --out "$data/splits" -- \
     steps/prepare_data.sh --corpus "$corpus" --corpus-dir "$corpus_dir" --size "$size" "$@" "$data"
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# @TITLE@
+# @corpus@: baselines and the multitask network on IS10.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ../../../utils/recipe.sh
 
-option corpus-dir @CORPUS_DIR@    "@CORPUS_DIR_HELP@"
-option protocol   @PROTOCOL@      "folds of data/@CORPUS@/splits/<protocol>.tsv"
-option norms      "@NORMS@"       "feature normalisations, one experiment each: global, speaker, none"
+@source@
+option protocol   @protocol@ "folds of data/@corpus@/splits/<protocol>.tsv"
+option norms      "@norms@" "feature normalisations, one experiment each: global, speaker, none"
 option seeds      "0"             "seeds of each network"
 option set        ""              "key=value ... over every model configuration"
 option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
@@ -14,7 +14,7 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=@CORPUS@ work=. results=RESULTS
+corpus=@corpus@ work=. results=RESULTS
 [ "$size" = full ] || { work=$size; results=$size/RESULTS; }
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
@@ -22,7 +22,7 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 . ./cmd.sh
 . "$ROOT/steps/stages.sh"
 
-stage_prepare   1 @PREPARE@
+stage_prepare   1
 stage_validate  2
 stage_features  3 is10
 stage_features  4 compare

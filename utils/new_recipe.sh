@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Make a recipe for a new corpus: egs/<corpus>/<system>/ from utils/templates/<system>/.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+usage() {
+  cat <<END
+Usage: utils/new_recipe.sh CORPUS SYSTEM [--table FILE.tsv]
+
+  CORPUS            name of the corpus: small letters, digits and _
+  SYSTEM            one of: $(systems)
+  --table FILE.tsv  the corpus is a table: tab-separated, with columns path and emotion and any of speaker, gender,
+                    text, start, end, session, dialogue, ... (conf/fields.yaml)
+
+Without --table the corpus is read by local/CORPUS.py; if there is none, one is begun for you to fill in.
+Writes egs/CORPUS/SYSTEM/{run.sh,cmd.sh,README.md}; an existing recipe is never overwritten.
+END
+}
+
+systems() {
+  local directory
+  for directory in "$ROOT"/utils/templates/*/; do basename "$directory"; done | paste -sd' '
+}
+
+fail() {
+  printf 'error: new_recipe.sh: %s\n' "$1" >&2
+  exit 2
+}
+
+# fill FILE: the template FILE on standard output, each @name@ replaced by value[name].
+declare -A value
+fill() {
+  local text name
+  text=$(<"$1")
+  for name in "${!value[@]}"; do text=${text//"@$name@"/"${value[$name]}"}; done
+  printf '%s\n' "$text"
+}
+
+positional=() table=""
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --table) [ $# -ge 2 ] || fail "--table needs a value"; table=$2; shift 2 ;;
+    -*) fail "unknown option $1; see --help" ;;
+    *) positional+=("$1"); shift ;;
+  esac
+done
+[ "${#positional[@]}" -eq 2 ] || fail "expected a corpus and a system; see --help"
+corpus=${positional[0]} system=${positional[1]}
+[[ $corpus =~ ^[a-z][a-z0-9_]*$ ]] || fail "'$corpus' is no name of a corpus; accepted: small letters, digits and _"
+[ -d "$ROOT/utils/templates/$system" ] || fail "there is no system '$system'; there are: $(systems)"
+recipe=egs/$corpus/$system
+[ ! -e "$ROOT/$recipe" ] || fail "$recipe exists; remove it or choose another name"
+
+value=([corpus]=$corpus [system]=$system [protocol]=speaker_folds [norms]=global)
+if [ -n "$table" ]; then
+  [ -f "$table" ] || fail "--table $table: no such file"
+  [ ! -e "$ROOT/local/$corpus.py" ] || fail "local/$corpus.py exists; leave --table out, or choose another name"
+  table=$(realpath "$table")
+  # shellcheck source=path.sh
+  . "$ROOT/path.sh"
+  about=$(python -m local.table_protocol "$table")
+  value[protocol]=${about%%$'\t'*}
+  if [[ $about == *"speakers known" ]]; then value[norms]="global speaker"; fi
+  value[source]="option table      ${table@Q} \"the corpus: one utterance a line\"
+option corpus-dir \"\"              \"directory that its paths are relative to; empty: where the table is\""
+  value[command]=$recipe/run.sh
+else
+  value[source]='option corpus-dir ""              "the corpus in its published layout"'
+  value[command]="$recipe/run.sh --corpus-dir DIR"
+  if [ ! -e "$ROOT/local/$corpus.py" ]; then
+    fill "$ROOT/utils/templates/corpus.py" > "$ROOT/local/$corpus.py"
+    echo "began local/$corpus.py: fill in its classes and rows"
+  fi
+fi
+
+mkdir -p "$ROOT/$recipe"
+for file in run.sh cmd.sh README.md; do
+  fill "$ROOT/utils/templates/$system/$file" > "$ROOT/$recipe/$file"
+done
+chmod +x "$ROOT/$recipe/run.sh"
+echo "made $recipe; now: ${value[command]} --size tiny, then ${value[command]}"
