@@ -31,8 +31,10 @@ def results_section(content: Content) -> str:
         return ""
     first = rows[0]
     text = "<h2>Results</h2><p class=\"lead\">Test parts pooled over folds; mean over seeds. "
+    reasons = E("; ".join(sorted({str(row.get("no_intervals")) for row in rows})))
+    lacking = "intervals" if any(row["metrics"] for row in rows) else "metrics"
     text += ("Intervals: 95 %, bootstrap over speakers. " if any(row["intervals"] for row in rows) else
-             f"No {'intervals' if any(row['metrics'] for row in rows) else 'metrics'}: " + E("; ".join(sorted({str(row.get("no_intervals")) for row in rows}))) + ". ")
+             f"No {lacking}: {reasons}. ")
     text += "Systems and everything in them were chosen on the dev parts.</p>"
     names = ["MAF", "UA"] if first["task"] == "classification" else [results.main_metric(first)]
     figures = []
