@@ -155,9 +155,9 @@ def command(data: Dataset, split: Split, system: System) -> str:
 
 
 def title_of(results: Path) -> str:
-    """egs/<corpus>/<system> of the recipe, else the directory's name."""
+    """egs/<corpus>/<system> of the recipe, as steps/recompute_results.sh calls it; else the directory's name."""
     directory = results.resolve().parent
-    return str(directory.relative_to(ROOT)) if directory.is_relative_to(ROOT) else directory.name
+    return "/".join(directory.parts[-3:]) if directory.parts[-3:-2] == ("egs",) else directory.name
 
 
 if __name__ == "__main__":
