@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Extract one kind of features for every utterance of a data set, by array tasks. --help shows the options.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=utils/front_end.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'
@@ -21,48 +22,15 @@ at the tasks that are missing. Exit status 1 unless every utterance is stored or
 END
 }
 
-fail() {
-  printf 'error: extract_features.sh: %s\n' "$1" >&2
-  exit 2
-}
-
-features="" nj=1 cmd=$ROOT/utils/job.sh set="" from="" out="" data=""
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage; exit 0 ;;
-    --debug) export EMOTION_DEBUG=1; shift ;;
-    --features | --nj | --cmd | --set | --from | --out)
-      [ $# -ge 2 ] || fail "$1 needs a value"
-      printf -v "${1#--}" %s "$2"
-      shift 2
-      ;;
-    -*) fail "unknown option $1; see --help" ;;
-    *)
-      [ -z "$data" ] || fail "unexpected argument '$1'; one data directory is expected"
-      data=$1
-      shift
-      ;;
-  esac
-done
+features="" nj=1 cmd=$ROOT/utils/job.sh set="" from="" out="" positional=()
+front_end_options "features nj cmd set from out" "" "$@"
 [ -n "$features" ] || fail "--features NAME is missing; see --help"
-[ -n "$data" ] || fail "the data directory is missing; see --help"
-[[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || fail "--nj is '$nj'; accepted: 1 or more"
-out=${out:-$data/$features}
+[ "${#positional[@]}" -eq 1 ] || fail "expected one data directory, found ${#positional[@]} arguments; see --help"
+check_count nj
+data=${positional[0]} out=${out:-${positional[0]}/$features}
 
-if [[ ":${PYTHONPATH:-}:" != *":$ROOT:"* ]]; then
-  # shellcheck source=path.sh
-  . "$ROOT/path.sh"
-fi
-
-# The path of job.sh may hold spaces; the words after it are options.
-case $cmd in
-  "$ROOT/utils/job.sh" | "$ROOT/utils/job.sh "*)
-    job=("$ROOT/utils/job.sh")
-    read -ra options <<<"${cmd#"$ROOT/utils/job.sh"}"
-    job+=("${options[@]}")
-    ;;
-  *) read -ra job <<<"$cmd" ;;
-esac
+front_end_environment
+front_end_job
 
 extract=(python -m steps.features.extract --features "$features" --data "$data" --out "$out" --num-tasks "$nj")
 [ -z "$set" ] || extract+=(--set "$set")

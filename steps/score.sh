@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
 # Score every trained subsystem of a protocol and write RESULTS.{json,md}. --help shows the options.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-if [[ ":${PYTHONPATH:-}:" != *":$ROOT:"* ]]; then
-  # shellcheck source=path.sh
-  . "$ROOT/path.sh"
-fi
+# shellcheck source=utils/front_end.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+front_end_environment
 exec python -m steps.scoring.score "$@"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Synthesise the recordings of a corpus that is made, not recorded, by array tasks. --help shows the options.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=utils/front_end.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'
@@ -20,49 +21,17 @@ taken up at the utterances that are missing; recordings of other settings in OUT
 END
 }
 
-fail() {
-  printf 'error: synthesize_corpus.sh: %s\n' "$1" >&2
-  exit 2
-}
-
-corpus="" set="" size=full seed=0 nj=1 cmd=$ROOT/utils/job.sh out=""
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage; exit 0 ;;
-    --debug) export EMOTION_DEBUG=1; shift ;;
-    --corpus | --set | --size | --seed | --nj | --cmd)
-      [ $# -ge 2 ] || fail "$1 needs a value"
-      printf -v "${1#--}" %s "$2"
-      shift 2
-      ;;
-    -*) fail "unknown option $1; see --help" ;;
-    *)
-      [ -z "$out" ] || fail "unexpected argument '$1'; one output directory is expected"
-      out=$1
-      shift
-      ;;
-  esac
-done
+corpus="" set="" size=full seed=0 nj=1 cmd=$ROOT/utils/job.sh positional=()
+front_end_options "corpus set size seed nj cmd" "" "$@"
 [ -n "$corpus" ] || fail "--corpus NAME is missing; see --help"
-[ -n "$out" ] || fail "the output directory is missing; see --help"
-[[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || fail "--nj is '$nj'; accepted: 1 or more"
+[ "${#positional[@]}" -eq 1 ] || fail "expected one output directory, found ${#positional[@]} arguments; see --help"
+out=${positional[0]}
+check_count nj
 [[ $seed =~ ^[0-9]{1,9}$ ]] || fail "--seed is '$seed'; accepted: 0 to 999999999"
 case $size in full | tiny) ;; *) fail "--size is '$size'; accepted: full, tiny" ;; esac
 
-if [[ ":${PYTHONPATH:-}:" != *":$ROOT:"* ]]; then
-  # shellcheck source=path.sh
-  . "$ROOT/path.sh"
-fi
-
-# The path of job.sh may hold spaces; the words after it are options.
-case $cmd in
-  "$ROOT/utils/job.sh" | "$ROOT/utils/job.sh "*)
-    job=("$ROOT/utils/job.sh")
-    read -ra options <<<"${cmd#"$ROOT/utils/job.sh"}"
-    job+=("${options[@]}")
-    ;;
-  *) read -ra job <<<"$cmd" ;;
-esac
+front_end_environment
+front_end_job
 
 synthesize=(python -m local.synthesis.task --corpus "$corpus" --size "$size" --seed "$seed" --num-tasks "$nj")
 [ -z "$set" ] || synthesize+=(--set "$set")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Train one subsystem: every normalisation, fold and seed is a task of its own. --help shows the options.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=utils/front_end.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'
@@ -27,54 +28,24 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-fail() {
-  printf 'error: train_subsystem.sh: %s\n' "$1" >&2
-  exit 2
-}
-
 config="" features="" protocol="" norms=global seeds=0 folds="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
-processes=1 permute=false positional=()
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage; exit 0 ;;
-    --debug) export EMOTION_DEBUG=1; shift ;;
-    --permute-labels) permute=true; shift ;;
-    --config | --features | --protocol | --norms | --seeds | --folds | --set | --nj | --cmd | --device | --processes)
-      [ $# -ge 2 ] || fail "$1 needs a value"
-      printf -v "${1#--}" %s "$2"
-      shift 2
-      ;;
-    -*) fail "unknown option $1; see --help" ;;
-    *) positional+=("$1"); shift ;;
-  esac
-done
+processes=1 permute_labels=false positional=()
+front_end_options "config features protocol norms seeds folds set nj cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 data=${positional[0]} out=${positional[1]%/}
-[[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || fail "--nj is '$nj'; accepted: 1 or more"
-[[ $processes =~ ^[1-9][0-9]{0,2}$ ]] || fail "--processes is '$processes'; accepted: 1 to 999"
+check_count nj
+check_count processes
 [[ $device =~ ^(auto|cpu|cuda)$ ]] || fail "--device is '$device'; accepted: auto, cpu, cuda"
 
-if [[ ":${PYTHONPATH:-}:" != *":$ROOT:"* ]]; then
-  # shellcheck source=path.sh
-  . "$ROOT/path.sh"
-fi
-
-# The path of job.sh may hold spaces; the words after it are options.
-case $cmd in
-  "$ROOT/utils/job.sh" | "$ROOT/utils/job.sh "*)
-    job=("$ROOT/utils/job.sh")
-    read -ra options <<<"${cmd#"$ROOT/utils/job.sh"}"
-    job+=("${options[@]}")
-    ;;
-  *) read -ra job <<<"$cmd" ;;
-esac
+front_end_environment
+front_end_job
 
 plan=(python -m steps.experiments.plan --config "$config" --features "$features" --protocol "$protocol"
   --norms "$norms" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
-if "$permute"; then plan+=(--permute-labels); fi
+if "$permute_labels"; then plan+=(--permute-labels); fi
 tasks=$("${plan[@]}")
 
 run=(python)

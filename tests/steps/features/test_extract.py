@@ -355,10 +355,10 @@ def test_the_front_end_dispatches_counts_and_describes(data, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--features"], "--features needs a value"), (["data"], "--features NAME is missing"),
-    (["--features", "fbank"], "data directory is missing"),
+    (["--features", "fbank"], "expected one data directory, found 0"),
     (["--feature", "fbank", "data"], "unknown option --feature"),
     (["--features", "fbank", "--nj", "two", "data"], "--nj is 'two'"),
-    (["--features", "fbank", "a", "b"], "unexpected argument 'b'"),
+    (["--features", "fbank", "a", "b"], "expected one data directory, found 2"),
     (["--features", "nosuch", "data"], "nosuch")])
 def test_the_front_end_refuses_in_one_line(data, tmp_path, arguments, message):
     done = front_end(*arguments, cwd=tmp_path)
