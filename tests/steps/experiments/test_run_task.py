@@ -15,7 +15,7 @@ from utils.errors import UsageError, UserError
 from utils.files import ROOT
 
 FOREST = "trees=40"
-NETWORK = ("model.trunk=[24] model.branch=[8] training.epochs=4 training.batch_size=16 training.tensorboard=false "
+NETWORK = ("model.trunk=[24] model.branch=[8] training.epochs=12 training.batch_size=16 training.tensorboard=false "
            "training.optimiser.learning_rate=0.01")
 
 
