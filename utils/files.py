@@ -9,6 +9,7 @@ EMOTION_FAULT_LOG names a file that gets the path of every window, one a line, s
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import json
 import os
@@ -49,6 +50,17 @@ def temporary_name(path: Path) -> Path:
 
 
 @contextlib.contextmanager
+def name_full_disk(path: Path) -> Iterator[None]:
+    """A disk that is full says so in write() and close(), which do not tell what was written: name it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path to write to; on success it is fsynced and renamed to `path`, on failure removed.
 
@@ -58,12 +70,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp.{os.getpid()}.{path.name}")
     try:
-        yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with name_full_disk(path):
+            yield temporary
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         fault_point(path)
         os.replace(temporary, path)
         fsync_directory(path.parent)
@@ -96,7 +109,8 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     previous = path.with_name(f"{path.name}.previous")
     temporary.mkdir()
     try:
-        yield temporary
+        with name_full_disk(path):
+            yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 descriptor = os.open(file, os.O_RDONLY)

@@ -99,7 +99,7 @@ class LocalBackend:
                         leash.remove(task.process.pid)
                         free += task.gpus
                         del running[index]
-                        outcomes.append(self._outcome(files, index))
+                        outcomes.append(self._outcome(files, index, task.process.returncode))
                 done = sum(not outcome.cause for outcome in outcomes)
                 progress.update(finished_before + done, len(running))
         return outcomes
@@ -126,10 +126,12 @@ class LocalBackend:
         return Running(process, gpus, start_time(process.pid))
 
     @staticmethod
-    def _outcome(files: JobFiles, index: int) -> Outcome:
+    def _outcome(files: JobFiles, index: int, status: int) -> Outcome:
         if files.finished(index):
             return Outcome(index)
         record = read_or_none(files.record(index))
+        if record is not None and record.get("state") == "running" and status > 0:
+            return Outcome(index, "how it ended could not be written down (see the message of its wrapper above)")
         if record is None:
             return Outcome(index, "its wrapper ended without a record (killed, or the log directory cannot be written)")
         if record.get("state") == "finished" and record["status"] == 0 and not record["cause"]:

@@ -85,6 +85,12 @@ def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
         return []
 
 
+def said(files: JobFiles, task: int) -> str:
+    """The last one-line error in a task's log, ": no space left ...", so that the summary tells it; "" if none."""
+    errors = [line.removeprefix("error: ") for line in tail(files.log(task)) if line.startswith("error: ")]
+    return f": {errors[-1]}" if errors else ""
+
+
 def failure_report(files: JobFiles, failed: list[Outcome], scheduler_output: dict[int, Path]) -> str:
     """The whole report; its last line is the one-line summary."""
     lines = []
@@ -100,6 +106,6 @@ def failure_report(files: JobFiles, failed: list[Outcome], scheduler_output: dic
         lines.append("further failed tasks: " + ", ".join(f"{o.task} ({o.cause})" for o in failed[SHOWN:SHOWN + 20])
                      + (" ..." if len(failed) > SHOWN + 20 else ""))
     first = failed[0]
-    lines.append(f"error: {len(failed)} of {files.spec.tasks} tasks failed (task {first.task}: {first.cause}); "
-                 f"log: {files.log(first.task)}")
+    lines.append(f"error: {len(failed)} of {files.spec.tasks} tasks failed (task {first.task}: {first.cause}"
+                 f"{said(files, first.task)}); log: {files.log(first.task)}")
     return "\n".join(lines)

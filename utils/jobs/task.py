@@ -26,6 +26,7 @@ from types import FrameType
 from typing import IO
 
 from utils.errors import run_main
+from utils.files import name_full_disk
 from utils.jobs import processes
 from utils.jobs.files import JobFiles, Spec, fill, native, task_numbers, write_ascii_json
 
@@ -164,7 +165,7 @@ def run_task(spec: Spec, index: int) -> int:
         if scheduler_job() != "local":
             # A cluster's task outlives a dead run on purpose; the one who takes that run over must not wait for it.
             environment.pop(b"EMOTION_LEASH", None)
-        with open(log_path, "ab", buffering=0) as log:
+        with name_full_disk(log_path), open(log_path, "ab", buffering=0) as log:
             log.write(header(spec, argv).encode("utf-8", "surrogateescape"))
             words = [word.encode("utf-8", "surrogateescape") for word in argv]
             ending = Watch(spec).run(words, environment, log, lock)

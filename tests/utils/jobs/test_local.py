@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -57,6 +58,20 @@ def test_a_failing_task_is_reported_with_cause_and_end_of_its_log(desk):
     assert done.stderr.splitlines()[-1] == "error: 1 of 3 tasks failed (task 2: exit code 7); log: log/f.2.log"
     shown = [line for line in done.stderr.splitlines() if line.startswith("  | ")]
     assert len(shown) == 20 and "  | line 50" in shown and "  | line 31" not in shown
+
+
+def test_the_last_line_tells_the_error_that_the_task_itself_told(desk):
+    done = desk.run("JOB=1:1", "log/o.{JOB}.log", "bash", "-c", "echo 'error: first'; echo 'error: no x in y'; exit 1")
+    assert done.stderr.splitlines()[-1] == ("error: 1 of 1 tasks failed (task 1: exit code 1: no x in y); "
+                                            "log: log/o.1.log")
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit here (util-linux)")
+def test_a_wrapper_that_cannot_write_how_the_task_ended_is_not_called_killed(desk):
+    script = "prlimit --pid $PPID --fsize=8192:8192; head -c 20000 /dev/zero | tr '\\0' x; echo; exit 1"
+    done = desk.run("JOB=1:1", "log/w.{JOB}.log", "bash", "-c", script)
+    assert done.returncode == 1 and "log/w.1.log: File too large" in done.stderr
+    assert "could not be written down" in done.stderr.splitlines()[-1] and "SIGKILL" not in done.stderr
 
 
 @pytest.mark.parametrize(("command", "cause"), [

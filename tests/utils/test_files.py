@@ -1,0 +1,51 @@
+"""Files are whole or not there; what a full disk stopped is named; the fault hook kills in one window, once."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from utils.errors import describe_os_error
+from utils.files import atomic_directory, atomic_open, atomic_path
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("context", [atomic_path, atomic_directory])
+def test_a_full_disk_names_what_was_written_and_leaves_what_was_there(tmp_path, context):
+    target = tmp_path / "scores.tsv"
+    with pytest.raises(OSError) as caught, context(target), open("/dev/full", "w") as stream:
+        stream.write("text")
+    assert caught.value.errno == errno.ENOSPC
+    assert describe_os_error(caught.value).startswith(f"no space left while writing {target}: free space")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_keeps_its_own_file(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, atomic_open(tmp_path / "a"):
+        (tmp_path / "missing").read_text()
+    assert caught.value.filename == str(tmp_path / "missing")
+    with pytest.raises(OSError) as other, atomic_open(tmp_path / "a"):
+        raise OSError(errno.EIO, "of something that is read")
+    assert other.value.filename is None
+
+
+@pytest.mark.parametrize(("wanted", "left"), [
+    ("b.json", ["a.json"]), ("*/[ab].json", []), ("elsewhere.json", ["a.json", "b.json"])])
+def test_the_fault_hook_kills_between_write_and_rename_once_and_lists_the_windows(tmp_path, wanted, left):
+    program = ("import sys; from utils.files import write_json\n"
+               "for name in 'ab': write_json(f'{sys.argv[1]}/{name}.json', 1)")
+    directory = tmp_path / "out"
+    environment = {**os.environ, "EMOTION_FAULT": wanted, "EMOTION_FAULT_ONCE": str(tmp_path / "once"),
+                   "EMOTION_FAULT_LOG": str(tmp_path / "windows")}
+
+    def run() -> int:
+        return subprocess.run([sys.executable, "-c", program, str(directory)], env=environment).returncode
+
+    assert run() == (0 if wanted == "elsewhere.json" else -signal.SIGKILL)
+    assert sorted(path.name for path in directory.glob("[ab].json")) == left
+    assert run() == 0 and len(list(directory.glob("[ab].json"))) == 2
+    windows = (tmp_path / "windows").read_text().splitlines()
+    assert windows[-2:] == [f"{directory}/a.json", f"{directory}/b.json"]
