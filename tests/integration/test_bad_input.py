@@ -277,7 +277,7 @@ def test_any_file_name_and_any_audio_goes_the_whole_road(tmp_path):
     assert not [path for path in tmp_path.rglob("hacked*")] and not (directory / "hacked").exists()
 
     failed = [line.split("\t")[0] for path in (directory / "data/lab/is10").glob("failed.*.tsv")
-              for line in path.read_text().splitlines()[1:]]
+              for line in path.read_text().splitlines()]
     info = json.loads((directory / "data/lab/corpus.json").read_text())
     assert info["utterances"] == 24 and info["converted"] == {"resampled 48000": 8, "resampled 8000": 8, "stereo": 12}
     rows_of = json.loads((directory / "RESULTS.json").read_text())["rows"]
@@ -294,7 +294,7 @@ def test_any_file_name_and_any_audio_goes_the_whole_road(tmp_path):
     prior = {line.split("\t")[0]: line.split("\t")[2:] for line in scores if line.split("\t")[0] in failed}
     assert len(prior) == 2 and len({tuple(values) for values in prior.values()}) == 1
     page = (directory / "exp/report/index.html").read_text()
-    assert "<b>5</b>" not in page and "$(touch" not in page.replace("</script> $(touch hacked)", "")
+    assert "<b>5</b>" not in page and "</script> " not in page
     for source in re.findall(r'<audio[^>]* src="([^"]+)"', page):
         path = unquote(source.replace("&#x27;", "'").replace("&amp;", "&"))
         assert (directory / "exp/report" / path).is_file(), source

@@ -117,7 +117,8 @@ class Killer:
             options = ["--cluster", "slurm"]
         verdict = Verdict([])
         try:
-            verdict.kills = self._windows(case, options, verdict) if case.paths else self._process(case, options, verdict)
+            kill = self._windows if case.paths else self._process
+            verdict.kills = kill(case, options, verdict)
             last = self.shop.run(*options, **self._cluster())
             self._look(last, verdict)
         except subprocess.TimeoutExpired:

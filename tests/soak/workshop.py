@@ -78,6 +78,10 @@ class Workshop:
         changes = subprocess.run(["git", "-C", str(ROOT), "diff", "--binary", "HEAD"], capture_output=True, check=True)
         if changes.stdout:
             subprocess.run(["git", "-C", str(self.root), "apply"], input=changes.stdout, check=True)
+        self.make_python()
+
+    def make_python(self) -> None:
+        """The `python` that keeps the audit."""
         programs = self.directory / "environment" / "bin"
         programs.mkdir(parents=True)
         for program in (programs / "python", programs / "python3"):
@@ -192,6 +196,14 @@ class Workshop:
             rows = [line.split() for line in (self.audit / "begun").read_text().splitlines()]
             return [Begun(int(row[0]), row[1], int(row[2]), float(row[3])) for row in rows if len(row) == 4]
         return []
+
+    def wait_for_begun(self, count: int, patience: float = 20.0) -> None:
+        """Wait for so many starts. Raises TimeoutError."""
+        deadline = time.monotonic() + patience
+        while len(self.begun()) < count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(self.begun())} of {count} tasks began")
+            time.sleep(0.01)
 
     def twice(self) -> list[str]:
         """Tasks that began while an earlier attempt of theirs lived."""

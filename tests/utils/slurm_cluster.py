@@ -189,9 +189,19 @@ class SlurmCluster:
 @pytest.fixture(scope="module")
 def slurm(pytestconfig: pytest.Config) -> Iterator[SlurmCluster]:
     """A running cluster of 4 cores and 4000 MB for one test module."""
+    yield from _cluster_or_skip()
+
+
+@pytest.fixture(scope="module")
+def roomy_slurm(pytestconfig: pytest.Config) -> Iterator[SlurmCluster]:
+    """A running cluster with room for two tasks of a recipe at once."""
+    yield from _cluster_or_skip(cores=2, memory=9000)
+
+
+def _cluster_or_skip(**settings: int) -> Iterator[SlurmCluster]:
     if missing_programs():
         pytest.skip(f"Slurm is not installed (no {', '.join(missing_programs())}): apt-get install slurm-wlm munge")
-    cluster = SlurmCluster()
+    cluster = SlurmCluster(**settings)
     try:
         yield cluster.start()
     finally:
