@@ -104,7 +104,7 @@ def test_a_job_over_its_memory(shop, cluster, request):
     finally:
         (shop.recipe / "cmd.sh").write_text(former)
     assert run.status == 1
-    found = [line for line in lines_of(run, "memory") if "--mem" in line and "command:" not in line]
-    assert len(found) == 1 and "90" in found[0], run.text()[-3000:]
+    found = [line for line in lines_of(run, "memory") if line.startswith("error: ")]
+    assert len(found) == 1 and "90 MB of --mem; ask for more with --mem" in found[0], run.text()[-3000:]
     assert not (shop.work / "exp/dnn_is10/official/norm-global/fold1/seed0/metrics.json").exists()
     assert_mended(shop, "--cluster", cluster, **environment)

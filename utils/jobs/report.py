@@ -38,7 +38,6 @@ def cause_of(record: dict[str, Any] | None, files: JobFiles, scheduler: str = ""
     if record is None:
         return scheduler or "it did not start, and the scheduler does not say why"
     peak = record.get("peak_memory", 0)
-    used = f"used {megabytes(peak)}" if peak else "the use was not recorded"
     status, cause = record.get("status", 0), record.get("cause", "")
     # A kernel's or scheduler's memory guard kills by SIGKILL and leaves no other trace in the record.
     if status == -signal.SIGKILL and not cause and spec.memory and peak > 0.9 * spec.memory:
@@ -46,8 +45,9 @@ def cause_of(record: dict[str, Any] | None, files: JobFiles, scheduler: str = ""
     if cause in ("", "terminated") and scheduler:
         cause = scheduler
     if cause == "memory":
-        limit = f"of the {megabytes(spec.memory)} of --mem" if spec.memory else "and the scheduler's limit is lower"
-        return f"memory: {used} {limit}; ask for more with --mem"
+        limit = f"the {megabytes(spec.memory)} of --mem" if spec.memory else "the scheduler's limit"
+        used = f"used {megabytes(peak)} of {limit}" if peak else f"used more than {limit}"
+        return f"memory: {used}; ask for more with --mem"
     if cause == "time limit":
         limit = f"longer than --time {spec.seconds} s" if spec.seconds else "longer than the scheduler allows"
         return f"time limit: {limit}; ask for more with --time"
