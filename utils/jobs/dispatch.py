@@ -21,11 +21,11 @@ from utils.jobs.progress import Progress
 from utils.jobs.report import Outcome, failure_report
 
 if TYPE_CHECKING:
-    from utils.jobs.submissions import Array
+    from utils.jobs.submissions import Array, Queue
 
 
 class Backend(Protocol):
-    """What runs tasks: `utils/jobs/{local,slurm,sge}.py`."""
+    """What runs tasks: `LocalBackend`, and `ArrayBackend` for schedulers."""
 
     threads: int
     scheduler_output: dict[int, Path]
@@ -38,19 +38,26 @@ class Backend(Protocol):
         """Run these tasks once each; one outcome each."""
 
 
+def make_queue(backend: str) -> Queue:
+    """The commands of a scheduler; only that one's module is loaded."""
+    if backend == "slurm":
+        from utils.jobs.slurm import SlurmQueue
+
+        return SlurmQueue()
+    from utils.jobs.sge import GridEngineQueue
+
+    return GridEngineQueue()
+
+
 def make_backend(job: Job, config: ClusterConfig) -> Backend:
-    """The backend that the cluster file names; only that one's module is loaded."""
-    if config.backend == "slurm":
-        from utils.jobs.slurm import Slurm
+    """The backend that the cluster file names."""
+    if config.backend == "local":
+        from utils.jobs.local import LocalBackend
 
-        return Slurm(job, config)
-    if config.backend == "sge":
-        from utils.jobs.sge import GridEngine
+        return LocalBackend(job, config)
+    from utils.jobs.array import ArrayBackend
 
-        return GridEngine(job, config)
-    from utils.jobs.local import LocalBackend
-
-    return LocalBackend(job, config)
+    return ArrayBackend(job, config, make_queue(config.backend))
 
 
 def _left_behind(files: JobFiles, config: ClusterConfig) -> list[Array]:
@@ -59,7 +66,7 @@ def _left_behind(files: JobFiles, config: ClusterConfig) -> list[Array]:
         return []
     from utils.jobs.submissions import take_over
 
-    return take_over(files, config)
+    return take_over(files, config.backend, make_queue)
 
 
 @contextlib.contextmanager

@@ -5,33 +5,20 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import subprocess
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from pathlib import Path
 
-from utils.jobs.array import ArrayBackend
-from utils.jobs.config import ClusterConfig
-from utils.jobs.options import Job
+from utils.jobs.scheduler_command import call
 from utils.jobs.submissions import Array, Refused, State, Unreachable
 
 TRANSIENT = re.compile(r"unable to (contact|send)|commlib|timeout|send error|failed receiving|can't find connection",
                        re.IGNORECASE)
 
 
-def call(argv: list[str], keep: tuple[int, ...] = (), environment: dict[str, str] | None = None) -> str:
-    """Run a command of Grid Engine; its output. Raises as `slurm.call`."""
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=120, pass_fds=keep,
-                              stdin=subprocess.DEVNULL, env=environment)
-    except FileNotFoundError as error:
-        raise Refused(f"{argv[0]} is not on PATH: is this a submit host of Grid Engine? "
-                      "(EMOTION_CLUSTER=local runs here)") from error
-    except subprocess.TimeoutExpired as error:
-        raise Unreachable(f"{argv[0]}: no answer in 120 s") from error
-    if done.returncode:
-        message = " ".join((done.stderr + " " + done.stdout).split()) or f"exit status {done.returncode}"
-        raise (Unreachable if TRANSIENT.search(message) else Refused)(f"{argv[0]}: {message}")
-    return done.stdout
+def grid_engine(argv: list[str], keep: tuple[int, ...] = (), extra: Mapping[str, str] | None = None) -> str:
+    """Run a command of Grid Engine; its output. Raises as `call`."""
+    return call(argv, TRANSIENT, "a submit host of Grid Engine", {**os.environ, **(extra or {})}, keep)
 
 
 class GridEngineQueue:
@@ -48,7 +35,7 @@ class GridEngineQueue:
         argv = ["qsub", "-terse", "-V", "-S", "/bin/bash", "-N", array.name, "-t", f"1-{len(array.tasks)}",
                 *(["-tc", str(parallel)] if parallel else []), "-j", "y", "-o", path, *options, str(script)]
         try:
-            answer = call(argv, (lock,), {**os.environ, "EMOTION_NO_INSTALL": "1"})
+            answer = grid_engine(argv, (lock,), {"EMOTION_NO_INSTALL": "1"})
         except Refused as error:
             raise Refused(f"{error} (options: {' '.join(options) or 'none'}; see conf/cluster/)") from error
         match = re.search(r"^(\d+)", answer, re.MULTILINE)
@@ -61,7 +48,7 @@ class GridEngineQueue:
         if not arrays:
             return {}
         try:
-            answer = call(["qstat", "-xml", "-g", "d", "-u", getpass.getuser()])
+            answer = grid_engine(["qstat", "-xml", "-g", "d", "-u", getpass.getuser()])
             tree = ElementTree.fromstring(answer)
         except (Refused, ElementTree.ParseError) as error:
             raise Unreachable(str(error)) from error
@@ -87,7 +74,7 @@ class GridEngineQueue:
         if not array.id:
             return ""
         try:
-            answer = call(["qacct", "-j", array.id, "-t", str(row)])
+            answer = grid_engine(["qacct", "-j", array.id, "-t", str(row)])
         except (Refused, Unreachable):
             return ""
         # After a reschedule there are several entries; the last one counts.
@@ -107,7 +94,7 @@ class GridEngineQueue:
         for array in arrays:
             number, _, row = array.id.partition("_")
             try:
-                call(["qdel", *([number] if number else [array.name]), *(["-t", row] if row else [])])
+                grid_engine(["qdel", *([number] if number else [array.name]), *(["-t", row] if row else [])])
             except Refused as error:
                 if "do not exist" not in str(error) and "does not exist" not in str(error):
                     raise Unreachable(str(error)) from error
@@ -121,10 +108,3 @@ def _rows(text: str) -> list[int]:
         if match:
             rows += range(int(match[1]), int(match[2] or match[1]) + 1, int(match[3] or 1))
     return rows
-
-
-class GridEngine(ArrayBackend):
-    """The backend."""
-
-    def __init__(self, job: Job, config: ClusterConfig):
-        super().__init__(job, config, GridEngineQueue())

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from utils.jobs.array import ArrayBackend
-from utils.jobs.config import ClusterConfig
-from utils.jobs.options import Job
+from utils.jobs.scheduler_command import call
 from utils.jobs.submissions import Array, Refused, State, Unreachable
 
 PENDING = {"PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED", "REQUEUE_FED", "RESV_DEL_HOLD"}
@@ -30,26 +28,9 @@ def clean_environment() -> dict[str, str]:
             if not name.startswith(("SLURM_", "SLURMD_")) or name in ("SLURM_CONF", "SLURM_CLUSTERS")}
 
 
-def call(argv: list[str], keep: tuple[int, ...] = (), environment: dict[str, str] | None = None) -> str:
-    """Run a Slurm command; its output.
-
-    Raises:
-        Unreachable: the controller does not answer. Refused: it says no, or the command is not installed.
-    """
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=120, pass_fds=keep,
-                              env=clean_environment() if environment is None else environment, stdin=subprocess.DEVNULL)
-    except FileNotFoundError as error:
-        raise Refused(f"{argv[0]} is not on PATH: is this a host of the Slurm cluster? "
-                      "(EMOTION_CLUSTER=local runs here)") from error
-    except subprocess.TimeoutExpired as error:
-        raise Unreachable(f"{argv[0]}: no answer in 120 s") from error
-    if done.returncode:
-        message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-        if TRANSIENT.search(message):
-            raise Unreachable(message)
-        raise Refused(f"{argv[0]}: {message}")
-    return done.stdout
+def slurm(argv: list[str], keep: tuple[int, ...] = (), extra: Mapping[str, str] | None = None) -> str:
+    """Run a Slurm command; its output. Raises as `call`."""
+    return call(argv, TRANSIENT, "a host of the Slurm cluster", {**clean_environment(), **(extra or {})}, keep)
 
 
 class SlurmQueue:
@@ -67,7 +48,7 @@ class SlurmQueue:
         argv = ["sbatch", "--parsable", f"--job-name={array.name}", f"--array=1-{len(array.tasks)}{throttle}",
                 f"--output={path}", "--open-mode=append", *options, str(script)]
         try:
-            answer = call(argv, (lock,), {**clean_environment(), "EMOTION_NO_INSTALL": "1"})
+            answer = slurm(argv, (lock,), {"EMOTION_NO_INSTALL": "1"})
         except Refused as error:
             raise Refused(f"{error} (options: {' '.join(options) or 'none'}; see conf/cluster/)") from error
         return answer.strip().split(";")[0]
@@ -77,7 +58,7 @@ class SlurmQueue:
         if not arrays:
             return {}
         try:
-            answer = call(["squeue", "--noheader", "--array", "--states=all",
+            answer = slurm(["squeue", "--noheader", "--array", "--states=all",
                            f"--name={','.join(array.name for array in arrays)}", "--format=%j|%K|%T|%r"])
         except Refused as error:
             raise Unreachable(str(error)) from error
@@ -104,7 +85,7 @@ class SlurmQueue:
         if not array.id:
             return ""
         try:
-            answer = call(["scontrol", "--oneliner", "show", "job", f"{array.id}_{row}"])
+            answer = slurm(["scontrol", "--oneliner", "show", "job", f"{array.id}_{row}"])
         except (Refused, Unreachable):
             return ""
         match = re.search(r"JobState=(\S+) Reason=(\S+)", answer)
@@ -114,14 +95,7 @@ class SlurmQueue:
         """scancel, by id where it is known."""
         for array in arrays:
             try:
-                call(["scancel", array.id or f"--name={array.name}"])
+                slurm(["scancel", array.id or f"--name={array.name}"])
             except Refused as error:
                 if "Invalid job id" not in str(error):
                     raise Unreachable(str(error)) from error
-
-
-class Slurm(ArrayBackend):
-    """The backend."""
-
-    def __init__(self, job: Job, config: ClusterConfig):
-        super().__init__(job, config, SlurmQueue())

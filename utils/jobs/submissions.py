@@ -10,11 +10,11 @@ import dataclasses
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from utils.errors import UserError
-from utils.jobs.config import ClusterConfig
 from utils.jobs.files import JobFiles, read_or_none, write_ascii_json
 
 CANCEL_SECONDS = 120.0
@@ -75,17 +75,6 @@ class Queue(Protocol):
         """Cancel arrays. Does not wait. Raises Unreachable."""
 
 
-def make_queue(kind: str) -> Queue:
-    """The commands of a scheduler by the name of its backend."""
-    if kind == "slurm":
-        from utils.jobs.slurm import SlurmQueue
-
-        return SlurmQueue()
-    from utils.jobs.sge import GridEngineQueue
-
-    return GridEngineQueue()
-
-
 def save(files: JobFiles, kind: str, arrays: list[Array]) -> None:
     """Write what is submitted, or about to be."""
     write_ascii_json(files.path("job.json"), {"backend": kind, "digest": files.spec.digest,
@@ -102,8 +91,11 @@ def live_rows(queue: Queue, arrays: list[Array]) -> dict[tuple[str, int], State]
     return {key: state for key, state in queue.states(arrays).items() if state.phase in ("pending", "running")}
 
 
-def take_over(files: JobFiles, config: ClusterConfig) -> list[Array]:
+def take_over(files: JobFiles, backend: str, make_queue: Callable[[str], Queue]) -> list[Array]:
     """Find what an earlier dispatcher of this job left at a scheduler.
+
+    Args:
+        backend: the one that this dispatcher uses. make_queue: gives the commands of a scheduler by its name.
 
     Returns:
         its arrays, some of whose rows live: of the same work with the same needs on the same scheduler. Live arrays of
@@ -119,7 +111,7 @@ def take_over(files: JobFiles, config: ClusterConfig) -> list[Array]:
     queue = make_queue(record["backend"])
     try:
         live = live_rows(queue, arrays)
-        if live and record["digest"] == files.spec.digest and record["backend"] == config.backend:
+        if live and record["digest"] == files.spec.digest and record["backend"] == backend:
             names = {name for name, _ in live}
             return [array for array in arrays if array.name in names]
         if live:

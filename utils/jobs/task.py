@@ -188,6 +188,9 @@ def describe(ending: Ending) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """SPEC NUMBER, or SPEC --row TABLE K: the number in row K (from 1) of an array's table."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--help"]:
+        print(__doc__)
+        return 0
     spec = Spec.read(Path(arguments[0]))
     os.chdir(native(spec.cwd))
     index = task_numbers(Path(arguments[2]))[int(arguments[3]) - 1] if arguments[1] == "--row" else int(arguments[1])
