@@ -45,8 +45,12 @@ def cause_of(record: dict[str, Any] | None, files: JobFiles, scheduler: str = ""
     if cause in ("", "terminated") and scheduler:
         cause = scheduler
     if cause == "memory":
-        limit = f"the {megabytes(spec.memory)} of --mem" if spec.memory else "the scheduler's limit"
-        used = f"used {megabytes(peak)} of {limit}" if peak else f"used more than {limit}"
+        if spec.memory:
+            limit = f"the {megabytes(spec.memory)} of --mem"
+            used = f"used {megabytes(peak)} of {limit}" if peak else f"used more than {limit}"
+        else:
+            used = f"used {megabytes(peak)}, more than the scheduler's limit" if peak else \
+                "used more than the scheduler's limit"
         return f"memory: {used}; ask for more with --mem"
     if cause == "time limit":
         limit = f"longer than --time {spec.seconds} s" if spec.seconds else "longer than the scheduler allows"
