@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from local.table import load_table
+from utils.arguments import ArgumentParser
 from utils.errors import run_main
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="local.table_protocol", description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(prog="local.table_protocol", description=__doc__)
     parser.add_argument("table", type=Path, help="tab-separated table; see local/table.py")
     table: Path = parser.parse_args(argv).table
     _, rows, protocols = load_table(table, None, table.stem)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import difflib
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from utils.errors import UsageError
 
@@ -13,6 +16,17 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def __init__(self, *positional: object, **options: object):
         super().__init__(*positional, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """An option that does not exist is told before an argument that is missing."""
+        words = list(sys.argv[1:] if args is None else args)
+        for word in words[: words.index("--") if "--" in words else None]:
+            name = word.partition("=")[0]
+            if name.startswith("--") and " " not in word and name not in self._option_string_actions:
+                near = difflib.get_close_matches(name, self._option_string_actions, n=1)
+                raise UsageError(f"{self.prog}: unknown option {name}; "
+                                 + (f"did you mean {near[0]}?" if near else "see --help"))
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """

@@ -203,4 +203,6 @@ def watch(guard: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--help"]:
+        sys.exit(print(__doc__))
     watch(sys.argv[1])

@@ -46,4 +46,6 @@ def main(library: str, data: str, voice: str, rate: str, pitch: str, pitch_range
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--help"]:
+        sys.exit(print(__doc__))
     main(*sys.argv[1:])

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import importlib
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -87,7 +88,8 @@ def load_source(args: argparse.Namespace) -> Source:
 
 
 def _import(name: str) -> Any:
-    known = sorted(path.stem for path in (ROOT / "local").glob("[a-z]*.py"))
+    known = sorted(path.stem for path in (ROOT / "local").glob("[a-z]*.py")
+                   if re.search(r"^(CORPUS|def load_table)\b", path.read_text(encoding="utf-8"), re.MULTILINE))
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -17,7 +17,10 @@ def main(argv=None) -> int:
 
 
 @pytest.mark.parametrize(("words", "says"), [
-    (["x", "--bad"], "--bad"), (["x", "--siz", "tiny"], "--siz"), (["x", "--nj"], "--nj"), ([], "data"),
+    (["x", "--bad"], "unknown option --bad; see --help"),
+    (["--siez=full"], "unknown option --siez; did you mean --size?"),
+    (["--no-such"], "unknown option --no-such"), (["--size", "--bad", "x"], "unknown option --bad"),
+    (["x", "--siz", "tiny"], "--siz"), (["x", "--nj"], "--nj"), ([], "data"),
     (["x", "--nj", "0"], "'0'"), (["x", "--nj", "-3"], "'-3'"), (["x", "--nj", "2.5"], "2.5"),
     (["x", "--size", "big"], "full"), (["x", "y"], "y")])
 def test_a_mistake_is_one_line_that_names_it(capsys, words, says):
@@ -27,6 +30,7 @@ def test_a_mistake_is_one_line_that_names_it(capsys, words, says):
 
 
 def test_what_is_right_passes():
+    assert run_main(main, ["--nj=3", "--", "--data"]) == 13
     assert run_main(main, ["x", "--nj", "08", "--size", "tiny"]) == 18
 
 

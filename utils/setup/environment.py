@@ -114,6 +114,9 @@ def stamped_lane(prefix: str) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Exit status 0 if the running Python has what its lane needs (`--tests`: for tests too), else 1 and say what."""
+    if "--help" in argv:
+        print(__doc__)
+        return 0
     if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
         print("has Python {}.{}, not 3.10 to 3.13".format(*sys.version_info[:2]))
         return 1

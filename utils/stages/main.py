@@ -20,6 +20,9 @@ from utils.stages.graph import read_recipe  # noqa: E402
 
 def main(_: object = None) -> int:
     """Read the recipe from descriptor 3 and run it."""
+    if sys.argv[1:] == ["--help"]:
+        print(__doc__)
+        return 0
     with os.fdopen(3, "rb") as stream:
         recipe = read_recipe(stream.read())
     os.chdir(recipe.directory)
