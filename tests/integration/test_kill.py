@@ -8,7 +8,7 @@ from tests.soak.kill import Case, Killer
 from tests.soak.workshop import Workshop, kind, pattern
 from tests.utils.slurm_cluster import missing_programs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,11 @@ def test_the_whole_tree(killer):
 
 
 def test_in_the_windows_of_a_network_in_training(killer):
-    wanted = ["checkpoint/select", "seed0/scores/test.tsv", "log/.done/#.json"]
+    wanted = ["checkpoint/select", "checkpoint/select.previous", "seed0/scores/test.tsv", "log/.done/#.json"]
     windows = [path for path in killer.shop.windows if "dnn_is10" in path]
     chosen = [next(path for path in windows if path.endswith(end) or f"log/{kind(path)}" == end) for end in wanted]
     verdict = killer.run(Case("window", 9, paths=chosen))
-    assert verdict.problems == [] and verdict.kills == 3
+    assert verdict.problems == [] and verdict.kills == 4
 
 
 def test_the_dispatcher_while_slurm_tasks_run(killer):

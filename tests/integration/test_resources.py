@@ -10,7 +10,7 @@ import pytest
 from tests.soak.workshop import Run, Workshop
 from tests.utils.slurm_cluster import roomy_slurm  # noqa: F401
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

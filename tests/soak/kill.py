@@ -27,9 +27,9 @@ ALL_STAGES = tuple(range(1, 15))
 SLURM_WINDOWS = ["tiny/exp/svm_is10/official/log/.done/train.JOB.log.emotion_*.tasks",
                  "tiny/exp/svm_is10/official/log/.done/train.JOB.log.job.json"]
 """Files that only a run on Slurm writes; patterns as for EMOTION_FAULT."""
-OPTIONS = ("--size", "tiny", "--set", " ".join(f"{name}:training.checkpoint_every_batches=1"
+OPTIONS = ("--size", "tiny", "--set", " ".join(f"{name}:training.checkpoint_every_epochs=1"
                                                for name in ("dnn", "multitask_dnn")))
-"""A checkpoint after every batch, so that most kills fall between two of them."""
+"""A checkpoint after every epoch, so that networks are taken up in the middle of their training."""
 TRIES = 6
 
 
@@ -236,7 +236,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=20, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="chooses stages, moments and windows")
     parser.add_argument("--only", default="", help="only cases whose name holds this")
-    parser.add_argument("--directory", type=Path, help="work here and keep it (default: a temporary directory)")
+    parser.add_argument("--directory", type=Path, help="work here and keep it, with its clone and its reference, "
+                        "for the next time (default: a temporary directory)")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = arguments.directory or Path(tempfile.mkdtemp(prefix="emotion-soak-"))
@@ -245,11 +246,12 @@ def main(argv: list[str] | None = None) -> int:
     wrong = kills = skipped = begun = ran = 0
     met: set[str] = set()
     try:
-        shop.clone()
-        shop.make_reference(say=lambda line: print(line, flush=True))
+        if not shop.read_reference():
+            shop.clone()
+            shop.make_reference(say=lambda line: print(line, flush=True))
         cases = plan(arguments.cases, shop.windows, first_stages(shop), random.Random(arguments.seed))
         for number, case in enumerate(cases, 1):
-            if arguments.only not in str(case):
+            if arguments.only not in f"{number:2d} {case}":
                 continue
             started = time.monotonic()
             verdict = killer.run(case)

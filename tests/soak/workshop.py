@@ -126,19 +126,30 @@ class Workshop:
             if run.status:
                 raise RuntimeError(f"the undisturbed run failed in stage {stage}: {run.text()[-2000:]}")
         self.save(last + 1)
-        self.scores = self.read_scores()
-        self.windows = log.read_text().splitlines()
-        for marker in (self.work / ".stages").glob("*.json"):
-            record = json.loads(marker.read_text())
-            self.seconds[record["stage"]] = record["seconds"]
+        self.read_reference(last)
         say(f"reference: {len(self.scores)} score files, {len(kinds(self.windows))} kinds of files written, "
             f"{sum(self.seconds.values()):.0f} s in {last} stages")
+
+    def read_reference(self, last: int = 14) -> bool:
+        """Take up the reference that an earlier workshop made in this directory; False if there is none."""
+        done = self.directory / "before" / str(last + 1)
+        if not (done / "exp").exists():
+            return False
+        self.scores = {str(path.relative_to(done)): path.read_bytes() for path in done.glob("exp/**/scores/*.tsv")}
+        self.windows = (self.directory / "windows.txt").read_text().splitlines()
+        for marker in (done / ".stages").glob("*.json"):
+            record = json.loads(marker.read_text())
+            self.seconds[record["stage"]] = record["seconds"]
+        return True
 
     def save(self, stage: int) -> None:
         """Keep the state before a stage."""
         target = self.directory / "before" / str(stage)
         if self.work.exists():
-            shutil.copytree(self.work, target, symlinks=True)
+            partial = target.with_name("partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(self.work, partial, symlinks=True)
+            partial.rename(target)
         else:
             target.mkdir(parents=True)
 
