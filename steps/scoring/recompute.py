@@ -21,6 +21,8 @@ from utils.files import ROOT, write_text
 
 BLOCK = re.compile(r"(<!-- results:begin (\S+) -->\n)(.*?)(<!-- results:end -->)", re.DOTALL)
 
+NO_RESULTS = "No results are committed yet."
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser("recompute_results.sh", description=__doc__,
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tables[recipe] = results.tables(rows, "test")
     for readme in [root / "README.md", *sorted(root.glob("egs/*/*/README.md"))]:
         if readme.is_file():
-            wanted[readme] = fill(readme, tables)
+            wanted[readme] = fill(readme, tables, root)
     different = [path for path, text in wanted.items()
                  if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in different:
@@ -68,18 +70,18 @@ def recomputed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return new
 
 
-def fill(readme: Path, tables: dict[str, str]) -> str:
-    """The text of a README with its tables.
+def fill(readme: Path, tables: dict[str, str], root: Path) -> str:
+    """The text of a README with its tables; the block of a recipe without results says so.
 
     Raises:
-        UserError: a block without end, or of a recipe that has no results.
+        UserError: a block without end, or of a recipe that does not exist.
     """
     text = readme.read_text(encoding="utf-8")
 
     def block(match: re.Match[str]) -> str:
-        if match[2] not in tables:
-            raise UserError(f"{readme}: results:begin {match[2]}: there is no {match[2]}/RESULTS.json")
-        return f"{match[1]}\n{tables[match[2]]}\n\n{match[4]}"
+        if not (root / match[2]).is_dir():
+            raise UserError(f"{readme}: results:begin {match[2]}: there is no recipe {match[2]}")
+        return f"{match[1]}\n{tables.get(match[2], NO_RESULTS)}\n\n{match[4]}"
 
     if text.count("<!-- results:begin ") != len(BLOCK.findall(text)):
         raise UserError(f"{readme}: a line <!-- results:begin egs/<corpus>/<system> --> has no <!-- results:end -->")
