@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ def command(*words: str | Path, cwd: Path | None = None, prefix: Sequence[str] =
     """Run a script of the repository (steps/x.sh) or of a recipe (an absolute path)."""
     program = words[0] if Path(words[0]).is_absolute() else ROOT / words[0]
     return subprocess.run([*prefix, str(program), *map(str, words[1:])], cwd=cwd, capture_output=True, text=True,
-                          errors="surrogateescape", timeout=280, stdin=subprocess.DEVNULL,
+                          errors="surrogateescape", timeout=1500, stdin=subprocess.DEVNULL,
                           env={**os.environ, **environment})
 
 
@@ -115,7 +116,7 @@ def error_lines(done: subprocess.CompletedProcess[str]) -> list[str]:
     assert done.returncode in (1, 2), f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
     for sign in ("Traceback", 'File "', "usage:", "command not found", "unbound variable"):
         assert sign not in done.stdout + done.stderr, done.stdout + done.stderr
-    lines = done.stderr.splitlines()
+    lines = [line for line in done.stderr.splitlines() if not re.fullmatch(r"\d+/\d+ tasks done.*", line)]
     assert "error: " not in done.stdout, done.stdout
     assert all(line.startswith(("error: ", "warning: ", "note: ")) for line in lines), done.stderr
     return [line for line in lines if line.startswith("error: ")]
