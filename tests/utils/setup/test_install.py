@@ -45,7 +45,7 @@ class House:
         (self.root / "conf/lock").mkdir(parents=True)
         (self.root / "utils").mkdir()
         shutil.copy(ROOT / "path.sh", self.root)
-        for name in ("__init__.py", "errors.py", "files.py", "leash.py", "setup.sh"):
+        for name in ("__init__.py", "arguments.py", "errors.py", "files.py", "leash.py", "setup.sh"):
             shutil.copy(ROOT / "utils" / name, self.root / "utils")
         shutil.copytree(ROOT / "utils/setup", self.root / "utils/setup",
                         ignore=shutil.ignore_patterns("__pycache__"))
