@@ -135,7 +135,7 @@ class Workshop:
         done = self.directory / "before" / str(last + 1)
         if not (done / "exp").exists():
             return False
-        self.scores = {str(path.relative_to(done)): path.read_bytes() for path in done.glob("exp/**/scores/*.tsv")}
+        self.scores = {str(path.relative_to(done)): path.read_bytes() for path in done.glob("exp/**/scores/[!.]*.tsv")}
         self.windows = (self.directory / "windows.txt").read_text().splitlines()
         for marker in (done / ".stages").glob("*.json"):
             record = json.loads(marker.read_text())
@@ -162,7 +162,7 @@ class Workshop:
 
     def read_scores(self) -> dict[str, bytes]:
         """Every score file by its path."""
-        return {str(path.relative_to(self.work)): path.read_bytes() for path in self.work.glob("exp/**/scores/*.tsv")}
+        return {str(path.relative_to(self.work)): path.read_bytes() for path in self.work.glob("exp/**/scores/[!.]*.tsv")}
 
     def different(self) -> list[str]:
         """Score files that differ from the reference, are missing, or should not be there."""
