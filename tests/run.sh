@@ -33,7 +33,7 @@ phase() {
   local name=$1 interpreter=$2 status=0
   shift 2
   printf '\n=== %s\n' "$name"
-  "$interpreter" -m pytest -q -rs --junitxml="$reports/${name// /-}.xml" "$@" || status=$?
+  "$interpreter" -m pytest -q -rfEs --junitxml="$reports/${name// /-}.xml" "$@" || status=$?
   if [ "$status" -eq 5 ] && [ "$name" != unit ]; then
     echo "no tests there"
   elif [ "$status" -ne 0 ]; then
