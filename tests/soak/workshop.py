@@ -135,7 +135,8 @@ class Workshop:
         done = self.directory / "before" / str(last + 1)
         if not (done / "exp").exists():
             return False
-        self.scores = {str(path.relative_to(done)): path.read_bytes() for path in done.glob("exp/**/scores/[!.]*.tsv")}
+        self.scores = {str(path.relative_to(done)): path.read_bytes()
+                       for path in done.glob("exp/**/scores/[!.]*.tsv")}
         self.windows = (self.directory / "windows.txt").read_text().splitlines()
         for marker in (done / ".stages").glob("*.json"):
             record = json.loads(marker.read_text())

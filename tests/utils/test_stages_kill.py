@@ -137,7 +137,7 @@ def test_the_next_run_right_after_the_kill_never_meets_the_former_stage(toy):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupt_ends_the_stage_releases_the_lock_and_says_how_to_go_on(toy, number, status):
     toy.write("before.extract", "echo $$ > group; (trap '' TERM INT HUP; sleep 60) & sleep 60")
-    inherited = signal.signal(number, signal.SIG_DFL)  # the tests themselves may run under nohup, which the engine obeys
+    inherited = signal.signal(number, signal.SIG_DFL)  # the engine obeys a nohup of these tests
     run = toy.start("--set", "a b")
     signal.signal(number, inherited)
     toy.wait_for("group")
