@@ -163,7 +163,8 @@ class Workshop:
 
     def read_scores(self) -> dict[str, bytes]:
         """Every score file by its path."""
-        return {str(path.relative_to(self.work)): path.read_bytes() for path in self.work.glob("exp/**/scores/[!.]*.tsv")}
+        return {str(path.relative_to(self.work)): path.read_bytes()
+                for path in self.work.glob("exp/**/scores/[!.]*.tsv")}
 
     def different(self) -> list[str]:
         """Score files that differ from the reference, are missing, or should not be there."""
