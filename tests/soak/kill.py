@@ -187,7 +187,12 @@ class Killer:
             once = self.shop.directory / f"fired.{number}"
             once.unlink(missing_ok=True)
             wanted = path if "*" in path else pattern(path)
-            run = self.shop.run(*options, EMOTION_FAULT=wanted, EMOTION_FAULT_ONCE=str(once), **self._cluster())
+            fault = {"EMOTION_FAULT": wanted, "EMOTION_FAULT_ONCE": str(once)}
+            run = self.shop.run(*options, **fault, **self._cluster())
+            if not once.exists() and run.status == 0:
+                # a task in parallel had passed this window before the former kill came: die in it from the start
+                self.shop.restore(case.stage)
+                run = self.shop.run(*options, **fault, **self._cluster())
             if not once.exists():
                 verdict.problems.append(f"window of {path} was not met")
                 if run.status:
