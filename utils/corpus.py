@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("train", "dev", "test")
-TASKS = ("classification", "regression", "sequence-regression")
+TASKS = ("classification", "regression", "sequence-regression", "transcription")
 UNITS = ("utterance", "dialogue", "session")
 UNLABELLED = "-"
 

@@ -12,6 +12,7 @@ What carries a label (`info["unit"]`) and what the label is (`info["task"]`):
     classification        Item.label is one of Dataset.classes
     regression            Item.label is a float
     sequence-regression   Item.label is a Sequence: values every `step` seconds from the item's start
+    transcription         Item.label is the text (steps/asr)
     unlabelled            Item.label is None; score tables print it as "-"
 
 With unit "dialogue" or "session" every utterance of the unit carries the unit's label, and a split keeps units whole.

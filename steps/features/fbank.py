@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from steps.data.audio import resample
 from steps.features.extractor import RATE, CannotCompute, Extractor
 from utils.config import option
 
@@ -36,6 +37,7 @@ class FbankConfig:
     snip_edges: bool = False
     dither: float = option(0.0, min=0.0, max=1.0, help="deviation of added noise; Kaldi's 1 is 3e-5 here")
     use_energy: bool = option(False, help="log energy of the frame as the first column")
+    speed: float = option(1.0, min=0.5, max=2.0, help="the samples are played so many times as fast first")
 
     def to_dict(self) -> dict[str, Any]:
         from dataclasses import asdict
@@ -102,7 +104,7 @@ class Fbank(Extractor):
         self.columns = ["log_energy"] * config.use_energy + [f"mel{bin}" for bin in range(config.num_mel_bins)]
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
-        features = self.bank(samples)
+        features = self.bank(resample(samples, round(100 * self.config.speed), 100))
         if not len(features):
             raise CannotCompute(f"{1000 * len(samples) / RATE:.3g} ms are too short for one frame")
         return features

@@ -49,6 +49,7 @@ class TrainingConfig:
 
     epochs: int = option(30, min=1)
     batch_size: int = option(64, min=1, help="items a step over all processes")
+    accumulate: int = option(1, min=1, help="batches of each process that make one step")
     patience: int = option(0, min=0, help="epochs without a better dev metric before training stops; 0: never stop")
     metric: str = option("UA", choices=("UA", "WA", "MAF", "loss", "CCC", "MAE", "F1", "error", "WER"))
     class_weights: str = option("balanced", choices=("balanced", "equal"))

@@ -11,6 +11,7 @@ dev metrics; where it is None (training again on train and dev) nothing is selec
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,10 +29,16 @@ from steps.training.random_state import seed_everything
 from utils.errors import UserError
 
 Metrics = dict[str, float]
+# Older releases have no fused optimiser on a CPU.
+FUSED = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 4)
 
 
 class Batches(Protocol):
-    """Where batches come from. Everything is a function of the epoch's number; nothing is remembered."""
+    """Where batches come from. Everything is a function of the epoch's number; nothing is remembered.
+
+    A set too large to be counted first has an attribute `estimated` = True: its `count` is an estimate, for schedules
+    and progress, and the epoch ends where its batches end (in every process after the same number).
+    """
 
     def count(self, epoch: int) -> int:
         """Number of batches of this epoch, the same in every process."""
@@ -57,16 +64,17 @@ class Trainer:
         directory: of the checkpoint.
         identity: what the result depends on, as plain values; a checkpoint of another identity is refused.
         stop_after: run only so many epochs of the schedule (training again for the best number of epochs).
+        after_epoch: called in the main process with (epoch, model) once the epoch is trained, before its checkpoint.
     """
 
     def __init__(self, model: nn.Module, batches: Batches, evaluate: Callable[[nn.Module], Metrics] | None,
                  config: TrainingConfig, directory: Path, *, seed: int = 0, identity: Mapping[str, Any] | None = None,
                  world: distributed.World | None = None, log_dir: Path | None = None, name: str = "",
-                 stop_after: int | None = None):
+                 stop_after: int | None = None, after_epoch: Callable[[int, nn.Module], None] | None = None):
         self.world = world or distributed.World()
         self.model = model.to(self.world.device)
         self.batches, self.evaluate, self.config = batches, evaluate, config
-        self.directory, self.seed = directory, seed
+        self.directory, self.seed, self.after_epoch = directory, seed, after_epoch
         self.identity = {**(identity or {}), "seed": seed, "processes": self.world.size}
         self.epochs = min(config.epochs, stop_after or config.epochs)
         self.progress = Progress(name, log_dir, config.tensorboard, quiet=not self.world.main)
@@ -107,36 +115,56 @@ class Trainer:
     def _train_epoch(self, started: float) -> None:
         epoch, count = self.epoch + 1, self.batches.count(self.epoch + 1)
         self.model.train()
-        for batch in self.batches.epoch(epoch, self.consumed):
-            self._step(_to_device(batch, self.world.device), epoch, count)
-            self.consumed += 1
+        estimated = getattr(self.batches, "estimated", False)
+        batches = iter(self.batches.epoch(epoch, self.consumed))
+        while group := list(itertools.islice(batches, self.config.accumulate)):
+            self._step(group, epoch, math.ceil(count / self.config.accumulate))
+            self.consumed += len(group)
             self.progress.batch(epoch, self.consumed, count)
-            if self.consumed < count and self._due():
+            if (estimated or self.consumed < count) and self._due():
                 self.seconds = time.monotonic() - started
                 self._save()
-        if self.consumed != count:
+        if self.consumed != count and not estimated:
             raise UserError(f"epoch {epoch} gave {self.consumed} batches instead of {count}")
+        if not self.consumed:
+            raise UserError(f"epoch {epoch} has no batch: no training item is left after filtering")
 
-    def _step(self, batch: Any, epoch: int, steps_per_epoch: int) -> None:
-        """One step of the optimiser."""
+    def _step(self, group: list[Any], epoch: int, steps_per_epoch: int) -> None:
+        """One step of the optimiser, over the batches of `group` in this process and their like in the others."""
         rate = self.config.optimiser.learning_rate
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * schedule.factor(self.config.schedule, self.step, steps_per_epoch, self.config.epochs)
-        seed_everything(self.seed, "batch", epoch, self.consumed, self.world.rank)
+        for parameters in self.optimiser.param_groups:
+            parameters["lr"] = rate * schedule.factor(self.config.schedule, self.step, steps_per_epoch,
+                                                      self.config.epochs)
         self.optimiser.zero_grad(set_to_none=True)
-        with self._autocast():
-            losses = self.parallel(batch)
-        items = float(losses["items"])
-        weighted = {key: value * items for key, value in losses.items() if key != "items"}
-        summed = distributed.total_each({**weighted, "items": items}, self.world)
-        # DistributedDataParallel averages over processes; this makes it the mean over all items.
-        share = items * self.world.size / float(summed["items"]) if self.world.size > 1 else 1.0
-        (losses["loss"] * share).backward()
+        alone = len(group) == 1
+        sums: dict[str, Tensor] = {}
+        for position, batch in enumerate(group):
+            seed_everything(self.seed, "batch", epoch, self.consumed + position, self.world.rank)
+            with self._exchange(position + 1 == len(group)):
+                with self._autocast():
+                    losses = self.parallel(_to_device(batch, self.world.device))
+                items = float(losses["items"])
+                weighted = {key: value * items for key, value in losses.items() if key != "items"}
+                summed = distributed.total_each({**weighted, "items": items}, self.world)
+                sums = {key: sums[key] + value if key in sums else value for key, value in summed.items()}
+                # DistributedDataParallel averages over processes; this makes it the mean over all items.
+                share = items * self.world.size
+                (losses["loss"] * (share / float(summed["items"]) if alone else share)).backward()
+        if not alone:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad /= float(sums["items"])
         if self.config.clip_norm > 0:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.step += 1
-        self.totals = {key: self.totals[key] + value if key in self.totals else value for key, value in summed.items()}
+        self.totals = {key: self.totals[key] + value if key in self.totals else value for key, value in sums.items()}
+
+    def _exchange(self, last: bool) -> contextlib.AbstractContextManager[Any]:
+        """Processes exchange gradients once a step, with the last batch of a group."""
+        if last or not isinstance(self.parallel, nn.parallel.DistributedDataParallel):
+            return contextlib.nullcontext()
+        return self.parallel.no_sync()
 
     def _finish_epoch(self, started: float) -> None:
         self.epoch, self.consumed = self.epoch + 1, 0
@@ -160,6 +188,8 @@ class Trainer:
         self.curve.append(row)
         better = self._keep_best(row)
         if self.world.main:
+            if self.after_epoch is not None:
+                self.after_epoch(self.epoch, self.model)
             self.progress.epoch(self.curve, better)
         every = self.config.checkpoint_every_epochs
         last = self.epoch >= self.epochs or self._exhausted()
@@ -276,11 +306,12 @@ def _parallel(model: nn.Module, world: distributed.World) -> nn.Module:
 def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """The optimiser; fused, which on a CPU is about nine times as fast as the loop over 36 M parameters."""
     options = config.optimiser
+    fused = {"fused": True} if FUSED else {}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if options.kind == "sgd":
         return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=options.momentum,
-                               weight_decay=options.weight_decay, fused=True)
-    return torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True)
+                               weight_decay=options.weight_decay, **fused)
+    return torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay, **fused)
 
 
 def _to_device(batch: Any, device: str) -> Any:

@@ -1,0 +1,70 @@
+"""The CTC recogniser as a network: normalisation, Conformer, linear layer to the units, loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from steps.models.conformer import FEWEST_FRAMES, Conformer, ConformerConfig
+
+if TYPE_CHECKING:
+    from steps.asr.engine import Engine
+
+
+class CtcModel(nn.Module):
+    """fbank (N, T, F) -> log-posteriors of the units (N, T', V).
+
+    Args:
+        inputs: features a frame F. units: number of units V, the blank (0) included.
+        engine: what computes the loss; not needed to recognise.
+        intermediate: weight of a second CTC loss half-way up the encoder, through the same output layer.
+
+    The mean and deviation of the training features are buffers, so that a model directory needs nothing beside it.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, inputs: int, units: int, config: ConformerConfig, engine: Engine | None = None,
+                 intermediate: float = 0.0):
+        super().__init__()
+        self.encoder = Conformer(inputs, config)
+        self.output = nn.Linear(config.dim, units)
+        self.engine, self.intermediate = engine, intermediate
+        self.half = config.layers // 2 if intermediate > 0 and config.layers > 1 else None
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("deviation", torch.ones(inputs))
+
+    def encode(self, features: Tensor, lengths: Tensor, also: int | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(N, T, F), (N,) -> states (N, T', D), lengths (N,), states of layer `also`."""
+        if features.shape[1] < FEWEST_FRAMES:
+            features = nn.functional.pad(features, (0, 0, 0, FEWEST_FRAMES - features.shape[1]))
+        return self.encoder((features - self.mean) / self.deviation, lengths, also)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, T, F), (N,) -> log-posteriors (N, T', V), lengths (N,)."""
+        states, lengths, _ = self.encode(features, lengths)
+        return self._log_posteriors(states), lengths
+
+    def loss(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """The trainer's contract; items are output frames, so that the loss is a mean over frames.
+
+        Args:
+            batch: "features" (N, T, F), "lengths" (N,), "targets" (S,) units of all utterances, "target_lengths" (N,).
+        """
+        assert self.engine is not None, "a model without an engine cannot be trained"
+        states, lengths, between = self.encode(batch["features"], batch["lengths"], self.half)
+        targets = [part.tolist() for part in batch["targets"].cpu().split(batch["target_lengths"].tolist())]
+        frames = lengths.sum().clamp(min=1)
+        last = self.engine.ctc_loss(self._log_posteriors(states), lengths, targets).sum() / frames
+        result: dict[str, Any] = {"loss": last, "items": float(frames), "loss_ctc": last}
+        if between is not None:
+            half = self.engine.ctc_loss(self._log_posteriors(between), lengths, targets).sum() / frames
+            result |= {"loss": (1 - self.intermediate) * last + self.intermediate * half, "loss_half": half}
+        return result
+
+    def _log_posteriors(self, states: Tensor) -> Tensor:
+        return self.output(states).float().log_softmax(dim=-1)
