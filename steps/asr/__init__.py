@@ -1,0 +1,1 @@
+"""Speech recognition: text, units, training, decoding, alignment and the scoring of transcripts."""
