@@ -75,7 +75,7 @@ def test_no_text_is_one_clear_line():
 
 def test_characters_outside_the_set_are_unknown_one_by_one():
     units = train(ENGLISH, vocabulary=40)
-    assert units.unknown_characters("the zoo quilt") == {"z", "q", "u"} - set("".join(ENGLISH))
+    assert units.unknown_characters("the zoo quiz") == {"z", "q", "u"}
     ids = units.encode("zzz")
     assert ids.count(units.unknown) == 3
     assert units.decode(units.encode("the z mat")) == "the mat"
