@@ -19,6 +19,12 @@ def _fbank() -> tuple[type, Callable[[str, Any], Extractor]]:
     return FbankConfig, Fbank
 
 
+def _mfcc() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.features.mfcc import Mfcc, MfccConfig
+
+    return MfccConfig, Mfcc
+
+
 def _smile() -> tuple[type, Callable[[str, Any], Extractor]]:
     from steps.features.smile import Smile, SmileConfig
 
@@ -31,8 +37,8 @@ def _given() -> tuple[type, Callable[[str, Any], Extractor]]:
     return GivenConfig, Given
 
 
-EXTRACTORS = {"fbank": _fbank, "opensmile": _smile, "given": _given}
-NAMES = ("fbank", "fbank_lssed", "is09", "is10", "compare", "is10_lld", "compare_lld", "given")
+EXTRACTORS = {"fbank": _fbank, "mfcc": _mfcc, "opensmile": _smile, "given": _given}
+NAMES = ("fbank", "fbank_lssed", "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given")
 
 
 def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
