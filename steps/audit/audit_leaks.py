@@ -1,5 +1,6 @@
-"""Audit a protocol for leaks: what its test parts share with train and dev, and whether a subsystem trained on permuted
-labels falls to chance. Writes EXP/audit/<protocol>.json; exit status 1 on a leak.
+"""Audit a protocol for leaks: what its test parts share with train and dev, what dev and test share with that which the
+recogniser and the i-vectors were trained on, and whether a subsystem trained on permuted labels falls to chance.
+Writes EXP/audit/<protocol>.json; exit status 1 on a leak.
 """
 
 from __future__ import annotations
@@ -24,16 +25,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--permuted", type=Path, metavar="DIR",
                         help="EXP/<name>/<protocol> of a subsystem trained with --permute-labels")
+    parser.add_argument("--trained-on", type=Path, action="append", default=[], metavar="PATH",
+                        help="directory or JSON file of a component trained elsewhere (recogniser, language model, "
+                        "i-vector extractor); may be repeated. Those that DATA names are held against it anyhow")
+    parser.add_argument("--sentences-may-be-shared", action="store_true",
+                        help="sentences that such a component was trained on are told, and are no leak")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     arguments = parser.parse_args(argv)
-    from steps.audit import leaks, permuted
+    from steps.audit import leaks, permuted, trained_on
     from steps.data.dataset import Dataset
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)
     found: dict[str, Any] = {"corpus": data.name, **leaks.audit(data, split)}
     found["permuted"] = [] if arguments.permuted is None else permuted.check(data, split, arguments.permuted)
+    outside = trained_on.audit_components(data, split, arguments.trained_on, arguments.sentences_may_be_shared)
+    found |= {"components": outside["components"], "unknown_training": outside["unknown"]}
+    found["leaks"] += outside["leaks"]
     failures = [*found["leaks"], *(
         f"{entry['system']} was trained on permuted labels and reaches UA {100 * entry['UA']:.1f}; "
         f"chance is {100 * entry['chance']:.1f}, at most {100 * entry['high']:.1f}: labels reach it by another way"
@@ -54,6 +63,7 @@ def show(found: Mapping[str, Any]) -> str:
                 f"({100 * entry['affected'] / entry['tested']:.1f} %), {entry['shared']} different" \
             if entry["affected"] else ""
         lines.append(f"  {entry['kind']:<10} test / {entry['with']:<6} {SAYS[entry['verdict']]}{share}")
+    lines += show_components(found)
     for entry in found["permuted"]:
         ua, chance, low, high = (100 * entry[name] for name in ("UA", "chance", "low", "high"))
         on = "" if entry["part"] == "test" else f" on {entry['part']}"
@@ -61,6 +71,21 @@ def show(found: Mapping[str, Any]) -> str:
         lines.append(f"  permuted labels, {entry['system']}: UA {ua:.1f}{on}, chance {chance:.1f} "
                      f"[{low:.1f}, {high:.1f}]: {verdict}")
     return "\n".join(lines)
+
+
+def show_components(found: Mapping[str, Any]) -> list[str]:
+    """What was trained elsewhere, one line each: the kinds that dev and test share with it."""
+    by_record: dict[tuple[str, str], list[str]] = {}
+    for entry in found["components"]:
+        lines = by_record.setdefault((entry["component"] or entry["source"], entry["corpus"]), [])
+        if entry["verdict"] != "none":
+            share = f", {entry['affected']} of {entry['tested']} utterances" if entry["affected"] else ""
+            says = "it does not say" if entry["verdict"] == "unknown" else SAYS[entry["verdict"]]
+            lines.append(f"{entry['kind']} / {entry['with']} {says}{share}")
+    told = [f"  {component}, trained on {corpus}: "
+            + ("; ".join(lines) or "no speaker, recording or sentence of dev or test")
+            for (component, corpus), lines in by_record.items()]
+    return told + [f"  {path} does not say what it was trained on" for path in found["unknown_training"]]
 
 
 if __name__ == "__main__":

@@ -13,11 +13,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from steps.data.dataset import Dataset, Item, Split
-from utils.errors import UserError
+from steps.data.trained_on import read_hashes
 
 KINDS = ("utterance", "audio", "speaker", "sentence", "session", "dialogue")
 EXAMPLES = 5
@@ -99,21 +98,3 @@ def sentence_of(item: Item) -> str | None:
         return None
     plain = re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", item.text).casefold())
     return " ".join(plain.split()) or None
-
-
-def read_hashes(path: Path) -> dict[str, str]:
-    """audio_hashes.tsv (`id  sha256`), written by validation; {} where there is none.
-
-    Raises:
-        UserError: a line that is not two columns.
-    """
-    if not path.is_file():
-        return {}
-    hashes = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        cells = line.split("\t")
-        if len(cells) != 2:
-            raise UserError(f"{path}, line {number}: expected id and hash; run steps/validate_data.sh again")
-        if number > 1 or cells[0] != "id":
-            hashes[cells[0]] = cells[1]
-    return hashes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape as E  # noqa: N812
 from typing import Any
 
@@ -246,7 +246,7 @@ def audit_section(content: Content) -> str:
     text = ('<h2>Leak audit</h2><p class="lead">What the test parts share with train (classifier, normaliser) and dev '
             "(epoch, hyper-parameters, calibration), over all folds.</p>"
             '<div class="scroll"><table><thead><tr><th>The same</th><th>in test and train</th><th>in test and dev</th>'
-            f"</tr></thead><tbody>{''.join(body)}</tbody></table></div>")
+            f"</tr></thead><tbody>{''.join(body)}</tbody></table></div>" + components_table(audit))
     if audit.get("permuted"):
         rows = [(entry["system"], *(entry[name] for name in ("UA", "chance", "low", "high")))
                 for entry in audit["permuted"]]
@@ -255,6 +255,31 @@ def audit_section(content: Content) -> str:
         text += (f"<h3>Trained on permuted labels</h3>{pictures.chance_plot(rows)}"
                  f'<p class="note">A system trained on permuted labels must fall to chance: {E(told)}. Interval: '
                  f"{E(audit['permuted'][0]['rule'])}.</p>")
+    return text
+
+
+def components_table(audit: Mapping[str, Any]) -> str:
+    """What dev and test share with that which components from outside were trained on; "" where there are none."""
+    says = {"none": ("good", "none"), "leak": ("bad", "LEAK"), "told": ("", "shared"), "unknown": ("", "not known")}
+    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for entry in audit.get("components", ()):
+        tag, word = says[entry["verdict"]]
+        share = f" {entry['affected']} of {entry['tested']}" if entry["affected"] else ""
+        cells = rows.setdefault((entry["component"] or entry["source"], entry["corpus"]), {})
+        cells.setdefault(entry["kind"], []).append(
+            f'{E(entry["with"])} <span class="tag {tag}">{E(word)}</span>{E(share)}')
+    text = ""
+    if rows:
+        kinds = ("speaker", "recording", "sentence")
+        head = "<th>Component</th><th>trained on</th>" + "".join(f"<th>{kind}</th>" for kind in kinds)
+        body = "".join(f'<tr><td class="name">{E(component)}</td><td>{E(corpus)}</td>'
+                       + "".join(f"<td>{'<br>'.join(cells.get(kind, ()))}</td>" for kind in kinds) + "</tr>"
+                       for (component, corpus), cells in rows.items())
+        text = ('<h3>Trained elsewhere</h3><p class="lead">What dev and test of any fold share with the training of '
+                "the components that come from outside. The speakers of two corpora count as different.</p>"
+                f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    for path in audit.get("unknown_training", ()):
+        text += f'<p class="note">{E(path)} does not say what it was trained on.</p>'
     return text
 
 

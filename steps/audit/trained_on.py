@@ -1,0 +1,96 @@
+"""What the components that come from outside share with a protocol's dev and test parts, of all folds.
+
+The recogniser, its language model, the UBM, the total variability matrix and the LDA are trained once and outside the
+emotion corpora, so here nothing may be shared: no speaker of the same corpus, no recording, no sentence. Sentences may
+be told only, where an audit is asked so: thousands of hours of speech hold every "yes" and "no".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from steps.data.dataset import Dataset, Item, Split
+from steps.data.trained_on import (
+    TRAINED_ON,
+    Record,
+    read_hashes,
+    read_training,
+    recording_names,
+    sentence_digest,
+)
+
+KINDS = {"speaker": "speakers", "recording": "recordings", "sentence": "sentences"}
+PARTS = ("dev", "test")
+EXAMPLES = 5
+
+Names = dict[str, dict[str, list[str]]]  # kind -> utterance -> what it may be called
+
+
+def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
+                     sentences_may_be_shared: bool = False) -> dict[str, Any]:
+    """Hold every record of what was trained against dev and test.
+
+    Args:
+        paths: components' directories or JSON files; those below the data set (`below`) come to them.
+
+    Returns:
+        {"components": [{component, corpus, source, kind, with, shared, affected, tested, verdict, examples}],
+        "unknown": [directories that do not say what they were trained on], "leaks": [one line each]}; `affected` counts
+        utterances of the part, `shared` distinct values; `verdict` is "none", "leak", "told" or "unknown".
+    """
+    names = names_of(data)
+    found: list[dict[str, Any]] = []
+    unknown: list[str] = []
+    seen: list[Record] = []
+    for path in dict.fromkeys([*paths, *below(data.path)]):
+        records = read_training(path)
+        if records is None:
+            unknown.append(str(path))
+        for record in records or ():
+            if record not in seen:  # one recogniser stands behind transcripts, i-vectors and itself
+                seen.append(record)
+                found += [compare(data, split, record, kind, part, names, sentences_may_be_shared)
+                          | {"source": str(path)} for kind in KINDS for part in PARTS]
+    leaks = [f"{entry['component'] or entry['source']} was trained on {entry['corpus']} and shares the "
+             f"{entry['kind']} with {entry['affected']} of {entry['tested']} {entry['with']} utterances: "
+             + ", ".join(entry["examples"]) for entry in found if entry["verdict"] == "leak"]
+    return {"components": found, "unknown": unknown, "leaks": leaks}
+
+
+def below(directory: Path) -> list[Path]:
+    """The records that stand in a data set: of what gave its transcripts, and each kind of its features."""
+    return [path for path in (directory / TRAINED_ON, *sorted(directory.glob(f"*/{TRAINED_ON}"))) if path.is_file()]
+
+
+def names_of(data: Dataset) -> Names:
+    """What each utterance's speaker, recording and sentence are called in records; [] where the corpus does not say."""
+    hashes = read_hashes(data.path / "audio_hashes.tsv")
+
+    def all_names(item: Item) -> dict[str, list[str]]:
+        return {"speaker": [item.speaker] if item.speaker else [],
+                "recording": recording_names(data.name, item, hashes),
+                "sentence": [digest] if (digest := sentence_digest(item.text)) else []}
+
+    named = {key: all_names(item) for key, item in data.items.items()}
+    return {kind: {key: values[kind] for key, values in named.items()} for kind in KINDS}
+
+
+def compare(data: Dataset, split: Split, record: Record, kind: str, part: str, names: Names,
+            sentences_may_be_shared: bool = False) -> dict[str, Any]:
+    """One record, one kind, one part."""
+    ids = sorted({key for fold in split.folds for key in split.ids(fold, part)})
+    listed = record.get(KINDS[kind])
+    # The speakers of two corpora are taken as different: names such as 01 mean nothing outside their corpus.
+    apart = kind == "speaker" and record["corpus"] != data.name
+    trained = set() if apart else set(listed or ())
+    shared = {key: values for key in ids if (values := [name for name in names[kind][key] if name in trained])}
+    silent = not apart and (listed is None or not any(names[kind][key] for key in ids))
+    if shared:
+        verdict = "told" if kind == "sentence" and sentences_may_be_shared else "leak"
+    else:
+        verdict = "unknown" if silent else "none"
+    return {"component": record.get("component", ""), "corpus": record["corpus"], "kind": kind, "with": part,
+            "shared": len({name for values in shared.values() for name in values}), "affected": len(shared),
+            "tested": len(ids), "verdict": verdict, "examples": list(shared)[:EXAMPLES]}
