@@ -7,15 +7,15 @@ CTC's graph has 2 L + 1 nodes: blank, unit, blank, ..., unit, blank (Graves et a
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from steps.asr.text import normalise, words
+from steps.asr.units import Units
+
 START = -1  # as the source of an arc: the path may begin with that node
-WORD_START = "▁"
 
 
 class CannotAlign(Exception):
@@ -151,56 +151,31 @@ class WordTime:
     end: float
 
 
-def align_words(log_posteriors: np.ndarray, text: str, units: Any, subsampling: int = 4,
+def align_words(log_posteriors: np.ndarray, text: str, units: Units, subsampling: int = 4,
                 frame_shift: float = 0.01) -> list[WordTime]:
-    """The times of the words of `text` (normalised).
+    """The times of the scoring tokens of `text` (steps.asr.text.words), all of them, in order.
 
     Args:
-        log_posteriors: (T', V). units: steps.asr.units.Units. subsampling: input frames an output frame.
-        frame_shift: seconds between input frames.
+        log_posteriors: (T', V). subsampling: input frames an output frame. frame_shift: seconds between input frames.
 
     Raises:
         CannotAlign: the frames are too few, or the text has no units.
     """
-    from steps.asr.text import words
-
-    targets = units.encode(text)
+    names = words(normalise(text))
+    spelled = [units.spell(name) for name in names]
+    targets = [unit for spelling in spelled for unit in spelling]
     if not targets:
         raise CannotAlign("it has no text")
     spans = align_units(log_posteriors, targets, units.blank).spans
-    groups = word_groups([units.tokens[target] for target in targets])
-    names = words(text)
-    if len(names) != len(groups):  # a unit set that cuts otherwise: the units say what they are
-        names = [units.decode([targets[place] for place in group]) for group in groups]
-    times = []
-    for name, group in zip(names, groups, strict=True):
-        first, last = spans[group[0]][0], spans[group[-1]][1] - 1
-        times.append(WordTime(name, frame_span(first, subsampling, frame_shift)[0],
-                              frame_span(last, subsampling, frame_shift)[1]))
+    times, place, now = [], 0, 0.0
+    for name, spelling in zip(names, spelled, strict=True):
+        start = now
+        if spelling:  # a foreign model may spell a word with nothing; it lasts no time
+            start = max(0.0, frame_span(spans[place][0], subsampling, frame_shift)[0])
+            place += len(spelling)
+            now = frame_span(spans[place - 1][1] - 1, subsampling, frame_shift)[1]
+        times.append(WordTime(name, start, now))
     return times
-
-
-def word_groups(tokens: Sequence[str]) -> list[list[int]]:
-    """Positions of the tokens of each word: a word starts at "▁" and at each Han character; a lone "▁" joins the next.
-
-    >>> word_groups(["▁we", "▁ca", "ll", "▁", "熊", "猫"])
-    [[0], [1, 2], [3, 4], [5]]
-    """
-    groups: list[list[int]] = []
-    lone = False  # the word that is open consists of "▁" alone
-    for place, token in enumerate(tokens):
-        body = token[len(WORD_START):] if token.startswith(WORD_START) else token
-        begins = token.startswith(WORD_START) or (is_han(body[:1]) and not lone)
-        if begins or not groups:
-            groups.append([])
-        groups[-1].append(place)
-        lone = token == WORD_START
-    return groups
-
-
-def is_han(character: str) -> bool:
-    """Whether it is one Han character."""
-    return len(character) == 1 and unicodedata.name(character, "").startswith(("CJK UNIFIED", "CJK COMPATIBILITY"))
 
 
 def frame_span(frame: int, subsampling: int = 4, frame_shift: float = 0.01) -> tuple[float, float]:

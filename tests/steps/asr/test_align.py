@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from steps.asr import align
-from steps.asr.align import START, CannotAlign, SearchGraph, align_units, best_path, word_groups
+from steps.asr.align import START, CannotAlign, SearchGraph, align_units, best_path
+from steps.asr.units import Units
 
 
 def posteriors(frames, columns, seed=0):
@@ -69,36 +70,21 @@ def test_a_planted_alignment_is_found_in_a_long_utterance():
     assert align_units(logp, targets).frames.tolist() == planted
 
 
-def test_words_begin_at_the_mark_and_at_each_han_character():
-    assert word_groups(["▁we", "▁ca", "ll", "▁it"]) == [[0], [1, 2], [3]]
-    assert word_groups(["▁", "我", "爱", "▁a", "b", "你"]) == [[0, 1], [2], [3, 4], [5]]
-    assert word_groups(["▁我", "爱"]) == [[0], [1]]
-    assert word_groups(["ll"]) == [[0]]
-    assert word_groups([]) == []
+@pytest.fixture
+def units(tmp_path):
+    (tmp_path / "tokens.txt").write_text("<blk> 0\n<unk> 1\n▁we 2\n▁ca 3\nll 4\n熊 5\n", encoding="utf-8")
+    return Units.from_tokens(tmp_path / "tokens.txt")
 
 
-class Units:
-    """What align_words needs of a unit set."""
-
-    tokens = ["<blk>", "<unk>", "▁we", "▁ca", "ll"]
-    blank = 0
-
-    def encode(self, text):
-        return [unit for word in text.split() for unit in {"we": [2], "call": [3, 4]}[word]]
-
-    def decode(self, ids):
-        return "".join(self.tokens[unit] for unit in ids).replace("▁", " ").strip()
-
-
-def test_the_times_of_words_are_those_of_their_units():
-    logp = np.full((10, 5), -9.0)
-    for frame, unit in enumerate([0, 2, 0, 0, 3, 3, 0, 4, 0, 0]):
+def test_the_times_of_words_are_those_of_their_units(units):
+    logp = np.full((11, 6), -9.0)
+    for frame, unit in enumerate([0, 2, 0, 0, 3, 3, 0, 4, 0, 5, 0]):
         logp[frame, unit] = 0.0
-    times = align.align_words(logp, "we call", Units(), subsampling=4, frame_shift=0.01)
+    times = align.align_words(logp, "We call 熊", units, subsampling=4, frame_shift=0.01)
     assert [(time.word, round(time.start, 3), round(time.end, 3)) for time in times] == \
-        [("we", 0.055, 0.095), ("call", 0.175, 0.335)]
+        [("we", 0.055, 0.095), ("call", 0.175, 0.335), ("熊", 0.375, 0.415)]
     with pytest.raises(CannotAlign, match="no text"):
-        align.align_words(logp, "", Units())
+        align.align_words(logp, "", units)
 
 
 def test_an_output_frame_stands_in_the_middle_of_what_the_convolutions_see():
