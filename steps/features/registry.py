@@ -37,8 +37,16 @@ def _given() -> tuple[type, Callable[[str, Any], Extractor]]:
     return GivenConfig, Given
 
 
-EXTRACTORS = {"fbank": _fbank, "mfcc": _mfcc, "opensmile": _smile, "given": _given}
-NAMES = ("fbank", "fbank_lssed", "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given")
+def _given_vectors() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.features.given_vectors import GivenVectors, GivenVectorsConfig
+
+    return GivenVectorsConfig, GivenVectors
+
+
+EXTRACTORS = {"fbank": _fbank, "mfcc": _mfcc, "opensmile": _smile, "given": _given,
+              "given_vectors": _given_vectors}
+NAMES = ("fbank", "fbank_lssed", "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given",
+         "given_vectors")
 
 
 def create(name: str, overrides: Iterable[str] = ()) -> Extractor:

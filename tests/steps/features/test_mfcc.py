@@ -1,4 +1,4 @@
-"""Cepstra against their definition: the cosine transform of the log mel energies, liftered, and the energy of a frame."""
+"""Cepstra against their definition: the liftered cosine transform of log mel energies, and the energy of a frame."""
 
 from __future__ import annotations
 
