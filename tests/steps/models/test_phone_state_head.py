@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from steps.models.phone_state_head import PhoneStateNetworkConfig, PhoneStateNetwork
+from steps.models.phone_state_head import PhoneStateNetwork, PhoneStateNetworkConfig
 
 SMALL = PhoneStateNetworkConfig(width=12, joined=10)
 
