@@ -81,25 +81,6 @@ class PhoneSet:
         return list(range(self._first[phone], self._first[phone] + self.states))
 
 
-class Pronunciations:
-    """word -> its pronunciations; a word outside the lexicon is spelled by its characters, `<a>` and so on.
-
-    Args:
-        lexicon: normalised word -> phones, as Lexicon.read gives it; empty: every word by its characters.
-    """
-
-    def __init__(self, lexicon: Mapping[str, Sequence[Pronunciation]] | None = None):
-        self.lexicon = lexicon or {}
-
-    def __getitem__(self, word: str) -> list[Pronunciation]:
-        known = [tuple(phones) for phones in self.lexicon.get(word, ()) if phones]
-        return list(dict.fromkeys(known)) or [tuple(f"<{character}>" for character in word)]
-
-    def of(self, words: Sequence[str]) -> list[list[Pronunciation]]:
-        """The pronunciations of each word."""
-        return [self[word] for word in words]
-
-
 @dataclass(frozen=True)
 class PhoneSpan:
     """One phone of an utterance: frames start ... end - 1; `word` is its place in the text, -1 for silence."""

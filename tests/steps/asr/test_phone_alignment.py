@@ -12,7 +12,6 @@ from steps.asr.phone_alignment import (
     PhoneGraph,
     PhoneSet,
     PhoneSpan,
-    Pronunciations,
     TopologyConfig,
     find_speech,
     phone_lengths,
@@ -101,13 +100,11 @@ def test_fewer_frames_than_states_say_so():
     assert PhoneGraph(words, phones, skip=True).align(np.zeros((4, 7))).states.tolist() == [1, 3, 4, 6]
 
 
-def test_words_outside_the_lexicon_are_spelled_by_their_characters():
-    known = Pronunciations({"a": [("AH",), ("EY",), ("AH",)], "of": [()]})
-    assert known.of(["a", "of", "我"]) == [[("AH",), ("EY",)], [("<o>", "<f>")], [("<我>",)]]
-    assert Pronunciations()["ab"] == [("<a>", "<b>")]
-    phones = PhoneSet.of([("B", "A"), ("<我>",)], TopologyConfig(states=2))
-    assert phones.names == ["SIL.0", "<我>.0", "<我>.1", "A.0", "A.1", "B.0", "B.1"]
+def test_columns_are_silence_and_then_phone_after_phone():
+    phones = PhoneSet.of([("B", "A"), ("a", "A")], TopologyConfig(states=2))
+    assert phones.names == ["SIL.0", "A.0", "A.1", "B.0", "B.1", "a.0", "a.1"]
     assert phones.owners.tolist() == [-1, 0, 0, 1, 1, 2, 2]
+    assert phones.columns("B") == [3, 4] and phones.silence == [0] and len(phones) == 7
 
 
 def test_the_first_alignment_divides_each_word_evenly():
