@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Export a recogniser as ONNX of sherpa-onnx's form, or as TorchScript of icefall's. --help shows the options.
+set -euo pipefail
+# shellcheck source=utils/front_end.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+front_end_environment
+exec python -m steps.asr.onnx_export "$@"
