@@ -3,7 +3,7 @@
 The mathematics works on arrays alone; every trained thing has `to_arrays()` and `from_arrays()`.
 
     statistics          Occupancies (T frames, sparse), Statistics (one utterance), Pack (many), Totals (N, F, S)
-    gmm                 Gmm: diagonal or full covariance; accumulate(gmm, frames, totals), update(gmm, totals), train(...)
+    gmm                 Gmm: diagonal or full covariance; accumulate(...), update(...) by shares, or train(...)
     supervised_ubm      supervised_ubm(totals, config) -> (Gmm, mapping of merged components)
     total_variability   TotalVariability: the model, its posterior of w; initialise(ubm, config, seed)
     em                  accumulate(model, pack), Accumulators (additive), update(model, accumulators, totals), fit(...)

@@ -71,6 +71,14 @@ class Occupancies:
         return cls(np.asarray(indptr, dtype=np.int64), components.astype(np.int32),
                    (weights / totals[frames]).astype(np.float32), count)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Occupancies], count: int) -> Occupancies:
+        """Frames of one part after those of the other. count: C of all."""
+        sizes = np.concatenate([np.empty(0, np.int64), *(np.diff(part.indptr) for part in parts)])
+        return cls(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+                   np.concatenate([np.empty(0, np.int32), *(part.components for part in parts)]),
+                   np.concatenate([np.empty(0, np.float32), *(part.weights for part in parts)]), count)
+
     def __len__(self) -> int:
         """T."""
         return len(self.indptr) - 1
@@ -245,18 +253,27 @@ class Totals:
             raise UserError(f"totals of {len(self.n)} components x {self.f.shape[1]} features cannot take in "
                             f"{occupancies.count} x {features.shape[1]}")
         weights = occupancies.matrix()
-        upper = np.triu_indices(features.shape[1])
-        packed = np.zeros((len(self.n), len(upper[0]))) if self.full else self.s
         for begin in range(0, len(features), _BLOCK):
-            block, x = weights[begin:begin + _BLOCK].T, features[begin:begin + _BLOCK]
-            self.n += np.asarray(block.sum(axis=1)).ravel()
-            self.f += block @ x
-            packed += block @ (x[:, upper[0]] * x[:, upper[1]] if self.full else x * x)
-        if self.full:
-            self.s[:, upper[0], upper[1]] += packed
-            below = upper[0] != upper[1]
-            self.s[:, upper[1][below], upper[0][below]] += packed[:, below]
+            self._add(features[begin:begin + _BLOCK], weights[begin:begin + _BLOCK].T)
         self.frames += len(features)
+
+    def add_dense(self, features: np.ndarray, posteriors: np.ndarray) -> None:
+        """Take in features (T, D) with dense posteriors (T, C), float64, a block at a time."""
+        self._add(features, posteriors.T)
+        self.frames += len(features)
+
+    def _add(self, x: np.ndarray, weights) -> None:
+        """x: (T, D). weights: (C, T), sparse or dense."""
+        upper = np.triu_indices(x.shape[1])
+        self.n += np.asarray(weights.sum(axis=1)).ravel()
+        self.f += weights @ x
+        if not self.full:
+            self.s += weights @ (x * x)
+            return
+        packed = weights @ (x[:, upper[0]] * x[:, upper[1]])
+        self.s[:, upper[0], upper[1]] += packed
+        below = upper[0] != upper[1]
+        self.s[:, upper[1][below], upper[0][below]] += packed[:, below]
 
     def merge(self, other: Totals) -> None:
         """Add the sums of another share."""
