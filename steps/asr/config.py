@@ -29,11 +29,12 @@ class AugmentationConfig:
 
 @dataclass
 class SamplingConfig:
-    """Batches of like length, by lhotse's DynamicBucketingSampler."""
+    """Batches of like length (epoch_plan.py)."""
 
-    max_duration: float = option(150.0, min=1.0, help="seconds of speech a batch and process; lower it if memory ends")
+    max_duration: float = option(150.0, min=1.0, help="seconds, padding included, of a batch of one process; lower it "
+                                 "if memory ends")
     buckets: int = option(20, min=1)
-    buffer: int = option(20000, min=100, help="utterances read ahead")
+    window: int = option(100_000, min=1, help="utterances that are shuffled at a time")
     min_seconds: float = option(0.3, min=0.0, help="shorter utterances are left out, and counted")
     max_seconds: float = option(20.0, min=0.1, help="longer utterances are left out, and counted")
     workers: int = option(0, min=0, max=64, help="processes that load and augment")

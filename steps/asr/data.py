@@ -1,31 +1,40 @@
-"""Batches of speech for the trainer: lhotse cuts, lazily; features from an archive or computed on the fly.
+"""Batches of speech for the trainer; features from archives or computed on the fly.
 
-What an epoch gives is a function of (cuts, configuration, seed, epoch, number of processes). The sampler runs in the
-main process and workers only load, so that nothing depends on them; a resumed epoch passes over the batches that were
-consumed, which reads manifests and no audio.
+What an epoch gives is a function of (durations, configuration, seed, epoch, number of processes). Which utterances form
+a batch is planned from durations alone (epoch_plan.py), in the main process; workers only load, so that nothing depends
+on them, and a resumed epoch passes over what was consumed without reading it.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from lhotse import CutSet
-from lhotse.cut import Cut
-from lhotse.dataset.sampling import DynamicBucketingSampler
 
 from steps.asr.augment import add_noise, spec_augment, stationary_noise
 from steps.asr.config import AugmentationConfig, SamplingConfig
+from steps.asr.epoch_plan import EpochPlan
 from steps.asr.text import normalise
 from steps.asr.units import Units
 from steps.features.extractor import Extractor
 from steps.features.store import FeatureStore
 from steps.training.distributed import World
 from steps.training.random_state import derive, generator
+
+
+class Cut(Protocol):
+    """What is asked of an utterance: a lhotse cut, or lazy_cuts.LazyCut."""
+
+    id: str
+    duration: float
+    sampling_rate: int
+    supervisions: Sequence[Any]
+
+    def load_audio(self) -> np.ndarray:
+        """float32 (channels, samples)."""
 
 
 class FeatureSource(Protocol):
@@ -59,7 +68,7 @@ class ComputedFeatures:
 
 
 def batch_of(features: Sequence[np.ndarray], targets: Sequence[Sequence[int]] = ()) -> dict[str, torch.Tensor]:
-    """Pad: "features" (N, T, F), "lengths" (N,), "targets" (S,) one utterance after the other, "target_lengths" (N,)."""
+    """Pad: "features" (N, T, F), "lengths" (N,), "targets" (S,) utterance after utterance, "target_lengths" (N,)."""
     lengths = torch.tensor([len(rows) for rows in features])
     padded = torch.zeros(len(features), int(lengths.max()), features[0].shape[1])
     for row, values in zip(padded, features, strict=True):
@@ -76,14 +85,15 @@ def text_of(cut: Cut) -> str:
 
 
 class SpeechDataset(torch.utils.data.Dataset):
-    """CutSet of one batch -> padded tensors, see batch_of."""
+    """Numbers of the cuts of one batch -> padded tensors, see batch_of."""
 
-    def __init__(self, source: FeatureSource, units: Units, augmentation: AugmentationConfig, seed: int, epoch: int):
-        self.source, self.units, self.augmentation = source, units, augmentation
+    def __init__(self, cuts: Sequence[Any], source: FeatureSource, units: Units, augmentation: AugmentationConfig,
+                 seed: int, epoch: int):
+        self.cuts, self.source, self.units, self.augmentation = cuts, source, units, augmentation
         self.seed, self.epoch = seed, epoch
 
-    def __getitem__(self, cuts: CutSet) -> dict[str, torch.Tensor]:
-        cuts = list(cuts)
+    def __getitem__(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
+        cuts = [self.cuts[int(number)] for number in numbers]
         features = [self.source.features(cut, self._speed(cut)) for cut in cuts]
         augmented = [self._augment(position, cut, features) for position, cut in enumerate(cuts)]
         return batch_of(augmented, [self.units.encode(text_of(cut)) for cut in cuts])
@@ -106,42 +116,38 @@ class SpeechDataset(torch.utils.data.Dataset):
 
 
 class SpeechBatches:
-    """See steps/training/trainer.py `Batches`. The number of batches of a lazy set is an estimate.
+    """See steps/training/trainer.py `Batches`.
 
     Args:
-        cuts: may be lazy. seconds: their total duration, for the estimate.
+        cuts: indexable; read when their batch comes. seconds: their durations (N,).
+        shards: (first, end) numbers of cuts that lie together on disk; one shard where they lie in memory.
     """
 
-    estimated = True
-
-    def __init__(self, cuts: CutSet, seconds: float, source: FeatureSource, units: Units, sampling: SamplingConfig,
-                 augmentation: AugmentationConfig, seed: int, world: World | None = None, shuffle: bool = True):
-        self.cuts, self.seconds, self.source, self.units = cuts, seconds, source, units
+    def __init__(self, cuts: Sequence[Any], seconds: np.ndarray, shards: Sequence[tuple[int, int]],
+                 source: FeatureSource, units: Units, sampling: SamplingConfig, augmentation: AugmentationConfig,
+                 seed: int, world: World | None = None):
+        self.cuts, self.source, self.units = cuts, source, units
         self.sampling, self.augmentation, self.seed = sampling, augmentation, seed
-        self.world, self.shuffle = world or World(), shuffle
+        self.world = world or World()
+        self.plan = EpochPlan(seconds, shards, max_duration=sampling.max_duration, buckets=sampling.buckets,
+                              window=sampling.window, shortest=sampling.min_seconds, longest=sampling.max_seconds,
+                              world=self.world.size, seed=seed)
+        self._counts: dict[int, int] = {}
 
     def count(self, epoch: int) -> int:
-        """An estimate: buckets fill their batches to about nine tenths."""
-        return max(1, math.ceil(self.seconds / (0.9 * self.sampling.max_duration) / self.world.size))
-
-    def sampler(self, epoch: int) -> DynamicBucketingSampler:
-        """The sampler of one epoch, this process's share."""
-        options = self.sampling
-        sampler = DynamicBucketingSampler(
-            self.cuts, max_duration=options.max_duration, num_buckets=options.buckets, shuffle=self.shuffle,
-            buffer_size=options.buffer, shuffle_buffer_size=options.buffer, seed=derive(self.seed, "order") % 2**31,
-            world_size=self.world.size, rank=self.world.rank, drop_last=False)
-        sampler.set_epoch(epoch)
-        return sampler
+        """Batches of this process; planned whole, which takes seconds for millions of cuts."""
+        if epoch not in self._counts:
+            self._counts = {epoch: sum(1 for _ in self.plan.groups(epoch))}
+        return self._counts[epoch]
 
     def epoch(self, epoch: int, start: int) -> Iterator[dict[str, torch.Tensor]]:
         """The batches of this process from number `start` on."""
-        dataset = SpeechDataset(self.source, self.units, self.augmentation, self.seed, epoch)
-        rest = itertools.islice(iter(self.sampler(epoch)), start, None)
+        dataset = SpeechDataset(self.cuts, self.source, self.units, self.augmentation, self.seed, epoch)
+        planned = self.plan.batches(epoch, self.world.rank, start)
         if self.sampling.workers == 0:
-            yield from (dataset[cuts] for cuts in rest)
+            yield from (dataset[numbers] for numbers in planned)
             return
-        loader: Any = torch.utils.data.DataLoader(dataset, batch_size=None, sampler=_Once(rest),
+        loader: Any = torch.utils.data.DataLoader(dataset, batch_size=None, sampler=_Once(planned),
                                                   num_workers=self.sampling.workers)
         yield from loader
 
@@ -149,10 +155,10 @@ class SpeechBatches:
 class _Once(torch.utils.data.Sampler):
     """An iterator as a sampler that is iterated once."""
 
-    def __init__(self, iterator: Iterator[CutSet]):
+    def __init__(self, iterator: Iterator[Any]):
         self.iterator = iterator
 
-    def __iter__(self) -> Iterator[CutSet]:
+    def __iter__(self) -> Iterator[Any]:
         return self.iterator
 
 

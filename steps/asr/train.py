@@ -20,7 +20,7 @@ from utils.arguments import ArgumentParser
 from utils.errors import UsageError, run_main
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from steps.asr.config import AsrConfig
     from steps.asr.speech import Speech
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.asr.train", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, metavar="NAME", help="conf/NAME.yaml: asr_small, asr_base, asr_large")
+    parser.add_argument("--config", required=True, metavar="NAME", help="conf/NAME.yaml: asr_small, ...")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the configuration")
     parser.add_argument("--data", type=Path, metavar="DIR", help="prepared data set")
     parser.add_argument("--protocol", default="official", metavar="NAME", help="with --data (%(default)s)")
@@ -78,13 +78,13 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
         torch.use_deterministic_algorithms(True, warn_only=True)
     speech = open_speech(arguments, config)
     units = make_units(arguments, config, speech, world)
-    mean, deviation = speech.moments(arguments.seed, lazy=arguments.data is None)
+    mean, deviation = speech.moments(arguments.seed)
     seed_everything(arguments.seed, "weights")
     model = CtcModel(len(mean), len(units), config.model, engine(config.engine), config.intermediate)
     model.mean.copy_(torch.from_numpy(mean))
     model.deviation.copy_(torch.from_numpy(deviation))
-    batches = SpeechBatches(speech.cuts, speech.seconds, speech.source, units, config.sampling, config.augmentation,
-                            arguments.seed, world)
+    batches = SpeechBatches(speech.cuts, speech.seconds, speech.shards, speech.source, units, config.sampling,
+                            config.augmentation, arguments.seed, world)
     evaluate = dev_evaluation(speech, units, world) if speech.dev else None
     wanted = identity(config, speech, units)
     if world.main:
@@ -141,8 +141,8 @@ def identity(config: AsrConfig, speech: Speech, units: Units) -> dict[str, Any]:
 
     tokens = hashlib.sha256("\n".join(units.tokens).encode()).hexdigest()[:16]
     sampling = {key: value for key, value in plain(config.sampling).items() if key != "workers"}
-    return {**plain(config), "sampling": sampling, "units_hash": tokens, "seconds": round(speech.seconds, 3),
-            "training": plain(config.training), "features": speech.features}
+    return {**plain(config), "sampling": sampling, "training": plain(config.training), "units_hash": tokens,
+            "seconds": round(float(speech.seconds.sum()), 2), "features": speech.features}
 
 
 def dev_evaluation(speech: Speech, units: Units, world: World) -> Callable[[nn.Module], dict[str, float]]:
@@ -196,8 +196,8 @@ def describe(model: nn.Module, speech: Speech, units: Units) -> None:
     import torch
 
     size = sum(parameter.numel() for parameter in model.parameters())
-    print(f"asr: {speech.seconds / 3600:.2f} h, {len(speech.dev)} dev utterances, {len(units)} units, {size / 1e6:.2f} M "
-          f"parameters; python {platform.python_version()}, torch {torch.__version__}, {platform.node()}, "
+    print(f"asr: {speech.seconds.sum() / 3600:.2f} h, {len(speech.dev)} dev utterances, {len(units)} units, "
+          f"{size / 1e6:.2f} M parameters; python {platform.python_version()}, torch {torch.__version__}, {platform.node()}, "
           f"{torch.get_num_threads()} thread(s), {os.environ.get('WORLD_SIZE', 1)} process(es)", flush=True)
 
 

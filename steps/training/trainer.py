@@ -34,11 +34,7 @@ FUSED = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 4)
 
 
 class Batches(Protocol):
-    """Where batches come from. Everything is a function of the epoch's number; nothing is remembered.
-
-    A set too large to be counted first has an attribute `estimated` = True: its `count` is an estimate, for schedules
-    and progress, and the epoch ends where its batches end (in every process after the same number).
-    """
+    """Where batches come from. Everything is a function of the epoch's number; nothing is remembered."""
 
     def count(self, epoch: int) -> int:
         """Number of batches of this epoch, the same in every process."""
@@ -115,16 +111,15 @@ class Trainer:
     def _train_epoch(self, started: float) -> None:
         epoch, count = self.epoch + 1, self.batches.count(self.epoch + 1)
         self.model.train()
-        estimated = getattr(self.batches, "estimated", False)
         batches = iter(self.batches.epoch(epoch, self.consumed))
         while group := list(itertools.islice(batches, self.config.accumulate)):
             self._step(group, epoch, math.ceil(count / self.config.accumulate))
             self.consumed += len(group)
             self.progress.batch(epoch, self.consumed, count)
-            if (estimated or self.consumed < count) and self._due():
+            if self.consumed < count and self._due():
                 self.seconds = time.monotonic() - started
                 self._save()
-        if self.consumed != count and not estimated:
+        if self.consumed != count:
             raise UserError(f"epoch {epoch} gave {self.consumed} batches instead of {count}")
         if not self.consumed:
             raise UserError(f"epoch {epoch} has no batch: no training item is left after filtering")
