@@ -1,0 +1,170 @@
+"""A trained i-vector extractor as a directory that says all that extraction needs:
+
+    extractor.json           features, occupancies, the recogniser's fingerprint, what it was trained on; written last
+    model.safetensors        the total variability model, the map of merged components, the mixture or the clusters
+    backend.safetensors      whitening, LDA, PLDA, learned on the training speakers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steps.data.dataset import Item
+from steps.ivector.archive import prefixed, read_arrays, unprefixed, write_arrays
+from steps.ivector.backend import Backend
+from steps.ivector.config import GMM
+from steps.ivector.identity import arrays_digest
+from steps.ivector.occupancies import Occupier, Utterance, open_occupier
+from steps.ivector.speaker_features import SpeakerFeaturesConfig
+from steps.ivector.speech import Speech, cepstra_of
+from steps.ivector.statistics import Occupancies, Pack, Statistics
+from steps.ivector.total_variability import Inference, TotalVariability
+from utils.config import from_dict
+from utils.errors import UserError
+from utils.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from steps.asr.recogniser import Recogniser
+
+ABOUT, MODEL, BACKEND = "extractor.json", "model.safetensors", "backend.safetensors"
+FORMAT = 1
+
+
+class IvectorExtractor:
+    """Ready to extract. Open it with `IvectorExtractor.load`.
+
+    Attributes:
+        about: extractor.json. dim: R. model: total variability. mapping: of merged components.
+    """
+
+    def __init__(self, about: Mapping[str, Any], model: TotalVariability, mapping: np.ndarray, occupier: Occupier,
+                 speech: Speech):
+        self.about, self.model, self.mapping = dict(about), model, mapping
+        self.occupier, self.speech = occupier, speech
+        self.dim = model.shape[2]
+        self._inference = Inference(model)
+
+    @classmethod
+    def load(cls, directory: Path, asr: Path | None = None, device: str = "cpu") -> IvectorExtractor:
+        """
+        Args:
+            asr: the recogniser's directory; not needed where a mixture tells the components.
+
+        Raises:
+            UserError: no extractor there, no recogniser, or another one than the extractor was trained with.
+        """
+        about = read_about(directory)
+        recogniser = None if about["occupancy"] == GMM else open_asr(asr, about["occupancy"], device)
+        arrays = read_arrays(directory / MODEL)
+        occupier = open_occupier(about["occupancy"], recogniser, asr, unprefixed("occupancy", arrays), about["prune"],
+                                 about["top"])
+        check_fingerprint(about, occupier, directory, asr)
+        speech = Speech(cepstra_of(about["cepstra"]["name"], about["cepstra"]["options"]),
+                        from_dict(SpeakerFeaturesConfig, about["speaker_features"]), recogniser)
+        return cls(about, TotalVariability.from_arrays(unprefixed("total_variability", arrays)), arrays["mapping"],
+                   occupier, speech)
+
+    def statistics(self, utterance: Utterance) -> Statistics:
+        """Over the components of the model, from the frames that have a component."""
+        return statistics_of(utterance, self.occupier.of(utterance).mapped(self.mapping))
+
+    def vector(self, utterance: Utterance) -> tuple[np.ndarray, bool]:
+        """float32 (R,): posterior mean less the prior's mean; and whether the utterance had no statistics, so that the
+        vector is the prior mean, 0."""
+        count, dim, _ = self.model.shape
+        statistics = self.statistics(utterance)
+        if not len(statistics.components):
+            return np.zeros(self.dim, dtype=np.float32), True
+        posterior = self._inference.posterior(*self._inference.dense(Pack.of([statistics], count, dim)))
+        return posterior.mean[0].double().numpy().astype(np.float32), False
+
+    def of(self, item: Item) -> tuple[np.ndarray, bool]:
+        """`vector` of an utterance of a data set.
+
+        Raises:
+            UserError: the recording cannot be read.
+        """
+        from steps.features.extractor import CannotCompute
+
+        try:
+            utterance = self.speech.of(item)
+        except CannotCompute:  # too short for a frame: nothing is known of it, as of silence
+            return np.zeros(self.dim, dtype=np.float32), True
+        return self.vector(utterance)
+
+
+def statistics_of(utterance: Utterance, occupancies: Occupancies) -> Statistics:
+    """From the frames that have a component."""
+    used = np.flatnonzero(np.diff(occupancies.indptr))
+    return Statistics.of(utterance.features[used], occupancies.select(used))
+
+
+def open_asr(asr: Path | None, occupancy: str, device: str = "cpu") -> Recogniser:
+    """
+    Raises:
+        UserError: none is given, or there is none.
+    """
+    if asr is None:
+        raise UserError(f"occupancy {occupancy} takes a recogniser: give --asr DIR, or --occupancy gmm", 2)
+    from steps.asr.recogniser import open_recogniser
+
+    return open_recogniser(asr, device)
+
+
+def check_fingerprint(about: Mapping[str, Any], occupier: Occupier, directory: Path, asr: Path | None) -> None:
+    """
+    Raises:
+        UserError: the occupancies would not be those of training.
+    """
+    if occupier.fingerprint != about["recogniser"]:
+        raise UserError(f"{directory} was trained with the recogniser {about['recogniser']}, {asr} is "
+                        f"{occupier.fingerprint}; give the former with --asr, or train the extractor again")
+
+
+def read_about(directory: Path) -> dict[str, Any]:
+    """extractor.json.
+
+    Raises:
+        UserError: no extractor there, a damaged one, or one of another format.
+    """
+    try:
+        about = read_json(directory / ABOUT)
+    except FileNotFoundError as error:
+        raise UserError(f"{directory} is no i-vector extractor ({ABOUT} is missing); train one with "
+                        "steps/train_ivector_extractor.sh", 2) from error
+    except ValueError as error:
+        raise UserError(f"{directory / ABOUT} is damaged ({error}); train the extractor again") from error
+    if about.get("format") != FORMAT:
+        raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
+    return about
+
+
+def save_extractor(directory: Path, about: Mapping[str, Any], model: TotalVariability, mapping: np.ndarray,
+                   occupancy: Mapping[str, np.ndarray], backend: Backend) -> None:
+    """Write an extractor's directory; extractor.json comes last and vouches for the rest.
+
+    Args:
+        about: "occupancy", "prune", "top", "cepstra", "speaker_features", "recogniser", "trained_on", ...
+        occupancy: arrays of the mixture or the clusters; {} for other kinds.
+    """
+    (directory / ABOUT).unlink(missing_ok=True)
+    arrays = {**prefixed("total_variability", model.to_arrays()), **prefixed("occupancy", occupancy),
+              "mapping": mapping}
+    write_arrays(directory / MODEL, arrays)
+    write_arrays(directory / BACKEND, backend.to_arrays())
+    write_json(directory / ABOUT, {"format": FORMAT, "kind": "ivector-extractor", "fingerprint": arrays_digest(arrays),
+                                   "components": model.shape[0], "features": model.shape[1], "dim": model.shape[2],
+                                   **about})
+
+
+def load_backend(directory: Path) -> Backend:
+    """
+    Raises:
+        UserError: no extractor there, or it is damaged.
+    """
+    read_about(directory)
+    return Backend.from_arrays(read_arrays(directory / BACKEND))
