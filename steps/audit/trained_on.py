@@ -42,12 +42,12 @@ def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
     """
     names = names_of(data)
     found: list[dict[str, Any]] = []
-    unknown: list[str] = []
+    unknown: list[str] = list((data.info.get("transcripts") or {}).get("untold") or ())
     seen: list[Record] = []
     for path in dict.fromkeys([*paths, *below(data.path)]):
         records = read_training(path)
         if records is None:
-            unknown.append(str(path))
+            unknown += [str(path)] if str(path) not in unknown else []
         for record in records or ():
             if record not in seen:  # one recogniser stands behind transcripts, i-vectors and itself
                 seen.append(record)

@@ -17,7 +17,7 @@ from utils.errors import UserError
 from utils.files import ROOT
 
 FIELDS_FILE = ROOT / "conf" / "fields.yaml"
-TYPES = ("str", "int", "float", "bool", "path", "counts")
+TYPES = ("str", "int", "float", "bool", "path", "counts", "nbest")
 # An id becomes a table cell, a key of an archive and a word in a log: letters and digits of any script, and - _ . + @
 SAFE_ID = re.compile(r"[\w@+-][\w.@+-]*")
 LONGEST_ID = 200
@@ -100,6 +100,8 @@ def _convert(spec: FieldSpec, value: Any) -> Any:
     """The value in spec's type; None if it does not fit."""
     if spec.type == "counts":
         return _convert_counts(value)
+    if spec.type == "nbest":
+        return _convert_nbest(value)
     if spec.type in ("str", "path"):
         converted: Any = str(value) if isinstance(value, (str, Path)) else None
     elif spec.type == "bool":
@@ -134,6 +136,15 @@ def _convert_counts(value: Any) -> dict[str, float] | None:
         return None
     fits = all(isinstance(n, (int, float)) and math.isfinite(n) and n >= 0 for n in value.values())
     return {str(label): number for label, number in value.items()} if fits else None
+
+
+def _convert_nbest(value: Any) -> list[list[Any]] | None:
+    """[[text, log-posterior], ...], or the same as JSON."""
+    try:
+        pairs = [[text, float(number)] for text, number in (json.loads(value) if isinstance(value, str) else value)]
+    except (TypeError, ValueError):
+        return None
+    return pairs if all(isinstance(text, str) and -math.inf < number <= 0 for text, number in pairs) else None
 
 
 def _from_json(value: Any, name: str, where: str) -> Any:

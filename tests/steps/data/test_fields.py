@@ -19,6 +19,7 @@ def test_every_field_of_the_contract_is_registered_and_explained():
     ("gender", "f", "female"), ("gender", "male", "male"), ("age", "23", 23.0), ("turn", "4", 4), ("turn", 4.0, 4),
     ("speaker", " 03 ", "03"), ("emotion_votes", "angry:3 sad", {"angry": 3.0, "sad": 1}),
     ("emotion_votes", {"angry": 2}, {"angry": 2}), ("valence", "0.5", 0.5), ("phq8", "-", "-"),
+    ("asr_nbest", '[["yes", -1], ["", -2.5]]', [["yes", -1.0], ["", -2.5]]), ("asr_nbest", [], []),
     ("valence", '{"step": 0.1, "values": [1, -1]}', {"step": 0.1, "values": [1.0, -1.0]})])
 def test_values_get_their_type(name, given, kept):
     result = check_value(load_fields()[name], name, given, "here")
@@ -29,6 +30,8 @@ def test_values_get_their_type(name, given, kept):
     ("age", 130, "here: age is 130; accepted: float, 0 to 120"), ("age", "nan", "accepted"), ("age", True, "accepted"),
     ("turn", "1.5", "accepted: int, at least 0"), ("gender", "x", "accepted: female, male, other"),
     ("speaker", 3, "accepted: a value of type str"), ("phq8", 25, "0 to 24"), ("emotion_votes", "sad:x", "counts"),
+    ("asr_nbest", [["yes", 0.5]], "accepted: a value of type nbest"), ("asr_nbest", "yes", "nbest"),
+    ("asr_nbest", [["yes", float("-inf")]], "nbest"), ("asr_nbest", [[1, -1.0]], "nbest"),
     ("valence", {"step": 0.1, "values": []}, "the sequence is empty"), ("valence", "{step", "not valid JSON"),
     ("valence", {"step": 0, "values": [1]}, "the step is 0 s"), ("valence", {"values": [1]}, '"step": seconds'),
     ("valence", {"step": 0.1, "values": [1, float("nan")]}, "value 1 is nan"),
