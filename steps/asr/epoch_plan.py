@@ -97,7 +97,15 @@ class EpochPlan:
         for start in range(0, whole, self.world):
             yield batches[start:start + self.world]
         if whole < len(batches):
-            last = np.concatenate(batches[whole:])
-            self.doubled = max(0, self.world - len(last))
-            # Smaller batches are no harm; a process without one would be left behind.
-            yield np.array_split(np.resize(last, max(len(last), self.world)), self.world)
+            yield self._shared(batches[whole:])
+
+    def _shared(self, batches: list[np.ndarray]) -> list[np.ndarray]:
+        """Fewer batches than processes -> one for each: the largest are halved, single utterances doubled."""
+        while len(batches) < self.world:
+            largest = max(batches, key=len)
+            if len(largest) == 1:
+                self.doubled = self.world - len(batches)
+                return [batches[place % len(batches)] for place in range(self.world)]
+            place = next(place for place, batch in enumerate(batches) if batch is largest)
+            batches = [*batches[:place], *np.array_split(largest, 2), *batches[place + 1:]]
+        return batches

@@ -102,7 +102,8 @@ class SpeechSet:
         with open(self.directory / shard_name("cuts", shard), "rb") as stream:
             stream.seek(int(row["line"]))
             fields = json.loads(stream.read(int(row["length"])))
-        return LazyCut(fields, str(self.directory / shard_name("recording", shard)), int(row["audio"]), int(row["size"]))
+        tar = self.directory / shard_name("recording", shard)
+        return LazyCut(fields, str(tar), int(row["audio"]), int(row["size"]))
 
 
 class SpeechSets(Sequence[Any]):
