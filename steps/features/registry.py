@@ -43,10 +43,16 @@ def _given_vectors() -> tuple[type, Callable[[str, Any], Extractor]]:
     return GivenVectorsConfig, GivenVectors
 
 
+def _ivector() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.ivector.extract import Ivector, IvectorConfig
+
+    return IvectorConfig, Ivector
+
+
 EXTRACTORS = {"fbank": _fbank, "mfcc": _mfcc, "opensmile": _smile, "given": _given,
-              "given_vectors": _given_vectors}
+              "given_vectors": _given_vectors, "ivector": _ivector}
 NAMES = ("fbank", "fbank_lssed", "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given",
-         "given_vectors")
+         "given_vectors", "ivector")
 
 
 def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
