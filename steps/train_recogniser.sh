@@ -15,6 +15,8 @@ Usage: steps/train_recogniser.sh --config NAME [option ...] OUT
   --dev-sets "DIR ..."    with --train-sets
   --features NAME   default: fbank
   --units DIR       units made before (default: made from the training texts)
+  --alignment FILE  phone states of the training utterances, learned beside the units: alignment.npz of
+                    steps/train_phone_states.sh
   --set "KEY=VALUE ..."   over the configuration
   --seed N          default: 0
   --nodes N         machines that train together, one task each (default: 1)
@@ -28,9 +30,9 @@ epoch; OUT/log/. An interrupted training goes on at its checkpoint, in mid-epoch
 END
 }
 
-config="" data="" protocol=official train_sets="" dev_sets="" features=fbank units="" set="" seed=0 nodes=1 processes=1
+config="" data="" protocol=official train_sets="" dev_sets="" features=fbank units="" alignment="" set="" seed=0 nodes=1 processes=1
 device=auto cmd=$ROOT/utils/job.sh positional=()
-front_end_options "config data protocol train-sets dev-sets features units set seed nodes processes device cmd" "" "$@"
+front_end_options "config data protocol train-sets dev-sets features units alignment set seed nodes processes device cmd" "" "$@"
 [ -n "$config" ] || fail "--config NAME is missing; see --help"
 [ "${#positional[@]}" -eq 1 ] || fail "expected the output directory, found ${#positional[@]} arguments; see --help"
 if [ -n "$data" ] && [ -n "$train_sets" ]; then fail "give either --data or --train-sets"; fi
@@ -47,6 +49,7 @@ front_end_job
 train=(-m steps.asr.train --config "$config" --features "$features" --seed "$seed" --device "$device" --out "$out")
 [ -z "$set" ] || train+=(--set "$set")
 [ -z "$units" ] || train+=(--units "$units")
+[ -z "$alignment" ] || train+=(--alignment "$alignment")
 if [ -n "$data" ]; then
   train+=(--data "$data" --protocol "$protocol")
 else

@@ -47,6 +47,7 @@ class AsrConfig:
     units: UnitsConfig = field(default_factory=UnitsConfig)
     model: ConformerConfig = field(default_factory=ConformerConfig)
     intermediate: float = option(0.3, min=0.0, max=0.9, help="weight of the CTC loss half-way up (Lee & Watanabe 2021)")
+    alignment: float = option(0.3, min=0.0, help="weight of the phone states' loss, where an alignment is given")
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

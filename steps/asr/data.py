@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +23,7 @@ from steps.asr.text import normalise
 from steps.asr.units import Units
 from steps.features.extractor import Extractor
 from steps.features.store import FeatureStore
+from steps.models.conformer import FEWEST_FRAMES, SUBSAMPLING, output_lengths
 from steps.training.distributed import World
 from steps.training.random_state import derive, generator
 
@@ -67,6 +70,38 @@ class ComputedFeatures:
         return self.extractor.extract(resample(samples, round(100 * speed), 100))
 
 
+@dataclass
+class StateAlignment:
+    """Phone states of training utterances at 10 ms (steps/asr/train_phone_states.py makes them).
+
+    Attributes:
+        states: id -> (T,) numbers of C classes.
+    """
+
+    states: Mapping[str, np.ndarray]
+    classes: int
+
+    @classmethod
+    def load(cls, path: Path) -> StateAlignment:
+        """Read alignment.npz."""
+        from steps.asr.phone_rounds import Alignment
+
+        found = Alignment.load(path)
+        return cls({key: found.components[row] for key, row in found.states.items()}, int(found.components.max()) + 1)
+
+    def at_output(self, key: str, frames: int, speed: float) -> np.ndarray:
+        """Classes (T',) at the middles of the output frames of an utterance of T input frames; -1: not known.
+
+        Output frame j sees input frames 4 j to 4 j + 6.
+        """
+        count = int(output_lengths(torch.tensor(frames)))
+        known = self.states.get(key)
+        if known is None:
+            return np.full(count, -1)
+        middles = np.rint((SUBSAMPLING * np.arange(count) + FEWEST_FRAMES // 2) * speed).astype(int)
+        return known[np.minimum(middles, len(known) - 1)]
+
+
 def batch_of(features: Sequence[np.ndarray], targets: Sequence[Sequence[int]] = ()) -> dict[str, torch.Tensor]:
     """Pad: "features" (N, T, F), "lengths" (N,), "targets" (S,) utterance after utterance, "target_lengths" (N,)."""
     lengths = torch.tensor([len(rows) for rows in features])
@@ -88,15 +123,21 @@ class SpeechDataset(torch.utils.data.Dataset):
     """Numbers of the cuts of one batch -> padded tensors, see batch_of."""
 
     def __init__(self, cuts: Sequence[Any], source: FeatureSource, units: Units, augmentation: AugmentationConfig,
-                 seed: int, epoch: int):
+                 seed: int, epoch: int, alignment: StateAlignment | None = None):
         self.cuts, self.source, self.units, self.augmentation = cuts, source, units, augmentation
+        self.alignment = alignment
         self.seed, self.epoch = seed, epoch
 
     def __getitem__(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
         cuts = [self.cuts[int(number)] for number in numbers]
         features = [self.source.features(cut, self._speed(cut)) for cut in cuts]
         augmented = [self._augment(position, cut, features) for position, cut in enumerate(cuts)]
-        return batch_of(augmented, [self.units.encode(text_of(cut)) for cut in cuts])
+        batch = batch_of(augmented, [self.units.encode(text_of(cut)) for cut in cuts])
+        if self.alignment is not None:
+            rows = [torch.from_numpy(self.alignment.at_output(cut.id, len(frames), self._speed(cut)))
+                    for cut, frames in zip(cuts, features, strict=True)]
+            batch["states"] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+        return batch
 
     def _speed(self, cut: Cut) -> float:
         speeds = self.augmentation.speeds
@@ -125,8 +166,8 @@ class SpeechBatches:
 
     def __init__(self, cuts: Sequence[Any], seconds: np.ndarray, shards: Sequence[tuple[int, int]],
                  source: FeatureSource, units: Units, sampling: SamplingConfig, augmentation: AugmentationConfig,
-                 seed: int, world: World | None = None):
-        self.cuts, self.source, self.units = cuts, source, units
+                 seed: int, world: World | None = None, alignment: StateAlignment | None = None):
+        self.cuts, self.source, self.units, self.alignment = cuts, source, units, alignment
         self.sampling, self.augmentation, self.seed = sampling, augmentation, seed
         self.world = world or World()
         self.plan = EpochPlan(seconds, shards, max_duration=sampling.max_duration, buckets=sampling.buckets,
@@ -142,7 +183,8 @@ class SpeechBatches:
 
     def epoch(self, epoch: int, start: int) -> Iterator[dict[str, torch.Tensor]]:
         """The batches of this process from number `start` on."""
-        dataset = SpeechDataset(self.cuts, self.source, self.units, self.augmentation, self.seed, epoch)
+        dataset = SpeechDataset(self.cuts, self.source, self.units, self.augmentation, self.seed, epoch,
+                                self.alignment)
         planned = self.plan.batches(epoch, self.world.rank, start)
         if self.sampling.workers == 0:
             yield from (dataset[numbers] for numbers in planned)

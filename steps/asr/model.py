@@ -21,6 +21,9 @@ class CtcModel(nn.Module):
         inputs: features a frame F. units: number of units V, the blank (0) included.
         engine: what computes the loss; not needed to recognise.
         intermediate: weight of a second CTC loss half-way up the encoder, through the same output layer.
+        states: number of phone states C of an alignment; 0 without one. A second output layer half-way up learns them,
+            which tells a network that knows nothing yet where the sounds are; it serves training only.
+        alignment: weight of that loss.
 
     The mean and deviation of the training features are buffers, so that a model directory needs nothing beside it.
     """
@@ -29,16 +32,19 @@ class CtcModel(nn.Module):
     deviation: Tensor
 
     def __init__(self, inputs: int, units: int, config: ConformerConfig, engine: Engine | None = None,
-                 intermediate: float = 0.0):
+                 intermediate: float = 0.0, states: int = 0, alignment: float = 0.0):
         super().__init__()
         self.encoder = Conformer(inputs, config)
         self.output = nn.Linear(config.dim, units)
         self.engine, self.intermediate = engine, intermediate
-        self.half = config.layers // 2 if intermediate > 0 and config.layers > 1 else None
+        self.states = nn.Linear(config.dim, states) if states else None
+        self.alignment = alignment
+        self.half = max(1, config.layers // 2) if intermediate > 0 or states else None
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("deviation", torch.ones(inputs))
 
-    def encode(self, features: Tensor, lengths: Tensor, also: int | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+    def encode(self, features: Tensor, lengths: Tensor,
+               also: int | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """(N, T, F), (N,) -> states (N, T', D), lengths (N,), states of layer `also`."""
         if features.shape[1] < FEWEST_FRAMES:
             features = nn.functional.pad(features, (0, 0, 0, FEWEST_FRAMES - features.shape[1]))
@@ -53,7 +59,8 @@ class CtcModel(nn.Module):
         """The trainer's contract; items are output frames, so that the loss is a mean over frames.
 
         Args:
-            batch: "features" (N, T, F), "lengths" (N,), "targets" (S,) units of all utterances, "target_lengths" (N,).
+            batch: "features" (N, T, F), "lengths" (N,), "targets" (S,) units of all utterances, "target_lengths" (N,);
+                with an alignment "states" (N, T'), -1 where it is not known.
         """
         assert self.engine is not None, "a model without an engine cannot be trained"
         states, lengths, between = self.encode(batch["features"], batch["lengths"], self.half)
@@ -64,6 +71,11 @@ class CtcModel(nn.Module):
         if between is not None:
             half = self.engine.ctc_loss(self._log_posteriors(between), lengths, targets).sum() / frames
             result |= {"loss": (1 - self.intermediate) * last + self.intermediate * half, "loss_half": half}
+            if self.states is not None:
+                scores = self.states(between).float().transpose(1, 2)  # (N, C, T')
+                aligned = nn.functional.cross_entropy(scores, batch["states"], ignore_index=-1, reduction="sum")
+                aligned = aligned / frames
+                result |= {"loss": result["loss"] + self.alignment * aligned, "loss_states": aligned}
         return result
 
     def _log_posteriors(self, states: Tensor) -> Tensor:

@@ -5,7 +5,7 @@
     DIR/model.safetensors   weights
     DIR/units/              text units (steps/asr/units.py)
 
-A foreign recogniser is DIR/model.onnx with DIR/tokens.txt (sherpa-onnx's form), or a TorchScript file of icefall's form.
+A foreign recogniser is DIR/model.onnx with DIR/tokens.txt (sherpa-onnx's form), or a TorchScript file of icefall's.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from steps.features.extractor import Extractor
 
 ABOUT = "recogniser.json"
+TRAINING_ONLY = "states."  # the layer that learns an alignment
 FORMAT = 1
 FRAMES_AT_ONCE = 24000  # input frames of a padded batch when recognising: bounds the memory
 
@@ -109,8 +110,8 @@ class OwnRecogniser:
 
     def _checked(self, rows: np.ndarray) -> np.ndarray:
         if rows.ndim != 2 or rows.shape[1] != self.about["inputs"]:
-            raise UserError(f"{self.directory} takes {self.about['inputs']} features a frame ({self.about['features']}); "
-                            f"these have the shape {rows.shape}")
+            raise UserError(f"{self.directory} takes {self.about['inputs']} features a frame "
+                            f"({self.about['features']}); these have the shape {rows.shape}")
         return rows
 
 
@@ -180,7 +181,8 @@ def save_recogniser(directory: Path, weights: Mapping[str, Tensor], config: AsrC
 
     (directory / ABOUT).unlink(missing_ok=True)
     digest = hashlib.sha256()
-    plain = {key: value.detach().float().cpu().contiguous() for key, value in sorted(weights.items())}
+    plain = {key: value.detach().float().cpu().contiguous() for key, value in sorted(weights.items())
+             if not key.startswith(TRAINING_ONLY)}
     for key, value in plain.items():
         digest.update(key.encode() + value.numpy().tobytes())
     with atomic_path(directory / "model.safetensors") as path:

@@ -40,6 +40,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dev-sets", type=Path, nargs="+", default=[], metavar="DIR")
     parser.add_argument("--features", default="fbank", metavar="NAME", help="(%(default)s)")
     parser.add_argument("--units", type=Path, metavar="DIR", help="units made before (default: made from the texts)")
+    parser.add_argument("--alignment", type=Path, metavar="FILE", help="alignment.npz of steps/train_phone_states.sh: "
+                        "phone states that are learned beside the units, which a few hours of speech need to start")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--out", type=Path, required=True, metavar="OUT")
@@ -68,7 +70,7 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
     """Everything, in order; see the module's text."""
     import torch
 
-    from steps.asr.data import SpeechBatches
+    from steps.asr.data import SpeechBatches, StateAlignment
     from steps.asr.engine import engine
     from steps.asr.model import CtcModel
     from steps.training.random_state import seed_everything
@@ -79,14 +81,16 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
     speech = open_speech(arguments, config)
     units = make_units(arguments, config, speech, world)
     mean, deviation = speech.moments(arguments.seed)
+    alignment = StateAlignment.load(arguments.alignment) if arguments.alignment else None
     seed_everything(arguments.seed, "weights")
-    model = CtcModel(len(mean), len(units), config.model, engine(config.engine), config.intermediate)
+    model = CtcModel(len(mean), len(units), config.model, engine(config.engine), config.intermediate,
+                     alignment.classes if alignment else 0, config.alignment)
     model.mean.copy_(torch.from_numpy(mean))
     model.deviation.copy_(torch.from_numpy(deviation))
     batches = SpeechBatches(speech.cuts, speech.seconds, speech.shards, speech.source, units, config.sampling,
-                            config.augmentation, arguments.seed, world)
+                            config.augmentation, arguments.seed, world, alignment)
     evaluate = dev_evaluation(speech, units, world) if speech.dev else None
-    wanted = identity(config, speech, units)
+    wanted = {**identity(config, speech, units), "alignment_states": alignment.classes if alignment else 0}
     if world.main:
         describe(model, speech, units)
     trainer = Trainer(model, batches, evaluate, config.training, arguments.out / "checkpoint", seed=arguments.seed,
@@ -197,8 +201,9 @@ def describe(model: nn.Module, speech: Speech, units: Units) -> None:
 
     size = sum(parameter.numel() for parameter in model.parameters())
     print(f"asr: {speech.seconds.sum() / 3600:.2f} h, {len(speech.dev)} dev utterances, {len(units)} units, "
-          f"{size / 1e6:.2f} M parameters; python {platform.python_version()}, torch {torch.__version__}, {platform.node()}, "
-          f"{torch.get_num_threads()} thread(s), {os.environ.get('WORLD_SIZE', 1)} process(es)", flush=True)
+          f"{size / 1e6:.2f} M parameters; python {platform.python_version()}, torch {torch.__version__}, "
+          f"{platform.node()}, {torch.get_num_threads()} thread(s), {os.environ.get('WORLD_SIZE', 1)} process(es)",
+          flush=True)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from steps.training.distributed import World
 
 
+MOST_CHANGED = 50.0  # percent of the frames
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.asr.train_phone_states", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,6 +134,7 @@ def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneS
             f"{history[-1]['dev_accuracy']:.1f} %, then {steps.describe(examples, alignment.states, after.states)}")
         if number < config.rounds:
             alignment = after
+    after.save(out / "alignment.npz")
     save_head(out, network, config, {
         "names": component_names(alignment.components, examples.phones), "silence": examples.phones.silence,
         "priors": shares.tolist(), "subsampling": examples.subsampling, "features": examples.store.name,
@@ -175,7 +179,13 @@ def realign(examples: PhoneExamples, network: Any, before: Alignment, shares: An
     from steps.asr import phone_rounds as steps
 
     scores = steps.network_scores(examples, network, before.components, shares, world)
-    return keep(examples, steps.align_all(examples, scores, config.topology), before.components, config, path)
+    states = steps.align_all(examples, scores, config.topology)
+    changed = steps.changes(examples, before.states, states)["phones"]
+    if changed > MOST_CHANGED:
+        say(f"warning: by this network {changed:.0f} % of the frames would have another phone; it has learned too "
+            "little, the alignment stays: raise training.epochs or least_steps")
+        states = {key: before.states[key] for key in states}
+    return keep(examples, states, before.components, config, path)
 
 
 def keep(examples: PhoneExamples, states: Any, components: Any, config: PhoneStatesConfig, path: Path) -> Alignment:

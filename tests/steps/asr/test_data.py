@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from steps.asr.config import AugmentationConfig, SamplingConfig
-from steps.asr.data import SpeechBatches, batch_of, needed_frames
+from steps.asr.data import SpeechBatches, StateAlignment, batch_of, needed_frames
 from steps.training.distributed import World
 from tests.steps.asr.toy_speech import BINS, ToySource, toy_cuts, toy_units
 
@@ -100,3 +100,25 @@ def test_frames_that_a_target_needs(target, frames):
 
 def test_bins_of_the_toy():
     assert next(batches().epoch(1, 0))["features"].shape[2] == BINS
+
+
+def test_states_of_an_alignment_are_those_in_the_middle_of_an_output_frame():
+    alignment = StateAlignment({"0": np.arange(100)}, 100)
+    # An output frame sees 7 input frames, 4 further each time.
+    assert alignment.at_output("0", 21, 1.0).tolist() == [3, 7, 11, 15]
+    # Twice as fast: input frame t of what is heard was frame 2 t of the utterance.
+    assert alignment.at_output("0", 21, 2.0).tolist() == [6, 14, 22, 30]
+    assert alignment.at_output("other", 21, 1.0).tolist() == [-1] * 4
+    assert alignment.at_output("0", 3, 1.0).tolist() == []
+
+
+def test_a_batch_carries_its_alignment_padded():
+    cuts = list(toy_cuts(8))
+    alignment = StateAlignment({cut.id: np.full(1000, int(cut.id)) for cut in cuts[1:]}, 8)
+    made = SpeechBatches(cuts, np.array([cut.duration for cut in cuts]), [(0, 8)], ToySource(), toy_units(),
+                         SamplingConfig(max_duration=100), PLAIN, 0, alignment=alignment)
+    batch = next(made.epoch(1, 0))
+    for states, frames in zip(batch["states"], batch["lengths"].tolist(), strict=True):
+        count = ((frames - 1) // 2 - 1) // 2
+        assert set(states[count:].tolist()) <= {-1} and len(set(states[:count].tolist())) == 1
+    assert sorted(batch["states"][:, 0].tolist()) == [-1, 1, 2, 3, 4, 5, 6, 7]
