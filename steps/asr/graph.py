@@ -4,7 +4,7 @@
 
 Composition as in Mohri, Pereira & Riley (2008), with CTC's topology T in the place of HMMs (Miao et al., ASRU 2015):
 
-    GRAPH/TLG.fst        T o min(det(L o G)): unit id + 1 -> word; G is the ARPA model with backoff arcs, L the spellings
+    GRAPH/TLG.fst        T o min(det(L o G)): unit id + 1 -> word; G is the ARPA model, L the spellings
     GRAPH/words.txt      `word id`
     GRAPH/lexicon.json   {word: spellings as unit ids}
     GRAPH/graph.json     what it was made of; written last
@@ -109,8 +109,8 @@ def build(directory: str | Path, spellings: Spellings, units: Units, arpa: str |
     model = graph_parts.read_model(Path(arpa))
     known, lacking = [word for word in spelled if word in model], [word for word in model if word not in spelled]
     if len(known) < len(lacking) or not known:
-        raise UserError(f"{arpa}: {len(lacking)} of its {len(model)} words have no spelling, e.g. {lacking[0]!r}: it is "
-                        "a language model over other symbols; train one on text in the form of the lexicon's words")
+        raise UserError(f"{arpa}: {len(lacking)} of its {len(model)} words have no spelling, e.g. {lacking[0]!r}: it "
+                        "is a language model over other symbols; train one on text in the form of the lexicon's words")
     added = sorted({word for word in more_words if word in spelled and word not in model})
     spelled = {word: spelled[word] for word in sorted([*known, *added])}
     words = [EMPTY, *spelled, BACKOFF, BEGIN, END]
@@ -125,6 +125,9 @@ def build(directory: str | Path, spellings: Spellings, units: Units, arpa: str |
         about = {"format": FORMAT, "units": len(units), "blank": units.blank, "tokens": hash_of(units.tokens),
                  "words": len(spelled), "left_out": len(lacking), "added": len(added), "states": len(whole),
                  "arcs": len(whole.sources), "fingerprint": _fingerprint(whole, spelled)}
+        told = Path(f"{arpa}.json")  # beside the model: what it was trained on, for the leak audit
+        if told.is_file() and "trained_on" in (record := read_json(told)):
+            about["trained_on"] = record["trained_on"]
         write_json(temporary / ABOUT, about)
     return about
 

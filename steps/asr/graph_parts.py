@@ -40,7 +40,8 @@ def _unigrams(arpa: Path) -> Iterator[tuple[str, float]]:
                 elif inside and text:
                     cells = text.split()
                     if len(cells) not in (2, 3):
-                        raise UserError(f"{arpa}, line {number}: expected probability, word and backoff; found {text!r}")
+                        raise UserError(f"{arpa}, line {number}: expected probability, word and backoff; found "
+                                        f"{text!r}")
                     found = True
                     yield cells[1], float(cells[0])
     except FileNotFoundError as error:

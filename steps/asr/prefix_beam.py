@@ -54,10 +54,8 @@ class _Tree:
 
 def _likeliest(row: np.ndarray, count: int, blank: int) -> np.ndarray:
     """The units, blank aside, that may go on with a prefix, ascending."""
-    if count >= len(row) - 1:
-        chosen = np.arange(len(row))
-    else:
-        chosen = np.sort(np.argpartition(-row, count)[:count + 1])
+    every = count >= len(row) - 1
+    chosen = np.arange(len(row)) if every else np.sort(np.argpartition(-row, count)[:count + 1])
     return chosen[chosen != blank]
 
 
