@@ -39,8 +39,10 @@ def packs(directory: Path, tasks: Iterator[int] | list[int], mapping: np.ndarray
     """
     for task in tasks:
         try:
-            archive = np.load(archive_path(directory, task), mmap_mode="r", allow_pickle=False)
             entries = list(read_index(index_path(directory, task)))
+            if not entries:  # an empty file cannot be mapped
+                continue
+            archive = np.load(archive_path(directory, task), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise UserError(f"{archive_path(directory, task)} or its index is missing or damaged ({error}); remove "
                             f"{index_path(directory, task)} and run the same command again") from error

@@ -82,7 +82,9 @@ class Ivector(Extractor):
     def extract_item(self, item: Item) -> tuple[np.ndarray, tuple[str, ...]]:
         try:
             vector, empty = self._extractor.of(item)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's own says so
+                raise
             raise UserError(f"out of memory at {item.id} ({item.duration:.0f} s): lower --nj, or ask for more with "
                             "--mem") from error
         return vector, ("without statistics",) if empty else ()

@@ -11,6 +11,7 @@ import numpy as np
 from steps.scoring.statistics import PERCENTILES, REPLICATES, SEED, why_no_intervals
 from utils.errors import UserError
 
+MOST_PAIRS = 50_000_000  # trials: 2 GB
 BINS = 2000  # of scores, in the bootstrap: an error rate moves by less than half a thousandth of a trial's share
 _BLOCK = 200  # replicates at a time
 
@@ -34,7 +35,12 @@ def all_pairs(speakers: Sequence[str]) -> tuple[Trials, np.ndarray, np.ndarray]:
 
     Returns:
         The trials, and which utterances they are of: int (K,) twice, the first below the second.
+
+    Raises:
+        UserError: more pairs than memory should hold.
     """
+    if len(speakers) * (len(speakers) - 1) // 2 > MOST_PAIRS:
+        raise UserError(f"{len(speakers)} utterances have more than {MOST_PAIRS} pairs; enrol models with --enrol K")
     names, number = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     first, second = np.triu_indices(len(number), 1)
     return Trials(names.tolist(), number[first], number[second]), first, second
