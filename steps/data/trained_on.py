@@ -7,13 +7,14 @@ corpora, so its directory says on what. A record is plain JSON, and a component 
      "speakers": names, "sentences": digests of plain texts, "recordings": digests of decoded audio, or corpus/id}
 
 An empty list says that there are none (a language model has no speakers), null that they are not known.
-They stand under the key "trained_on" of the component's own JSON file, or in a file trained_on.json beside it; the
+They stand under the key "trained_on" of the component's own JSON files, or in a file trained_on.json beside them; the
 latter is also how the owner of a foreign model says what it was trained on.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 from steps.data.dataset import Dataset, Item
 from utils.errors import UserError
-from utils.files import read_json, write_json
+from utils.files import write_json
 
 TRAINED_ON = "trained_on.json"
 KEY = "trained_on"
@@ -83,26 +84,32 @@ def write_training(directory: Path, records: Record | Sequence[Record]) -> None:
 
 
 def read_training(path: Path) -> list[Record] | None:
-    """The records of a component's directory or JSON file; None where it does not say.
+    """The records of a component, each once; None where it does not say.
+
+    Args:
+        path: a JSON file, or a directory with such files in it or one level below (a recogniser may hold its decoding
+            graph).
 
     Raises:
         UserError: not JSON, or no records.
     """
-    files = [path] if path.is_file() else [path / TRAINED_ON, *sorted(path.glob("*.json"))]
     if not path.exists():
         raise UserError(f"{path}: no such file or directory; it should say what a component was trained on")
-    for file in files:
-        if not file.is_file():
+    found: list[Record] | None = None
+    for file in [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*/*.json")]):
+        text = file.read_text(encoding="utf-8")
+        if file.name != TRAINED_ON and f'"{KEY}"' not in text:
             continue
         try:
-            value = read_json(file)
+            value = json.loads(text)
         except ValueError as error:
             raise UserError(f"{file} is damaged: no valid JSON ({error})") from error
         if file.name != TRAINED_ON:
             value = value.get(KEY) if isinstance(value, dict) else None
         if value is not None:
-            return records_of(value, str(file))
-    return None
+            found = found or []
+            found += [record for record in records_of(value, str(file)) if record not in found]
+    return found
 
 
 def records_of(value: Any, where: str = KEY) -> list[Record]:

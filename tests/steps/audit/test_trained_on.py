@@ -101,7 +101,9 @@ def test_a_record_is_found_in_a_component_s_own_file(tmp_path):
     record = describe_texts(["a b"], "speech")
     (tmp_path / "recogniser.json").write_text(json.dumps({"format": 1, "trained_on": record}))
     (tmp_path / "other.json").write_text("[1]")
-    assert read_training(tmp_path) == [record]
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "graph/lm.arpa.json").write_text(json.dumps({"trained_on": [record, describe_texts(["c"], "web")]}))
+    assert [found["corpus"] for found in read_training(tmp_path)] == ["speech", "web"]  # once each
     assert read_training(tmp_path / "recogniser.json") == [record]
 
 
