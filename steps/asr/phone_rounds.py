@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +40,7 @@ class PhoneStatesConfig:
     least_frames: int = option(50, min=1, help="training frames of a component; rarer states are merged")
     gaussian_rounds: int = option(6, min=0, max=100)
     rounds: int = option(3, min=1, max=100, help="of training the network and aligning anew")
+    least_steps: int = option(600, min=1, help="a round on few utterances gets more epochs, to have so many batches")
     utterances: int = option(20000, min=0, help="at most so many train, drawn once; 0: all")
     dev_utterances: int = option(1000, min=0, help="at most so many dev utterances; 0: all")
     model: PhoneStateNetworkConfig = field(default_factory=PhoneStateNetworkConfig)
@@ -161,9 +164,11 @@ def train_round(examples: PhoneExamples, alignment: Alignment, config: PhoneStat
                                 int(alignment.components.max()) + 1, config.model)
     set_moments(network, examples)
     batches = PhoneStateBatches(examples, examples.train, targets, config.training.batch_size, seed + number)
+    # A network that has hardly learned would spoil the next alignment.
+    epochs = max(config.training.epochs, math.ceil(config.least_steps / batches.count(1)))
     trainer = Trainer(network, batches, dev_evaluation(examples, targets, config.training.batch_size, world),
-                      config.training, directory, seed=seed, identity={**identity, "round": number}, world=world,
-                      name=f"phone states, round {number}")
+                      dataclasses.replace(config.training, epochs=epochs), directory, seed=seed,
+                      identity={**identity, "round": number}, world=world, name=f"phone states, round {number}")
     outcome = trainer.fit()
     return network.eval(), outcome
 
