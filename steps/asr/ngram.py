@@ -132,13 +132,14 @@ class NgramModel:
                 stream.write(f"\n\\{number}-grams:\n")
                 last = number == len(self.orders)
                 prefixes, final = (order.keys // len(self.words)).tolist(), (order.keys % len(self.words)).tolist()
-                mine = []
+                mine: list[str] = []
                 for prefix, word, log_prob, backoff in zip(prefixes, final, order.log_prob.tolist(),
                                                            order.backoff.tolist(), strict=True):
                     name = f"{names[prefix]} {self.words[word]}" if number > 1 else self.words[word]
                     ends = last or word == END_ID
                     stream.write(f"{log_prob:.7g}\t{name}\n" if ends else f"{log_prob:.7g}\t{name}\t{backoff:.7g}\n")
-                    mine.append(name)
+                    if not last:  # nothing is looked up by the names of the highest order
+                        mine.append(name)
                 names = mine
             stream.write("\n\\end\\\n")
 

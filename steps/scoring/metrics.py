@@ -8,6 +8,16 @@ thousands of bootstrap replicates are one call. Regression works on moments (...
     MAF   mean F1, MAP mean precision: over the classes that occur in the reference or among the decisions; a class
           that is never decided for has precision 0. This is scikit-learn's reading with zero_division=0.
     CCC   Lin, Biometrics 1989, population moments. NaN where both sides are the same constant.
+
+Transcription works on counts (..., 6), see ERRORS:
+
+    WER   (substitutions + deletions + insertions) / words of the reference; more than 1 is possible. NaN without words.
+    CER   the same on characters, spaces left out.
+
+The confidence of words works on a histogram (CONFIDENCE_BINS, 3): words, right words, sum of confidences of each bin.
+
+    ECE   expected calibration error over ten bins of equal width (Naeini, Cooper & Hauskrecht, AAAI 2015).
+    AUC   the chance that a right word has a higher confidence than a wrong one; of one bin, half.
 """
 
 from __future__ import annotations
@@ -19,6 +29,12 @@ MOMENTS = ("n", "y", "p", "yy", "pp", "yp", "abs")
 CLASSIFICATION = ("MAF", "UA", "WA", "MAP")
 REGRESSION = ("CCC", "MAE", "RMSE")
 BINARY = ("F1",)
+# Sums over utterances: words of the reference, the errors by kind, characters of the reference, errors of characters
+ERRORS = ("words", "substitutions", "deletions", "insertions", "characters", "character_errors")
+TRANSCRIPTION = ("WER", "CER", *ERRORS[1:4])
+CONFIDENCE = ("ECE", "AUC")
+LESS_IS_BETTER = ("MAE", "RMSE", *TRANSCRIPTION, "ECE")
+CONFIDENCE_BINS = 100  # fine enough for the AUC; ten of them make a bin of the calibration error
 
 
 def confusion(y: np.ndarray, yhat: np.ndarray, classes: int) -> np.ndarray:
@@ -118,6 +134,36 @@ def rmse(sums: np.ndarray) -> np.ndarray:
 def regression(sums: np.ndarray) -> dict[str, np.ndarray]:
     """Every metric of REGRESSION, each (...)."""
     return {"CCC": ccc(sums), "MAE": mae(sums), "RMSE": rmse(sums)}
+
+
+def transcription(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Every metric of TRANSCRIPTION, each (...), of counts (..., 6); the kinds of errors a word of the reference."""
+    words, *errors, characters, character_errors = _unpack(counts)
+    return {"WER": _ratio(sum(errors), words, np.nan), "CER": _ratio(character_errors, characters, np.nan),
+            **{name: _ratio(value, words, np.nan) for name, value in zip(ERRORS[1:4], errors, strict=True)}}
+
+
+def confidence_histogram(confidences: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(CONFIDENCE_BINS, 3) of confidences (N,) in [0, 1] and whether the words are right (N,)."""
+    confidences, right = np.asarray(confidences, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    places = np.minimum((confidences * CONFIDENCE_BINS + 1e-9).astype(np.int64), CONFIDENCE_BINS - 1)
+    return np.stack([np.bincount(places, weights, CONFIDENCE_BINS)
+                     for weights in (np.ones_like(confidences), right, confidences)], axis=-1)
+
+
+def reliability(histogram: np.ndarray) -> np.ndarray:
+    """The ten bins of the calibration error (10, 3): words, right words, sum of confidences."""
+    return np.asarray(histogram, dtype=np.float64).reshape(10, -1, 3).sum(axis=1)
+
+
+def confidence(histogram: np.ndarray) -> dict[str, float]:
+    """Every metric of CONFIDENCE; NaN without words, AUC also where all words are right or all are wrong."""
+    words, right, total = reliability(histogram).T
+    error = float(np.abs(right - total).sum() / words.sum()) if words.sum() else float("nan")
+    good, bad = histogram[:, 1], histogram[:, 0] - histogram[:, 1]
+    below = np.cumsum(bad) - bad
+    pairs = good.sum() * bad.sum()
+    return {"ECE": error, "AUC": float((good * (below + bad / 2)).sum() / pairs) if pairs else float("nan")}
 
 
 def _unpack(sums: np.ndarray) -> list[np.ndarray]:

@@ -1,7 +1,8 @@
 """RESULTS.json and the tables made from it.
 
 RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A row:
-    corpus, protocol, subsystem, variant, part, text_source     what was scored (the key)
+    corpus, protocol, subsystem, variant, part, text_source     what was scored (the key), with
+    subset       of the part, where it is not the whole
     task, unit, classes, folds, seeds, items, speakers          how much
     marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalisation", ...
     primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
@@ -18,11 +19,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from steps.scoring.metrics import LESS_IS_BETTER, TRANSCRIPTION
 from steps.scoring.summary import Summary, compare, figures
 from utils.errors import UserError
 from utils.files import atomic_open
 
-KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source")
+KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source", "subset")
 ABOUT = "Written by steps/score.sh; steps/recompute_results.sh computes every figure again from the summaries."
 SMALL = 500 * 1024  # bytes
 
@@ -75,6 +77,8 @@ def main_metric(row: Mapping[str, Any]) -> str:
     """The metric by which systems are ordered."""
     if row["task"] == "classification":
         return "MAF"
+    if row["task"] == "transcription":
+        return "WER"
     return "CCC" if row["metrics"].get("CCC") is not None else "MAE"
 
 
@@ -82,7 +86,7 @@ def quality(row: Mapping[str, Any]) -> float:
     """Larger is better; -inf without labels."""
     name = main_metric(row)
     value = row["metrics"].get(name)
-    return float("-inf") if value is None else -value if name == "MAE" else value
+    return float("-inf") if value is None else -value if name in LESS_IS_BETTER else value
 
 
 def decide(rows: list[Row]) -> list[Row]:
@@ -95,12 +99,13 @@ def decide(rows: list[Row]) -> list[Row]:
     for row in rows:
         groups.setdefault((row["corpus"], row["protocol"]), []).append(row)
     for (corpus, protocol), group in groups.items():
-        dev = sorted((row for row in group if row["part"] == "dev"), key=lambda row: (-quality(row), key_of(row)))
+        dev = sorted((row for row in group if row["part"] == "dev" and not row.get("subset")),
+                     key=lambda row: (-quality(row), key_of(row)))
         best = dev[0] if dev and quality(dev[0]) > float("-inf") else None
         for row in group:
             row["best_on_dev"] = best is not None and (row["subsystem"], row["variant"]) == (
                 best["subsystem"], best["variant"])
-        primary = [row for row in group if row.get("primary") and row["part"] == "test"]
+        primary = [row for row in group if row.get("primary") and row["part"] == "test" and not row.get("subset")]
         if len(primary) > 1:
             raise UserError(f"{corpus}, {protocol}: {primary[0]['subsystem']} and {primary[1]['subsystem']} are both "
                             "primary; dev declares exactly one fusion")
@@ -121,7 +126,8 @@ def recompute(row: Mapping[str, Any]) -> Row:
 def reference_of(rows: Sequence[Row], row: Mapping[str, Any], reference: str | None) -> Row | None:
     """The row that `row` is compared with: the subsystem `reference` in the same variant, else in its best by dev; or,
     without a name, the best system by dev."""
-    rivals = [other for other in rows if all(other[name] == row[name] for name in ("corpus", "protocol", "part"))]
+    rivals = [other for other in rows if all(other.get(name) == row.get(name)
+                                             for name in ("corpus", "protocol", "part", "subset"))]
     if reference is None:
         found = [other for other in rivals if other.get("best_on_dev")]
     else:
@@ -151,6 +157,10 @@ def markdown(rows: Sequence[Row], title: str) -> str:
              "Made from RESULTS.json by `steps/recompute_results.sh`; do not edit. Percent (CCC, MAE and RMSE as they "
              "are), pooled over folds, mean over seeds ± standard deviation over seeds, with 95 % intervals by "
              "bootstrap over speakers. **Bold**: best on dev, where everything is chosen.", ""]
+    if any(row["task"] == "transcription" for row in rows):
+        lines += ["Of WER (word error rate), CER (on characters), the three kinds of errors (a word of the reference) "
+                  "and ECE (expected calibration error of the words' confidences), less is better; of AUC (right "
+                  "words against wrong ones by confidence), more.", ""]
     for part in ("test", "dev"):
         text = tables(rows, part)
         if text:
@@ -163,25 +173,27 @@ def markdown(rows: Sequence[Row], title: str) -> str:
 
 
 def tables(rows: Sequence[Row], part: str = "test") -> str:
-    """One table a corpus and protocol, as Markdown."""
-    blocks = []
-    for corpus, protocol in sorted({(row["corpus"], row["protocol"]) for row in rows if row["part"] == part}):
-        group = [row for row in rows if (row["corpus"], row["protocol"], row["part"]) == (corpus, protocol, part)]
-        blocks.append(table(group))
+    """One table a corpus, protocol and subset, as Markdown."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        if row["part"] == part:
+            groups.setdefault((row["corpus"], row["protocol"], row.get("subset") or ""), []).append(row)
+    blocks = [table(groups[name]) for name in sorted(groups)]
     return "\n\n".join(blocks)
 
 
 def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    order = ("MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", "F1")
+    order = ("MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", "F1", *TRANSCRIPTION, "ECE", "AUC")
     present = {name for row in rows for name in row["metrics"]}
     return [name for name in order if name in present]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Rows of one corpus, protocol and part."""
+    """Rows of one corpus, protocol, part and subset."""
     names, first = metric_names(rows), rows[0]
     speakers = {row["speakers"] for row in rows}
-    about = f"{first['corpus']}, {first['protocol']}: {first['items']} {first['unit']}s"
+    subset = f", {first['subset']}" if first.get("subset") else ""
+    about = f"{first['corpus']}, {first['protocol']}{subset}: {first['items']} {first['unit']}s"
     if len(speakers) == 1 and first["speakers"]:
         about += f" of {first['speakers']} speakers"
     reasons = sorted({row["no_intervals"] for row in rows if row.get("no_intervals")})
@@ -219,7 +231,8 @@ def cell(row: Mapping[str, Any], metric: str) -> str:
 
 def shown(metric: str) -> Any:
     """How a value of a metric is written: percent with one digit, or three digits."""
-    return (lambda value: f"{value:.3f}") if metric in ("CCC", "MAE", "RMSE") else (lambda value: f"{100 * value:.1f}")
+    plain = metric in ("CCC", "MAE", "RMSE", "AUC")
+    return (lambda value: f"{value:.3f}") if plain else (lambda value: f"{100 * value:.1f}")
 
 
 def p_value(row: Mapping[str, Any], metric: str) -> str:

@@ -92,6 +92,21 @@ def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]
 
 def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int]) -> list[str]:
     """What a reader must know beside the figures."""
+    marks = data_marks(data, split)
+    if "norm-speaker" in system.variant.split("+"):
+        marks.append("per-speaker normalisation")
+    if system.folds != split.folds:
+        marks.append(f"{len(system.folds)} of {len(split.folds)} folds")
+    if counted["prior"]:
+        marks.append(f"{counted['prior']} items scored by prior")
+    if counted["unlabelled"]:
+        marks.append("unlabelled, no metrics" if counted["unlabelled"] == counted["items"]
+                     else f"{counted['unlabelled']} items unlabelled")
+    return marks
+
+
+def data_marks(data: Dataset, split: Split) -> list[str]:
+    """The marks that every figure on a data set has."""
     info, marks = data.info, []
     if info.get("synthetic"):
         marks.append("synthetic")
@@ -103,15 +118,6 @@ def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int
         marks.append("speakers unknown")
     if split.speaker_overlap:
         marks.append("speaker overlap")
-    if "norm-speaker" in system.variant.split("+"):
-        marks.append("per-speaker normalisation")
-    if system.folds != split.folds:
-        marks.append(f"{len(system.folds)} of {len(split.folds)} folds")
-    if counted["prior"]:
-        marks.append(f"{counted['prior']} items scored by prior")
-    if counted["unlabelled"]:
-        marks.append("unlabelled, no metrics" if counted["unlabelled"] == counted["items"]
-                     else f"{counted['unlabelled']} items unlabelled")
     return marks
 
 

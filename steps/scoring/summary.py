@@ -3,7 +3,9 @@ interval and paired test is computed again, without the experiment. numpy only.
 
 As JSON: {"kind": "confusion", "counts": {"<fold>/<seed>": {"<speaker>": "0:3 9 12:2"}}}: the non-zero cells of the
 confusion matrix, row by row, cell 9 holding 1; or {"kind": "moments", "sums": {"<fold>/<seed>": {"<speaker>": [...]}}},
-see `metrics.MOMENTS`, with four more counts (reference x decision of "at least the threshold") where there is one.
+see `metrics.MOMENTS`, with four more counts (reference x decision of "at least the threshold") where there is one; or
+{"kind": "errors", "counts": {"<fold>/<seed>": {"<speaker>": [...]}}, "confidence": [[bin, ...], ...]} of transcripts,
+see `metrics.ERRORS` and `metrics.confidence_histogram` (the bins that hold words; absent without confidences).
 Unknown speakers are all called "?".
 """
 
@@ -27,11 +29,14 @@ class Summary:
 
     Attributes:
         classes: number of classes; 0 for regression. threshold: of a binary reading of a regression, or None.
+        transcripts: whether errors of transcripts are counted. confidence: histogram of their words, or None.
     """
 
     classes: int = 0
     threshold: float | None = None
     cells: dict[Key, dict[str, np.ndarray]] = field(default_factory=dict)
+    transcripts: bool = False
+    confidence: np.ndarray | None = None
 
     @property
     def folds(self) -> list[int]:
@@ -55,6 +60,8 @@ class Summary:
     def shape(self) -> tuple[int, ...]:
         if self.classes:
             return self.classes, self.classes
+        if self.transcripts:
+            return (len(metrics.ERRORS),)
         return (len(metrics.MOMENTS) + (4 if self.threshold is not None else 0),)
 
     def add_decisions(self, key: Key, speakers: Sequence[str | None], references: np.ndarray,
@@ -81,10 +88,19 @@ class Summary:
                 sums = np.concatenate([sums, table.ravel()])
             group[name] = sums
 
+    def add_errors(self, key: Key, speakers: Sequence[str | None], counts: np.ndarray) -> None:
+        """Sum the errors of utterances (N, 6), see metrics.ERRORS."""
+        group = self.cells.setdefault(key, {})
+        for speaker, count in zip(speakers, counts, strict=True):
+            name = UNKNOWN if speaker is None else speaker
+            group[name] = group.get(name, 0) + np.asarray(count, dtype=np.int64)
+
     def values(self, statistic: np.ndarray) -> dict[str, np.ndarray]:
         """Every metric of statistics (..., *shape)."""
         if self.classes:
             return metrics.classification(statistic)
+        if self.transcripts:
+            return metrics.transcription(statistic)
         found = metrics.regression(statistic[..., :len(metrics.MOMENTS)])
         if self.threshold is not None:
             table = statistic[..., len(metrics.MOMENTS):]
@@ -107,7 +123,7 @@ class Summary:
 
     @property
     def labelled(self) -> int:
-        """Labelled items (or frames) of a seed, pooled over folds."""
+        """Labelled items (or frames, or words of the references) of a seed, pooled over folds."""
         total = self.pooled()
         if not len(total):
             return 0
@@ -125,6 +141,9 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         if self.classes:
             return {"kind": "confusion", "counts": self._entries(_pack)}
+        if self.transcripts:
+            return {"kind": "errors", "counts": self._entries(lambda counts: counts.tolist()),
+                    **({} if self.confidence is None else {"confidence": _pack_histogram(self.confidence)})}
         threshold = {} if self.threshold is None else {"threshold": self.threshold}
         return {"kind": "moments", **threshold, "sums": self._entries(lambda sums: [plain(x, 9) for x in sums])}
 
@@ -134,9 +153,11 @@ class Summary:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], classes: int) -> Summary:
-        summary = cls(classes, content.get("threshold"))
         confusion = content["kind"] == "confusion"
-        for key, group in content["counts" if confusion else "sums"].items():
+        summary = cls(classes, content.get("threshold"), transcripts=content["kind"] == "errors")
+        if "confidence" in content:
+            summary.confidence = _unpack_histogram(content["confidence"])
+        for key, group in content["sums" if content["kind"] == "moments" else "counts"].items():
             fold, seed = key.split("/")
             summary.cells[int(fold), int(seed)] = {
                 speaker: _unpack(cell, classes) if confusion else np.array(cell, dtype=np.float64)
@@ -155,6 +176,8 @@ def figures(summary: Summary) -> dict[str, Any]:
         "metrics": {name: plain(value.mean()) for name, value in values.items()},
         "sd": {name: plain(value.std(ddof=1)) for name, value in values.items()} if len(pooled) > 1 else {},
         "intervals": {}}
+    if summary.confidence is not None:
+        found["metrics"] |= {name: plain(value) for name, value in metrics.confidence(summary.confidence).items()}
     reason = statistics.why_no_intervals(summary.known_speakers)
     if reason:
         found["no_intervals"] = reason
@@ -173,7 +196,7 @@ def per_speaker(summary: Summary) -> dict[str, dict[str, float]]:
     """{metric: {speaker: value, mean over seeds}}: what the paired test compares.
 
     A speaker need not have every class, so UA and MAF of a speaker run over the classes in his own reference: the same
-    classes for both systems. CCC of a speaker needs more than one label; MAE always exists.
+    classes for both systems. CCC of a speaker needs more than one label; MAE always exists, WER where he said a word.
     """
     statistic = summary.by_speaker()
     if summary.classes:
@@ -182,7 +205,7 @@ def per_speaker(summary: Summary) -> dict[str, dict[str, float]]:
             scores = np.where(present, metrics.f1(statistic), 0).sum(axis=-1) / present.sum(axis=-1)
         values = {"MAF": scores, "UA": metrics.ua(statistic), "WA": metrics.wa(statistic)}
     else:
-        values = {name: value for name, value in summary.values(statistic).items() if name in ("CCC", "MAE")}
+        values = {name: value for name, value in summary.values(statistic).items() if name in ("CCC", "MAE", "WER")}
     return {name: dict(zip(summary.speakers, value.mean(axis=0).tolist(), strict=True))
             for name, value in values.items()}
 
@@ -212,6 +235,18 @@ def plain(value: Any, digits: int = 6) -> float | int | None:
 def _pack(counts: np.ndarray) -> str:
     flat = counts.ravel()
     return " ".join(f"{cell}:{flat[cell]}" if flat[cell] != 1 else str(cell) for cell in np.flatnonzero(flat).tolist())
+
+
+def _pack_histogram(histogram: np.ndarray) -> list[list[float | int | None]]:
+    return [[number, *(plain(value) for value in histogram[number])] for number in
+            np.flatnonzero(histogram[:, 0]).tolist()]
+
+
+def _unpack_histogram(rows: Sequence[Sequence[float]]) -> np.ndarray:
+    histogram = np.zeros((metrics.CONFIDENCE_BINS, 3))
+    for number, *values in rows:
+        histogram[int(number)] = values
+    return histogram
 
 
 def _unpack(text: str, classes: int) -> np.ndarray:
