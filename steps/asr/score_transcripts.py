@@ -96,14 +96,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_text(arguments.results.with_name(arguments.results.name + ".md"),
                results.markdown(merged, title_of(arguments.results)))
     mine_now = [row for row in affected if results.key_of(row) in mine]
-    print("\n\n".join(results.tables(mine_now, part) for part in arguments.part))
+    for part in arguments.part:
+        print(f"{part}:\n\n{results.tables(mine_now, part)}\n")
     write_json(arguments.exp / "scored" / f"{split.name}.json",
                {"corpus": data.name, "protocol": split.name, "results": str(json_path), "rows": mine_now})
     if arguments.report:
         from steps.asr.transcript_report import render
 
         write_text(arguments.report, render(mine_now, scored, data))
-        print(f"\nalignments: {arguments.report}")
+        print(f"alignments: {arguments.report}")
     return 0
 
 
