@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -129,7 +130,7 @@ class Training:
         changed = "" if former is None else next((key for key, _, _ in differences(former, planned)), "")
         if former is None or changed:
             if changed:
-                print(f"{self.out}: {changed} changed since an earlier run; training again", flush=True)
+                print(f"{self.out}: {changed} changed since an earlier run; training again", file=sys.stderr)
             clear(self.out)
             write_json(self.out / PLAN, planned)
         self._tidy()
