@@ -5,8 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+import torch
 
 from steps.asr import transcribe
 from steps.asr.given_transcripts import Transcript
@@ -17,6 +23,8 @@ from steps.data.fields import check_name, check_value, load_fields
 from steps.data.trained_on import describe_texts, write_training
 from tests.steps.scored_recipe import folds_by_speaker, utterances, write_data
 from utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -136,3 +144,89 @@ def test_the_audit_sees_what_the_recogniser_was_trained_on_or_that_nobody_says(t
     out = Dataset.open(tmp_path / "out")
     found = audit_components(out, out.split("folds"), [])
     assert found["unknown"] == [] and "recogniser was trained on speech" in found["leaks"][0]
+
+
+def run(*words, **environment):
+    return subprocess.run([str(ROOT / "steps/transcribe.sh"), *map(str, words)], capture_output=True, text=True,
+                          env=os.environ | environment, check=False)
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """Five recordings with filter banks: noise of half a second to a second, one of 30 ms, one that is lost later."""
+    from steps.features.extract import main
+
+    rng = np.random.default_rng(0)
+    rows = []
+    for number, seconds in enumerate((0.5, 0.7, 1.0, 0.03, 0.6)):
+        path = tmp_path / f"u{number}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(int(16000 * seconds)), 16000)
+        rows.append({"id": f"u{number}", "path": path, "duration": seconds, "emotion": "happy", "speaker": "s"})
+    data = write_data(tmp_path / "data", rows, {"folds": [("u0", 1, "train"), ("u1", 1, "dev"), ("u2", 1, "test")]})
+    for step in ("--prepare", "--task=1", "--finish"):
+        main(["--features", "fbank", "--data", str(data), step])
+    index = data / "fbank/index.1.tsv"
+    lines = index.read_text().splitlines(keepends=True)
+    assert lines[-1].startswith("u4\t")
+    description = json.loads((data / "fbank/feature.json").read_text())
+    index.write_text("".join(lines[:-1]))
+    archive = np.load(data / "fbank/archive.1.npy")
+    np.save(data / "fbank/archive.1.npy", archive[:-int(lines[-1].split("\t")[2])])
+    (data / "fbank/failed.1.tsv").write_text("u4\tlost\n")
+    (data / "fbank/feature.json").write_text(json.dumps(description | {"utterances": 4, "failed": 1}))
+    return data
+
+
+def write_script(directory):
+    """A foreign model: the mean energy of four frames decides between blank, a and b."""
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor, x_lens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            level = torch.sin(3.0 * x[:, ::4].mean(dim=2, keepdim=True))
+            return torch.cat([level, -level, 0.5 * level], dim=2).mul(4.0).log_softmax(-1), (x_lens + 3) // 4
+
+    directory.mkdir()
+    torch.jit.save(torch.jit.script(Model().eval()), str(directory / "cpu_jit.pt"))
+    (directory / "tokens.txt").write_text("<blk> 0\n▁a 1\n▁b 2\n")
+    return directory
+
+
+@pytest.mark.slow
+def test_the_front_end_decodes_by_tasks_resumes_and_writes_every_utterance(tmp_path, spoken):
+    asr, out = write_script(tmp_path / "asr"), tmp_path / "out"
+    refused = run("--asr", asr, spoken, out)
+    assert refused.returncode == 2 and "--trust-torchscript" in refused.stderr.splitlines()[-1]
+    arguments = ("--asr", asr, "--trust-torchscript", "--method", "prefix", "--nj", "2", spoken, out)
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    items = Dataset.open(out).items
+    assert sorted(items) == ["u0", "u1", "u2", "u3", "u4"]
+    assert set(items["u2"].fields["asr_text"].split()) <= {"a", "b"} and items["u2"].fields["asr_text"]
+    assert 0 < items["u2"].fields["asr_confidence"] <= 1 and len(items["u2"].fields["asr_nbest"]) > 1
+    assert sum(np.exp(value) for _, value in items["u2"].fields["asr_nbest"]) <= 1 + 1e-5
+    for key in ("u3", "u4"):  # too short for an output frame; without features
+        assert items[key].fields["asr_text"] == "" and items[key].fields["asr_confidence"] == 0
+    assert "failed: u4" in done.stderr and Dataset.open(out).info["transcripts"]["failed"] == ["u4"]
+    assert "does not say what its recogniser was trained on" in done.stderr
+    first = digests(out)
+    (out / "cuts.jsonl.gz").unlink()
+    (out / "decoded/hypotheses.2.tsv").unlink()
+    again = run(*arguments)
+    assert again.returncode == 0 and "1 of 2 tasks to do" in again.stdout
+    wanted = ("cuts.jsonl.gz", "hypotheses.tsv", "corpus.json", "folds.tsv")
+    assert {name: first[name] for name in wanted} == {name: digests(out)[name] for name in wanted}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words, message", [
+    ([], "expected the data and the output directory"),
+    (["a", "b"], "give one of --asr DIR, --asr-onnx DIR and --text FILE"),
+    (["--asr", "x", "--text", "y", "a", "b"], "give one of"),
+    (["--asr-onnx", "x", "a", "b"], "--asr-onnx x: no model.onnx there"),
+    (["--text", "x", "--graph", "g", "a", "b"], "--graph does not go with --text"),
+    (["--asr", "x", "--allow-missing", "a", "b"], "--allow-missing goes with --text only"),
+    (["--asr", "x", "--nj", "0", "a", "b"], "--nj is '0'"),
+    (["--asr", "x", "--beam", "3", "a", "b"], "unknown option --beam"),
+])
+def test_a_wrong_option_is_one_line(words, message):
+    done = run(*words)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
