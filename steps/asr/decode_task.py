@@ -62,8 +62,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="of the network (%(default)s)")
     parser.add_argument("--trust-torchscript", action="store_true", help="run a TorchScript file")
     parser.add_argument("--num-tasks", type=count, default=1, metavar="N", help="tasks of the array")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="with --task: what it leaves, so that the dispatcher "
-                        "knows it and runs the task again when it is gone")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="with --task: what it leaves, so that the "
+                        "dispatcher knows it and runs the task again when it is gone")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--task", type=int, metavar="J", help="decode share J of 1 ... N")
     what.add_argument("--prepare", action="store_true", help="write the plan, clear another plan's files")

@@ -1,6 +1,7 @@
 """The CTC loss of every engine against the forward algorithm in plain numpy and the sum over all paths."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -166,9 +167,13 @@ def test_frames_needed():
     assert [frames_needed(target) for target in ([], [1], [1, 2], [1, 1], [2, 2, 2, 1])] == [0, 1, 2, 3, 6]
 
 
-def test_an_engine_that_is_not_there_says_so(monkeypatch):
+def test_an_engine_that_is_not_there_says_so(monkeypatch, capsys):
     with pytest.raises(UserError, match="accepted: auto, k2, torch"):
         engine("kaldi")
-    monkeypatch.setitem(__import__("sys").modules, "steps.asr.engine.k2_engine", None)
+    monkeypatch.setitem(sys.modules, "steps.asr.engine.k2_engine", None)  # as if k2 did not import
+    engine.cache_clear()
     with pytest.raises(UserError, match="setup.sh --k2"):
         engine("k2")
+    assert engine("auto").name == "torch"
+    assert capsys.readouterr().err == "engine: torch\n"
+    engine.cache_clear()
