@@ -9,10 +9,11 @@
 # Each declares one stage (utils/stage.sh) with its inputs and outputs; nothing runs before run_stages.
 # shellcheck disable=SC2154  # the settings above are the recipe's
 
-# stage_synthesize N: make the recordings of a synthetic corpus under $corpus_dir.
+# stage_synthesize N [CORPUS [option ...]]: make the recordings of a synthetic corpus (default: $corpus) under $corpus_dir.
 stage_synthesize() {
-  stage "$1" "Synthesise the corpus" --out "$corpus_dir" -- \
-    steps/synthesize_corpus.sh --corpus "$corpus" --size "$size" --seed "$synthesis_seed" --nj "$nj" --cmd "$cpu_cmd" "$corpus_dir"
+  local number=$1 of=${2:-$corpus}; shift; [ $# -eq 0 ] || shift
+  stage "$number" "Synthesise the corpus" --out "$corpus_dir" -- \
+    steps/synthesize_corpus.sh --corpus "$of" --size "$size" --seed "$synthesis_seed" --nj "$nj" --cmd "$cpu_cmd" "$@" "$corpus_dir"
 }
 
 # stage_prepare N [option ...]: raw corpus -> manifest and splits. The corpus is $corpus_dir as local/$corpus.py reads it,

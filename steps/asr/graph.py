@@ -155,8 +155,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.asr.graph", description="Build a decoding graph.")
     parser.add_argument("--recogniser", required=True, type=Path, metavar="DIR", help="whose units spell the words")
     parser.add_argument("--arpa", required=True, type=Path, metavar="FILE", help="language model over words")
-    parser.add_argument("--more-words", type=Path, metavar="FILE", help="one word a line; those that the model lacks "
-                        "share the probability of <unk>")
+    parser.add_argument("--more-words", type=Path, metavar="FILE", help="one word a line (what follows it is not "
+                        "looked at, so a lexicon will do); those that the model lacks share the probability of <unk>")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: <recogniser>/graph")
     return parser.parse_args(argv)
 
@@ -166,9 +166,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.asr import graph_parts
     from steps.asr.lexicon import Lexicon
     from steps.asr.recogniser import open_recogniser
+    from steps.asr.text import normalise
 
     units = open_recogniser(arguments.recogniser).units
-    more = arguments.more_words.read_text(encoding="utf-8").split() if arguments.more_words else []
+    lines = arguments.more_words.read_text(encoding="utf-8").splitlines() if arguments.more_words else []
+    more = sorted({normalise(line.split()[0]) for line in lines if line.strip()} - {""})
     spellings = Lexicon.of_words([*graph_parts.read_model(arguments.arpa), *more], units)
     about = build(arguments.out or arguments.recogniser / "graph", spellings, units, arguments.arpa, more)
     print(f"graph: {about['words']} words ({about['added']} by backoff, {about['left_out']} of the model left out), "

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The recogniser of the synthetic corpus "mini": Mandarin and English, 20 voices to train and others to test. In minutes
+# on a CPU; the mini ensemble takes its transcripts, posteriors and i-vectors from exp/recogniser.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../../../utils/recipe.sh
+
+option protocol   official        "official: speakers apart" --choices "official"
+option config     asr_small       "the recogniser's configuration"
+option set        ""              "key=value ... over the recogniser's configuration"
+option lm-order   3               "of the n-grams" --int
+option size       full            "full (1512 utterances), or tiny (48)" --choices "full tiny"
+option synthesis-seed 0           "seed of the synthetic recordings" --int
+option threads    2               "threads of the training" --int
+option nj         2               "parallel tasks" --int --free
+option cluster    local           "local, slurm, sge, or a YAML file" --free
+parse_options "$@"
+
+corpus=mini_asr work=. results=RESULTS norms=global seeds=0
+[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synthetic
+
+. "$ROOT/path.sh"
+. ./cmd.sh
+. "$ROOT/steps/stages.sh"
+. "$ROOT/steps/stages_asr.sh"
+
+stage_synthesize      1 mini --set asr
+stage_prepare         2
+stage_validate        3
+stage_features        4 fbank
+stage_phone_states    5 flat_start graphemes
+stage_recogniser      6 asr --alignment "$exp/flat_start/alignment.npz"
+stage_language_model  7 --order "$lm_order"
+stage_graph           8 asr
+stage_decode          9 greedy asr greedy dev
+stage_decode         10 greedy asr greedy test
+stage_decode         11 graph  asr graph  dev
+stage_decode         12 graph  asr graph  test
+stage_transcripts    13 --part dev --part test --calibrate
+stage_phone_states   14 phone_states graphemes asr
+stage_assemble       15 asr
+run_stages

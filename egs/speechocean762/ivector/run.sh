@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# speechocean762: i-vector extractors with four kinds of component occupancies, and how well their vectors tell the test
+# speakers apart. Needs the recogniser of ../asr.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../../../utils/recipe.sh
+
+option corpus-dir ""              "directory of the corpus (train/, test/, WAVE/, lexicon.txt)"
+option asr        ""              "recogniser (default: ../asr/exp/recogniser, of the same size)"
+option protocol   official        "official: the published lists; dev is a tenth of the training speakers" --choices "official"
+option set        ""              "key=value ... over conf/ivector_extractor.yaml"
+option size       full            "full, or tiny (about 60 utterances)" --choices "full tiny"
+option nj         2               "parallel tasks" --int --free
+option cluster    local           "local, slurm, sge, or a YAML file" --free
+parse_options "$@"
+
+corpus=speechocean762 work=. results=RESULTS norms=global seeds=0
+[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+data=$work/data/$corpus exp=$work/exp stage_dir=$work
+[ -n "$asr" ] || asr=../asr/${work#.}/exp/recogniser
+
+. "$ROOT/path.sh"
+. ./cmd.sh
+. "$ROOT/steps/stages.sh"
+. "$ROOT/steps/stages_asr.sh"
+
+stage_prepare    1
+stage_validate   2
+stage_features   3 fbank
+stage_features   4 speaker_mfcc
+stage_extractor  5 gmm
+stage_extractor  6 tokens       "$asr"
+stage_extractor  7 clusters     "$asr"
+stage_extractor  8 phone_states "$asr"
+stage_ivectors   9 gmm
+stage_ivectors  10 tokens       "$asr"
+stage_ivectors  11 clusters     "$asr"
+stage_ivectors  12 phone_states "$asr"
+stage_verify    13
+run_stages

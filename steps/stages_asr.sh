@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# The stages of recognisers and i-vector extractors, one function a kind of stage; see steps/stages.sh.
+#
+# The functions read the recipe's settings: data, exp, protocol, results, set, nj, cpu_cmd, train_cmd, asr_cmd, config, and
+# the list speeds: features of other speeds that training needs (--in DIR ...).
+# shellcheck disable=SC2154,SC2034  # the settings are the recipe's
+
+# stage_phone_states N NAME LEXICON [RECOGNISER] [option ...]: phone states by forced alignment -> $exp/NAME; without a
+# recogniser ("") from a flat start.
+stage_phone_states() {
+  local number=$1 name=$2 lexicon=$3 recogniser=${4:-} inputs=(); shift 3; [ $# -eq 0 ] || shift
+  [ "$lexicon" = graphemes ] || inputs+=(--in "$lexicon")
+  if [ -n "$recogniser" ]; then inputs+=(--in "$exp/$recogniser"); set -- --asr "$exp/$recogniser" "$@"; fi
+  stage "$number" "Align phone states${recogniser:+ with $recogniser}" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
+    --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/$name" -- \
+    steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --cmd "$asr_cmd" "$@" "$data" "$exp/$name"
+}
+
+# stage_recogniser N NAME [option ...]: train a recogniser on $data -> $exp/NAME. Options go to steps/train_recogniser.sh.
+stage_recogniser() {
+  local number=$1 name=$2 inputs=() words=("$@") index; shift 2
+  for index in "${!words[@]}"; do
+    [ "${words[index]}" != --alignment ] || inputs+=(--in "${words[index + 1]}")
+  done
+  stage "$number" "Train the recogniser $name" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
+    --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${speeds[@]}" --out "$exp/$name" -- \
+    steps/train_recogniser.sh --config "$config" --data "$data" --protocol "$protocol" --set "$set" --cmd "$asr_cmd" \
+    "$@" "$exp/$name"
+}
+
+# stage_language_model N [option ...]: n-grams of the training transcripts -> $exp/lm.arpa.
+stage_language_model() {
+  local number=$1; shift
+  stage "$number" "Train the language model" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
+    --out "$exp/lm.arpa" --out "$exp/lm.arpa.json" -- \
+    steps/train_language_model.sh --data "$data" --split "$protocol" "$@" --out "$exp/lm.arpa"
+}
+
+# stage_graph N RECOGNISER [option ...]: decoding graph -> $exp/graph.
+stage_graph() {
+  local number=$1 recogniser=$2 inputs=() words=("$@") index; shift 2
+  for index in "${!words[@]}"; do
+    [ "${words[index]}" != --more-words ] || inputs+=(--in "${words[index + 1]}")
+  done
+  stage "$number" "Build the decoding graph" --in "$exp/$recogniser" --in "$exp/lm.arpa" "${inputs[@]}" --out "$exp/graph" -- \
+    steps/make_graph.sh --recogniser "$exp/$recogniser" --arpa "$exp/lm.arpa" "$@" --out "$exp/graph"
+}
+
+# stage_assemble N RECOGNISER: it, the graph and its phone states in one directory -> $exp/recogniser.
+stage_assemble() {
+  stage "$1" "Put the recogniser together" --in "$exp/$2" --in "$exp/graph" --in "$exp/phone_states" \
+    --out "$exp/recogniser" -- \
+    steps/assemble_recogniser.sh --asr "$exp/$2" --graph "$exp/graph" --phone-states "$exp/phone_states" "$exp/recogniser"
+}
+
+# stage_decode N SYSTEM RECOGNISER METHOD PART [option ...]: transcripts of a part -> $exp/hypotheses/SYSTEM/PART. The
+# recogniser is a directory under $exp.
+stage_decode() {
+  local number=$1 system=$2 recogniser=$3 method=$4 part=$5 inputs=(--in "$exp/${3%%/*}"); shift 5
+  if [ "$method" = graph ]; then inputs+=(--in "$exp/graph"); set -- --graph "$exp/graph" "$@"; fi
+  stage "$number" "Decode $part: $system" --in "$data/fbank" --in "$data/splits/$protocol.tsv" "${inputs[@]}" \
+    --out "$exp/hypotheses/$system/$part" -- \
+    steps/decode_transcripts.sh --asr "$exp/$recogniser" --method "$method" --split "$protocol" --part "$part" \
+    --nj "$nj" --cmd "$cpu_cmd" "$@" "$data" "$exp/hypotheses/$system/$part"
+  decoded+=("$exp/hypotheses/$system/$part")
+  case " ${systems[*]-} " in *" $system "*) ;; *) systems+=("$system") ;; esac
+}
+
+# stage_transcripts N [option ...]: word error rates of all that was decoded -> RESULTS.{json,md}, a page of alignments.
+stage_transcripts() {
+  local number=$1 inputs=() words=() directory system; shift
+  for directory in "${decoded[@]}"; do inputs+=(--in "$directory"); done
+  for system in "${systems[@]}"; do
+    words+=(--system "$system=$exp/hypotheses/$system/{part}/hypotheses.tsv")
+  done
+  stage "$number" "Score the transcripts" --in "$data/cuts.jsonl.gz" "${inputs[@]}" \
+    --out "$exp/scored/$protocol.json" --out "$exp/report/transcripts.html" --update "$results.json" -- \
+    steps/score_transcripts.sh --protocol "$protocol" "${words[@]}" --results "$results" \
+    --report "$exp/report/transcripts.html" "$@" "$data" "$exp"
+}
+
+# stage_extractor N KIND [RECOGNISER]: i-vector extractor with this kind of occupancies -> $exp/ivector/KIND. RECOGNISER is
+# a directory with its graph and phone states (stage_assemble).
+stage_extractor() {
+  local number=$1 kind=$2 inputs=() words=()
+  if [ -n "${3:-}" ]; then inputs+=(--in "$3") words+=(--asr "$3"); fi
+  stage "$number" "Train the i-vector extractor: $kind" --in "$data/fbank" --in "$data/speaker_mfcc" \
+    --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/ivector/$kind" -- \
+    steps/train_ivector_extractor.sh --occupancy "$kind" "${words[@]}" --split "$protocol/train" --set "$set" \
+    --nj "$nj" --cmd "$train_cmd" "$data" "$exp/ivector/$kind"
+}
+
+# stage_ivectors N KIND [RECOGNISER]: i-vectors of the whole corpus -> $data/ivector_KIND.
+stage_ivectors() {
+  local number=$1 kind=$2 inputs=() words=()
+  if [ -n "${3:-}" ]; then inputs+=(--in "$3") words+=(--asr "$3"); fi
+  stage "$number" "Extract i-vectors: $kind" --in "$data/cuts.jsonl.gz" --in "$exp/ivector/$kind" "${inputs[@]}" \
+    --out "$data/ivector_$kind" -- \
+    steps/extract_ivectors.sh --extractor "$exp/ivector/$kind/extractor" "${words[@]}" --out "$data/ivector_$kind" \
+    --nj "$nj" --cmd "$cpu_cmd" "$data"
+  kinds+=("$kind")
+}
+
+# stage_verify N: equal error rates of all extractors on the test speakers -> RESULTS.json.
+stage_verify() {
+  local inputs=() words=() kind
+  for kind in "${kinds[@]}"; do
+    inputs+=(--in "$data/ivector_$kind")
+    words+=(--extractor "$exp/ivector/$kind/extractor" --ivectors "ivector_$kind")
+  done
+  stage "$1" "Verify speakers" --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/verified.json" \
+    --update "$results.json" -- \
+    steps/verify_speakers.sh "${words[@]}" --split "$protocol/test" --results "$results" "$data" "$exp/verified.json"
+}
+
+decoded=() systems=() speeds=() kinds=()
