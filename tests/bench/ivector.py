@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -39,15 +38,18 @@ def write_world(directory: Path, sizes: argparse.Namespace) -> None:
         number = min(_PACK, sizes.utterances - begin)
         components = np.stack([np.sort(rng.permutation(count)[:sizes.active]) for _ in range(number)]).astype(np.int32)
         n = rng.dirichlet(np.ones(sizes.active), size=number) * 300
-        shifts = np.einsum("uadr,ur->uad", matrix[components], rng.standard_normal((number, rank)), optimize=True)
-        centre = means[components] + shifts + rng.standard_normal(shifts.shape) / np.sqrt(n + 1e-3)[:, :, None]
+        shifts = (rng.standard_normal((number, rank)) @ matrix.reshape(-1, rank).T).reshape(number, count, dim)
+        rows = np.arange(number)[:, None]
+        centre = means[components] + shifts[rows, components]
+        centre += rng.standard_normal(centre.shape) / np.sqrt(n + 1e-3)[:, :, None]
         f = n[:, :, None] * centre
         np.savez(directory / f"pack.{pack:03}.npz", components=components.ravel(), n=n.ravel(), f=f.reshape(-1, dim),
                  indptr=np.arange(number + 1, dtype=np.int64) * sizes.active, count=np.array([count]))
         np.add.at(total_n, components, n)
         np.add.at(total_f, components, f)
-        for c, w, x in zip(components.ravel(), n.ravel(), centre.reshape(-1, dim), strict=True):
-            total_s[c] += w * np.outer(x, x)
+        scaled = np.zeros((number, count, dim))
+        scaled[rows, components] = np.sqrt(n)[:, :, None] * centre
+        total_s += scaled.transpose(1, 2, 0) @ scaled.transpose(1, 0, 2)
     total_s += total_n[:, None, None] * covariances
     np.savez(directory / "totals.npz", n=total_n, f=total_f, s=total_s, log_likelihood=np.zeros(1),
              frames=np.zeros(1, np.int64))
@@ -183,8 +185,14 @@ def one(name: str, directory: Path) -> None:
         tall = matrix.reshape(-1, matrix.shape[2])
         probe = np.random.default_rng(1).standard_normal((len(tall), 3))
         np.savez(directory / f"after.{name}.npz", span=tall @ (tall.T @ probe), covariances=covariances)
-    out["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    out["peak_gib"] = peak()
     print(json.dumps(out))
+
+
+def peak() -> float:
+    """Largest resident memory of this program in GiB; that of getrusage would include the parent's before exec."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
 def measure(name: str, python: str, directory: Path, threads: int) -> dict[str, float]:
