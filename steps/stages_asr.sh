@@ -13,7 +13,8 @@ stage_phone_states() {
   if [ -n "$recogniser" ]; then inputs+=(--in "$exp/$recogniser"); set -- --asr "$exp/$recogniser" "$@"; fi
   stage "$number" "Align phone states${recogniser:+ with $recogniser}" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/$name" -- \
-    steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --cmd "$asr_cmd" "$@" "$data" "$exp/$name"
+    steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --set "$tiny_phones" --cmd "$asr_cmd" \
+    "$@" "$data" "$exp/$name"
 }
 
 # stage_recogniser N NAME [option ...]: train a recogniser on $data -> $exp/NAME. Options go to steps/train_recogniser.sh.
@@ -24,8 +25,8 @@ stage_recogniser() {
   done
   stage "$number" "Train the recogniser $name" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${speeds[@]}" --out "$exp/$name" -- \
-    steps/train_recogniser.sh --config "$config" --data "$data" --protocol "$protocol" --set "$set" --cmd "$asr_cmd" \
-    "$@" "$exp/$name"
+    steps/train_recogniser.sh --config "$config" --data "$data" --protocol "$protocol" \
+    --set "$tiny_recogniser$set" --cmd "$asr_cmd" "$@" "$exp/$name"
 }
 
 # stage_language_model N [option ...]: n-grams of the training transcripts -> $exp/lm.arpa.
@@ -86,8 +87,8 @@ stage_extractor() {
   if [ -n "${3:-}" ]; then inputs+=(--in "$3") words+=(--asr "$3"); fi
   stage "$number" "Train the i-vector extractor: $kind" --in "$data/fbank" --in "$data/speaker_mfcc" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/ivector/$kind" -- \
-    steps/train_ivector_extractor.sh --occupancy "$kind" "${words[@]}" --split "$protocol/train" --set "$set" \
-    --nj "$nj" --cmd "$train_cmd" "$data" "$exp/ivector/$kind"
+    steps/train_ivector_extractor.sh --occupancy "$kind" "${words[@]}" --split "$protocol/train" \
+    --set "$tiny_extractor$set" --nj "$nj" --cmd "$train_cmd" "$data" "$exp/ivector/$kind"
 }
 
 # stage_ivectors N KIND [RECOGNISER]: i-vectors of the whole corpus -> $data/ivector_KIND.
@@ -113,4 +114,11 @@ stage_verify() {
     steps/verify_speakers.sh "${words[@]}" --split "$protocol/test" --results "$results" "$data" "$exp/verified.json"
 }
 
+# Tiny proves that the road works, so its models are small too.
+tiny_recogniser="" tiny_phones="" tiny_extractor=""
+if [ "$size" = tiny ]; then
+  tiny_recogniser="model.dim=32 model.layers=2 model.channels=8 training.epochs=3 training.tensorboard=false average=[1,2] "
+  tiny_phones="gaussian_rounds=1 rounds=1 training.epochs=1 model.width=16 model.joined=16 least_frames=20"
+  tiny_extractor="gmm.components=8 gmm.diagonal_iterations=2 gmm.full_iterations=1 clusters.number=8 clusters.iterations=2 total_variability.dim=8 total_variability.iterations=2 learning_frames=10000 backend.plda_iterations=2 "
+fi
 decoded=() systems=() speeds=() kinds=()
