@@ -67,8 +67,9 @@ def test_gaussians_are_those_of_their_frames():
         own = rows[states == state]
         np.testing.assert_allclose(gaussians.means[state], own.mean(axis=0), atol=0.1)
         np.testing.assert_allclose(gaussians.variances[state], own.var(axis=0), rtol=0.1, atol=0.2)
-    expected = [sum(-0.5 * np.log(2 * np.pi * gaussians.variances[state, column])
-                    - 0.5 * (rows[17, column] - gaussians.means[state, column]) ** 2 / gaussians.variances[state, column]
+    variances, means = gaussians.variances, gaussians.means
+    expected = [sum(-0.5 * np.log(2 * np.pi * variances[state, column])
+                    - 0.5 * (rows[17, column] - means[state, column]) ** 2 / variances[state, column]
                     for column in range(2)) for state in range(3)]
     np.testing.assert_allclose(gaussians.log_likelihoods(rows[17:18])[0], expected, rtol=1e-9)
 
@@ -134,7 +135,8 @@ class Speech:
                                                       "label": "text", "classes": []}))
         with gzip.open(data / "cuts.jsonl.gz", "wt") as stream:
             for key, text in self.text.items():
-                supervision = {"id": key, "recording_id": key, "start": 0, "duration": 1, "speaker": key[:3], "text": text}
+                supervision = {"id": key, "recording_id": key, "start": 0, "duration": 1, "speaker": key[:3],
+                               "text": text}
                 stream.write(json.dumps({"id": key, "start": 0, "duration": 1, "supervisions": [supervision]}) + "\n")
         part = {"s10": "dev", "s11": "test"}
         lines = [f"{key}\t1\t{part.get(key[:3], 'train')}\n" for key in self.text]
@@ -179,7 +181,7 @@ class Recogniser:
         logp[:, 0] = -0.1
         spoken = np.flatnonzero(states)
         for place, word in enumerate(words):
-            if frames:
+            if frames and len(spoken):
                 middle = min(frames - 1, int(spoken[(2 * place + 1) * len(spoken) // 6]) // 4)
                 logp[middle, [0, *self.units.spell(word)]] = [-5, -0.1]
         return logp
