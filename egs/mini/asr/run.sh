@@ -26,7 +26,7 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synt
 . "$ROOT/steps/stages_asr.sh"
 
 stage_synthesize      1 mini --set asr
-stage_prepare         2
+stage_prepare         2 --size full
 stage_validate        3
 stage_features        4 fbank
 stage_phone_states    5 flat_start graphemes
