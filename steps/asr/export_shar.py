@@ -90,6 +90,10 @@ def write_shard(directory: Path, shard: int, cuts: Sequence[dict[str, Any]]) -> 
     from steps.asr.lazy_cuts import IndexWriter, index_path, shard_name
 
     index, failed = IndexWriter(directory, shard), []
+    for name in ("cuts", "recording"):  # lhotse takes every file there for a shard, also what a killed task left
+        path = directory / shard_name(name, shard)
+        for leftover in path.parent.glob(f".tmp.*.{path.name}"):
+            leftover.unlink()
     with atomic_path(directory / shard_name("cuts", shard)) as cuts_path, open(cuts_path, "wb") as lines, \
             atomic_path(directory / shard_name("recording", shard)) as tar_path, tarfile.open(tar_path, "w") as tar:
         for cut in cuts:

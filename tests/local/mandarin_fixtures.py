@@ -159,8 +159,8 @@ def alimeeting(root: Path) -> Expected:
 
 
 def wenetspeech(root: Path) -> Expected:
-    """lhotse/recipes/wenet_speech.py, github.com/wenet-e2e/WenetSpeech. Oddity: one JSON of everything, long opus files,
-    segments of weak confidence in no training subset."""
+    """lhotse/recipes/wenet_speech.py, github.com/wenet-e2e/WenetSpeech. Oddity: one JSON of everything, long opus
+    files, segments of weak confidence in no training subset."""
     audios = []
     for number, subsets in enumerate((["L", "M"], ["DEV"], ["TEST_NET"])):
         aid = f"Y000000000{number}"
