@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from local import emodb, ravdess
+from local import emodb, ravdess, speechocean762
 from steps.data import prepare, validate
 from steps.data.dataset import Dataset
 from utils.errors import UserError, run_main
@@ -44,7 +44,7 @@ def test_emodb_names_are_read(tmp_path):
     assert (second.fields["emotion"], second.fields["gender"], second.fields["take"]) == ("anger", "female", "b")
 
 
-@pytest.mark.parametrize("corpus", [ravdess, emodb])
+@pytest.mark.parametrize("corpus", [ravdess, emodb, speechocean762])
 def test_another_directory_is_refused(tmp_path, corpus):
     with pytest.raises(UserError, match="--corpus-dir .* there; ") as error:
         corpus.rows(tmp_path)
@@ -117,3 +117,52 @@ def test_real_corpora_tiny(tmp_path, name):
         for fold in split.folds:
             for part in ("train", "dev", "test"):
                 assert {dataset.items[key].label for key in split.ids(fold, part)} == set(dataset.classes)
+
+
+def write_speechocean(directory: Path, **changes: str) -> Path:
+    """Three of the corpus's utterances in its published layout (its README: Kaldi directories beside WAVE/); one of
+    the real oddities is kept: a recording of WAVE/ that no list has, because nobody transcribed it."""
+    for part, utterances in (("train", ["000010011", "000010035"]), ("test", ["000030012"])):
+        tables = {"text": "WE CALL IT BEAR", "wav.scp": "WAVE/SPEAKER{speaker}/{key}.wav", "utt2spk": "{speaker}"}
+        lines = {name: [] for name in (*tables, "spk2gender", "spk2age")}
+        for key in utterances:
+            speaker = key[:5][1:]
+            for name, value in tables.items():
+                lines[name].append(f"{key}\t{value.format(key=key, speaker=speaker)}")
+            touch(directory / "WAVE" / f"SPEAKER{speaker}" / f"{key}.wav")
+        lines["spk2gender"], lines["spk2age"] = [f"{speaker} m"], [f"{speaker}\t6"]
+        for name, rows in lines.items():
+            (directory / part).mkdir(parents=True, exist_ok=True)
+            (directory / part / name).write_text(changes.get(f"{part}/{name}", "\n".join(rows) + "\n"))
+    touch(directory / "WAVE" / "SPEAKER0001" / "000010999.wav")
+    return directory
+
+
+def test_speechocean762_is_read_from_its_kaldi_tables(tmp_path):
+    rows = speechocean762.rows(write_speechocean(tmp_path))
+    assert [row.id for row in rows] == ["000010011", "000010035", "000030012"]
+    first = rows[0]
+    assert first.fields["text"] == "WE CALL IT BEAR"
+    assert (first.fields["speaker"], first.fields["gender"], first.fields["age"]) == ("0001", "male", 6)
+    assert first.path == tmp_path / "WAVE/SPEAKER0001/000010011.wav"
+    assert [row.fields["list"] for row in rows] == ["train", "train", "test"]
+
+
+@pytest.mark.parametrize("name, text, told", [("train/utt2spk", "000010011\t0001\n", "000010035 is not in"),
+                                              ("test/text", "000030012\n", "text, line 1: expected a key and a value")])
+def test_a_damaged_table_of_speechocean762_is_named(tmp_path, name, text, told):
+    with pytest.raises(UserError, match=told):
+        speechocean762.rows(write_speechocean(tmp_path, **{name: text}))
+
+
+@needs_corpora
+def test_speechocean762_as_it_lies(tmp_path):
+    directory = Path(REAL) / "speechocean762"
+    if not directory.is_dir():
+        pytest.skip("speechocean762 is not there")
+    rows = speechocean762.rows(directory)
+    assert Counter(row.fields["list"] for row in rows) == {"train": 2500, "test": 2500}
+    [fold] = speechocean762.protocols(rows)[0].folds
+    speakers = {part: {row.speaker for row in rows if fold[row.id] == part} for part in ("train", "dev", "test")}
+    assert {part: len(members) for part, members in speakers.items()} == {"train": 113, "dev": 12, "test": 125}
+    assert not speakers["train"] & speakers["dev"] and not speakers["test"] & (speakers["train"] | speakers["dev"])

@@ -206,3 +206,43 @@ def test_a_bar_on_a_terminal_and_none_in_a_file(tmp_path):
 def test_tensorboard_files_are_written(tmp_path):
     train(tmp_path, config(epochs=1, tensorboard=True), log_dir=tmp_path / "log")
     assert list((tmp_path / "log" / "tensorboard").glob("events.out.tfevents.*"))
+
+
+class Halves(Stream):
+    """Stream's batches cut in two, of 5 and 3 items."""
+
+    def count(self, epoch):
+        return 10
+
+    def epoch(self, epoch, start):
+        pieces = (piece for batch in super().epoch(epoch, 0) for piece in (
+            {key: value[:5] for key, value in batch.items()}, {key: value[5:] for key, value in batch.items()}))
+        yield from itertools.islice(pieces, start, None)
+
+
+def test_accumulated_batches_make_the_step_of_the_whole_one(tmp_path):
+    models = []
+    for name, stream, accumulate in (("whole", Stream(), 1), ("halves", Halves(), 2)):
+        model = Regression(dropout=0.0)
+        trainer = Trainer(model, stream, evaluate, config(accumulate=accumulate), tmp_path / name)
+        outcome = trainer.fit()
+        models.append((weights(model), trainer.step, outcome.curve[-1]["train_loss"]))
+    (one, steps_one, loss_one), (two, steps_two, loss_two) = models
+    assert steps_one == steps_two == 20
+    torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+    assert loss_two == pytest.approx(loss_one, rel=1e-4)
+
+
+def test_the_last_group_of_an_epoch_may_be_smaller(tmp_path):
+    model = Regression(dropout=0.0)
+    trainer = Trainer(model, Stream(), evaluate, config(accumulate=2, epochs=2), tmp_path)
+    trainer.fit()
+    assert trainer.step == 6  # 5 batches an epoch: 2 + 2 + 1
+
+
+def test_what_follows_an_epoch_sees_its_weights(tmp_path):
+    seen = []
+    model, _ = train(tmp_path, config(epochs=3), judge=None,
+                     after_epoch=lambda epoch, network: seen.append((epoch, weights(network).clone())))
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    assert torch.equal(seen[-1][1], weights(model)) and not torch.equal(seen[0][1], seen[1][1])
