@@ -16,9 +16,9 @@ import numpy as np
 from steps.data.dataset import Item
 from steps.ivector.archive import prefixed, read_arrays, unprefixed, write_arrays
 from steps.ivector.backend import Backend
-from steps.ivector.config import GMM
+from steps.ivector.config import GMM, PHONE_STATES
 from steps.ivector.identity import arrays_digest
-from steps.ivector.occupancies import Occupier, Utterance, open_occupier
+from steps.ivector.occupancies import HEAD, HEAD_ABOUT, HeadAlone, Occupier, Utterance, open_occupier
 from steps.ivector.speaker_features import SpeakerFeaturesConfig
 from steps.ivector.speech import Speech, cepstra_of
 from steps.ivector.statistics import Occupancies, Pack, Statistics
@@ -103,16 +103,27 @@ def statistics_of(utterance: Utterance, occupancies: Occupancies) -> Statistics:
     return Statistics.of(utterance.features[used], occupancies.select(used))
 
 
-def open_asr(asr: Path | None, occupancy: str, device: str = "cpu") -> Recogniser:
-    """
+def open_asr(asr: Path | None, occupancy: str, device: str = "cpu") -> Recogniser | HeadAlone:
+    """The recogniser; or, for phone states, a head in a directory of its own, which was trained without one.
+
     Raises:
         UserError: none is given, or there is none.
     """
     if asr is None:
         raise UserError(f"occupancy {occupancy} takes a recogniser: give --asr DIR, or --occupancy gmm", 2)
+    if occupancy == PHONE_STATES and (asr / HEAD_ABOUT).is_file():
+        return HeadAlone.open(asr)
     from steps.asr.recogniser import open_recogniser
 
     return open_recogniser(asr, device)
+
+
+def records_behind(asr: Path) -> list[dict[str, Any]]:
+    """What a recogniser, and the head below it, were trained on; one that does not say is unknown to the audit."""
+    from steps.data.trained_on import read_training
+
+    return read_training(asr) or [{"component": "recogniser behind the i-vectors", "corpus": str(asr), "utterances": 0,
+                                   "speakers": None, "sentences": None, "recordings": None}]
 
 
 def check_fingerprint(about: Mapping[str, Any], occupier: Occupier, directory: Path, asr: Path | None) -> None:

@@ -25,9 +25,11 @@ from utils.errors import UserError
 if TYPE_CHECKING:
     from steps.asr.phone_states import PhoneStateHead
     from steps.asr.recogniser import Recogniser
+    from steps.features.extractor import Extractor
     from steps.ivector.gmm import Gmm
 
 HEAD = "phone_states"  # below a recogniser's directory
+HEAD_ABOUT = "phone_states.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,30 @@ class Utterance:
     features: np.ndarray
     voiced: np.ndarray
     fbank: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class HeadAlone:
+    """In the place of a recogniser: a phone-state head that takes filter banks and no hidden states."""
+
+    extractor: Extractor
+    fingerprint: str = "none"
+
+    @classmethod
+    def open(cls, directory: Path) -> HeadAlone:
+        """
+        Raises:
+            UserError: damaged.
+        """
+        from steps.features.fbank import Fbank, FbankConfig
+        from utils.files import read_json
+
+        try:
+            about = read_json(directory / HEAD_ABOUT)
+            return cls(Fbank(about["features"], FbankConfig.from_dict(about["options"])))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{directory / HEAD_ABOUT} is damaged ({error}); run steps/train_phone_states.sh "
+                            "again") from error
 
 
 class Occupier(Protocol):
@@ -169,7 +195,7 @@ class ClusterOccupier:
 class PhoneStateOccupier:
     """Posteriors of phone states; a frame whose silence states together have more than half is left out."""
 
-    recogniser: Recogniser
+    recogniser: Recogniser | HeadAlone
     head: PhoneStateHead
     prune: float
     _spoken: np.ndarray = field(init=False, repr=False)
@@ -219,8 +245,8 @@ def _fbank(utterance: Utterance) -> np.ndarray:
     return utterance.fbank
 
 
-def open_occupier(kind: str, recogniser: Recogniser | None, directory: Path | None, arrays: Mapping[str, np.ndarray],
-                  prune: float, top: int = 20) -> Occupier:
+def open_occupier(kind: str, recogniser: Recogniser | HeadAlone | None, directory: Path | None,
+                  arrays: Mapping[str, np.ndarray], prune: float, top: int = 20) -> Occupier:
     """
     Args:
         recogniser, directory: and where it lies; None for gmm.
@@ -241,9 +267,10 @@ def open_occupier(kind: str, recogniser: Recogniser | None, directory: Path | No
         return TokenOccupier(recogniser, prune)
     if kind == CLUSTERS:
         return ClusterOccupier(recogniser, np.asarray(arrays["means"]), float(arrays["variance"][0]), prune)
-    if not (directory / HEAD).is_dir():
+    head = directory if isinstance(recogniser, HeadAlone) else directory / HEAD
+    if not head.is_dir():
         raise UserError(f"{directory} has no {HEAD}/: train the head with steps/train_phone_states.sh, or take another "
                         "--occupancy (clusters, tokens, gmm)", 2)
     from steps.asr.phone_states import PhoneStateHead
 
-    return PhoneStateOccupier(recogniser, PhoneStateHead.load(directory / HEAD), prune)
+    return PhoneStateOccupier(recogniser, PhoneStateHead.load(head), prune)

@@ -11,7 +11,7 @@ import numpy as np
 from steps.data.dataset import Item
 from steps.features.mfcc import Mfcc, MfccConfig
 from steps.features.store import DESCRIPTION, FeatureStore
-from steps.ivector.occupancies import Utterance
+from steps.ivector.occupancies import HeadAlone, Utterance
 from steps.ivector.speaker_features import SpeakerFeaturesConfig, dimension, speaker_features
 from utils.errors import UserError
 
@@ -27,7 +27,7 @@ class Speech:
         dim: columns D of the speaker features.
     """
 
-    def __init__(self, cepstra: Mfcc, config: SpeakerFeaturesConfig, recogniser: Recogniser | None,
+    def __init__(self, cepstra: Mfcc, config: SpeakerFeaturesConfig, recogniser: Recogniser | HeadAlone | None,
                  data: Path | None = None):
         """
         Args:

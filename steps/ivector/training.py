@@ -34,10 +34,10 @@ from steps.features.store import ArchiveWriter, differences, finished_tasks, rea
 from steps.ivector import em
 from steps.ivector.archive import packs, prefixed, read_arrays, rows_of, unprefixed, write_arrays
 from steps.ivector.config import CLUSTERS, GMM, IvectorExtractorConfig
-from steps.ivector.extractor import open_asr, save_extractor, statistics_of
+from steps.ivector.extractor import open_asr, records_behind, save_extractor, statistics_of
 from steps.ivector.gmm import Gmm
 from steps.ivector.learning import learn
-from steps.ivector.occupancies import Occupier, open_occupier
+from steps.ivector.occupancies import HeadAlone, Occupier, open_occupier
 from steps.ivector.speech import Speech
 from steps.ivector.statistics import Pack, Totals, sum_totals
 from steps.ivector.supervised_ubm import supervised_ubm
@@ -81,7 +81,7 @@ class Training:
     # --- what it works with -----------------------------------------------------------------------------------------
 
     @cached_property
-    def recogniser(self) -> Recogniser | None:
+    def recogniser(self) -> Recogniser | HeadAlone | None:
         return None if self.config.occupancy == GMM else open_asr(self.asr, self.config.occupancy)
 
     @cached_property
@@ -250,14 +250,12 @@ class Training:
               f"{len(ids)} utterances of {len(set(speakers))} speakers, {len(silent)} without statistics")
 
     def _about(self, ids: list[str], objectives: list[float], silent: list[str]) -> dict[str, Any]:
-        from steps.data.trained_on import describe_training, read_training
+        from steps.data.trained_on import describe_training
 
         cepstra, config = registry.create(self.config.cepstra), self.config
         records = [describe_training(self.data, ids, "i-vector extractor")]
         if self.asr is not None and config.occupancy != GMM:
-            unknown = {"component": "recogniser behind the i-vectors", "corpus": str(self.asr), "utterances": 0,
-                       "speakers": None, "sentences": None, "recordings": None}
-            records += read_training(self.asr) or [unknown]
+            records += records_behind(self.asr)
         return {"occupancy": config.occupancy, "prune": config.prune, "top": config.gmm.top,
                 "cepstra": {"name": config.cepstra, "options": cepstra.options, "version": cepstra.version},
                 "speaker_features": asdict(config.speaker_features), "recogniser": self.occupier.fingerprint,

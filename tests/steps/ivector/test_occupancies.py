@@ -109,3 +109,29 @@ def test_without_a_recogniser_or_a_head_it_is_said(tmp_path):
         open_occupier("tokens", None, None, {}, 0.02)
     with pytest.raises(UserError, match="has no phone_states/: train the head"):
         open_occupier("phone_states", FakeRecogniser(), tmp_path, {}, 0.02)
+
+
+def test_a_head_that_takes_no_hidden_states_needs_no_recogniser(tmp_path, monkeypatch):
+    from steps.asr import phone_states
+    from steps.features.registry import create
+    from steps.ivector.extractor import open_asr
+    from utils.files import write_json
+
+    write_json(tmp_path / "phone_states.json", {"features": "fbank", "options": create("fbank").options})
+    alone = open_asr(tmp_path, "phone_states")
+    posteriors = np.array([[0.1, 0.1, 0.6, 0.2]] * 41)
+    monkeypatch.setattr(phone_states.PhoneStateHead, "load", lambda directory: FakeHead(posteriors, None))
+    found = open_occupier("phone_states", alone, tmp_path, {}, 0.02).of(utterance())
+    np.testing.assert_allclose(found.dense()[utterance().voiced], [[0.75, 0.25]] * int(utterance().voiced.sum()),
+                               atol=1e-6)
+    assert alone.extractor.dim == 80
+
+
+def test_what_stands_behind_an_extractor_is_told(tmp_path):
+    from steps.ivector.extractor import records_behind
+    from utils.files import write_json
+
+    assert records_behind(tmp_path)[0]["speakers"] is None
+    record = {"component": "recogniser", "corpus": "c", "speakers": ["s"]}
+    write_json(tmp_path / "recogniser.json", {"trained_on": [record]})
+    assert records_behind(tmp_path) == [record]
