@@ -18,7 +18,7 @@ from steps.ivector.archive import prefixed, read_arrays, unprefixed, write_array
 from steps.ivector.backend import Backend
 from steps.ivector.config import GMM, PHONE_STATES
 from steps.ivector.identity import arrays_digest
-from steps.ivector.occupancies import HEAD, HEAD_ABOUT, HeadAlone, Occupier, Utterance, open_occupier
+from steps.ivector.occupancies import HEAD_ABOUT, HeadAlone, Occupier, Utterance, open_occupier
 from steps.ivector.speaker_features import SpeakerFeaturesConfig
 from steps.ivector.speech import Speech, cepstra_of
 from steps.ivector.statistics import Occupancies, Pack, Statistics
