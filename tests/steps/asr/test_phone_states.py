@@ -227,8 +227,8 @@ def agreement(speech, states):
 
 def test_the_alignment_finds_the_states_that_made_the_speech(speech, trained):
     first, last = (Alignment.load(trained / "rounds" / f"alignment.{number}.npz") for number in (1, 3))
-    assert agreement(speech, last.states) > 0.95
-    assert agreement(speech, last.states) >= agreement(speech, first.states) - 0.01
+    assert agreement(speech, first.states) > 0.98  # Gaussian speech: the Gaussians are the true model
+    assert agreement(speech, last.states) > 0.95  # the network has seen 100 utterances
     assert {key[:3] for key in last.states} == {f"s{number:02d}" for number in range(11)}  # no test speaker
 
 
@@ -273,6 +273,7 @@ def test_it_says_what_it_was_trained_on_and_whom_it_left_out(trained):
         "alignment.1.npz", "alignment.2.npz", "alignment.3.npz", "identity.json"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_same_head(speech, trained, tmp_path, monkeypatch):
     scores = phone_rounds.network_scores
 
@@ -297,6 +298,7 @@ def test_a_finished_head_is_kept_and_another_configuration_refused(speech, train
         run(speech, trained, settings=SETTINGS + " least_frames=40")
 
 
+@pytest.mark.slow
 def test_without_a_recogniser_words_are_placed_by_energy(speech, tmp_path):
     out = run(speech, tmp_path, asr=False, settings=SETTINGS.replace("gaussian_rounds=3 rounds=2",
                                                                      "gaussian_rounds=10 rounds=1"))
