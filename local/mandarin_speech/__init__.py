@@ -43,12 +43,15 @@ CORPORA = {corpus.name: corpus for corpus in (
 )}
 
 
+TOY = "mini"  # the synthetic set; proves that the road works
+
+
 def rows(name: str, corpus_dir: Path) -> Iterator[Row]:
     """The utterances of a corpus.
 
     Raises:
         UsageError: no such corpus, or not its layout; names what is missing and where to get it.
     """
-    if name not in CORPORA:
+    if name not in (*CORPORA, TOY):
         raise UsageError(f"{name} is none of the corpora: {', '.join(CORPORA)}")
     yield from importlib.import_module(f"local.mandarin_speech.{name}").rows(corpus_dir)

@@ -2,7 +2,8 @@
 
     OUT/plan.json                    which lines of which cuts make which shard
     OUT/{train,dev,test}/<corpus>/   a set each; its speech.json is written last, by --finish
-    OUT/failed.<shard>.tsv in a set's index/: utterances whose audio cannot be decoded
+    OUT/train.txt                    the training sentences, one a line, for a language model
+    failed.<shard>.tsv in a set's index/: utterances whose audio cannot be decoded
 
 A shard is whole when its index is there: a run that was interrupted does the shards that are missing.
 """
@@ -25,9 +26,9 @@ from typing import Any
 from utils.arguments import ArgumentParser, count
 from utils.corpus import PARTS
 from utils.errors import UsageError, UserError, run_main
-from utils.files import atomic_path, read_json, write_json, write_text
+from utils.files import atomic_open, atomic_path, read_json, write_json, write_text
 
-PLAN = "plan.json"
+PLAN, TEXTS = "plan.json", "train.txt"
 RATE = 16000
 
 
@@ -164,13 +165,17 @@ def finish(out: Path) -> None:
     Raises:
         UserError: shards are missing.
     """
-    from steps.asr.lazy_cuts import index_path, write_set_about
+    from steps.asr.lazy_cuts import index_path, shard_name, write_set_about
 
     shards = read_plan(out)["shards"]
     missing = [shard for shard in shards if not index_path(out / shard["set"], shard["shard"]).is_file()]
     if missing:
         raise UserError(f"{out}: {len(missing)} of {len(shards)} shards are missing, the first "
                         f"{missing[0]['set']} {missing[0]['shard']}; see the logs, then run the same command again")
+    with atomic_open(out / TEXTS) as stream:
+        for shard in (shard for shard in shards if shard["set"].startswith("train/")):
+            with open(out / shard["set"] / shard_name("cuts", shard["shard"]), encoding="utf-8") as lines:
+                stream.writelines(cut["supervisions"][0]["text"] + "\n" for cut in map(json.loads, lines))
     for name in dict.fromkeys(shard["set"] for shard in shards):
         part, _, corpus = name.partition("/")
         record = describe(out / name, corpus)

@@ -28,7 +28,7 @@ def write(path: Path, text: str) -> None:
 
 
 def aishell(root: Path) -> Expected:
-    """openslr.org/33, lhotse/recipes/aishell.py. Oddity: spaces in transcripts, a recording without one, wide letters."""
+    """openslr.org/33, lhotse/recipes/aishell.py. Oddity: spaces in transcripts, one is missing, wide letters."""
     for number, (part, name) in enumerate([("train", "S0002/BAC009S0002W0122"), ("train", "S0002/BAC009S0002W0123"),
                                            ("dev", "S0724/BAC009S0724W0121"), ("test", "S0764/BAC009S0764W0121")]):
         noise(root / "data_aishell/wav" / part / f"{name}.wav", seed=number)
@@ -66,7 +66,7 @@ def st_cmds(root: Path) -> Expected:
 
 
 def magicdata(root: Path) -> Expected:
-    """openslr.org/68, lhotse/recipes/magicdata.py. Oddity: a header, [FIL] tags, a recording that is known to be bad."""
+    """openslr.org/68, lhotse/recipes/magicdata.py. Oddity: a header, [FIL] tags, a recording known to be bad."""
     rows = {"train": [("5_541_20170607142131", "5_541", "[FIL]你好，世界[SPK]"),
                       ("16_4013_20170819121429", "16_4013", "坏")],
             "dev": [("5_1812_20170628135834", "5_1812", "打开：电视")],
@@ -126,8 +126,8 @@ def text_grid(tiers: dict[str, list[tuple[float, float, str]]], end: float) -> s
 
 
 def aishell4(root: Path) -> Expected:
-    """openslr.org/111, lhotse/recipes/aishell4.py. Oddity: a TextGrid whose intervals run backwards; speakers named anew
-    in each meeting; 8 channels."""
+    """openslr.org/111, lhotse/recipes/aishell4.py. Oddity: a TextGrid whose intervals run backwards; speakers
+    named anew in each meeting; 8 channels."""
     for name in ("train_L", "train_M", "train_S", "test"):
         (root / name / "wav").mkdir(parents=True)
     for name, key in (("train_L", "20200616_M_R001S01C01"), ("test", "20200622_M_R002S07C01")):

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# What each kind of stage needs; conf/cluster/<cluster>.yaml says how a cluster gives it.
+# shellcheck disable=SC2034,SC2154  # ROOT comes from utils/recipe.sh; run.sh reads the rest
+cpu_cmd="$ROOT/utils/job.sh --mem 4G --num-threads 1"
+train_cmd="$ROOT/utils/job.sh --mem 8G --num-threads 1 --time 12h"
+asr_cmd="$ROOT/utils/job.sh --mem 64G --num-threads 1 --time 7d"
+if [ "$size" = tiny ]; then asr_cmd="$ROOT/utils/job.sh --mem 4G --num-threads 1"; fi
+if [ "$gpus" -gt 0 ]; then asr_cmd+=" --gpu $gpus"; fi
+asr_cmd+=" --max-jobs-run $nodes"

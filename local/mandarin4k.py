@@ -1,0 +1,53 @@
+"""The dev and test parts of the open Mandarin corpora as one data set, for decoding and scoring.
+
+DIR is what steps/prepare_speech.sh wrote: DIR/<corpus>/cuts.{dev,test}.jsonl.gz. Every corpus that has a test part is in;
+of a dev part the first utterances are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from utils.corpus import Corpus, Protocol, Row
+from utils.errors import UsageError
+
+DEV_UTTERANCES = 1000  # of each corpus: enough to choose by
+CORPUS = Corpus(
+    name="mandarin4k", task="transcription", label="text", language="zh",
+    fields={"list": {"type": "str", "help": "corpus and part"}},
+    source="egs/mandarin4k/asr/README.md names the corpora",
+)
+
+
+def rows(corpus_dir: Path) -> list[Row]:
+    """
+    Raises:
+        UsageError: nothing was prepared there.
+    """
+    found = [row for path in sorted(corpus_dir.glob("*/cuts.test.jsonl.gz")) for row in _rows(path, None)]
+    found += [row for path in sorted(corpus_dir.glob("*/cuts.dev.jsonl.gz")) for row in _rows(path, DEV_UTTERANCES)]
+    if not found:
+        raise UsageError(f"--corpus-dir {corpus_dir}: no <corpus>/cuts.test.jsonl.gz there; run steps/prepare_speech.sh")
+    return found
+
+
+def _rows(path: Path, most: int | None) -> Iterator[Row]:
+    part = path.name.split(".")[1]
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        for cut in map(json.loads, itertools.islice(stream, most)):
+            supervision = cut["supervisions"][0]
+            known = {name: supervision[name] for name in ("speaker", "gender", "language", "text") if name in supervision}
+            end = None if cut["start"] == 0 and cut["duration"] >= cut["recording"]["duration"] - 1e-6 \
+                else cut["start"] + cut["duration"]
+            yield Row(cut["id"], Path(cut["recording"]["sources"][0]["source"]), cut["start"], end,
+                      {**known, "list": f"{path.parent.name}/{part}"}, where=str(path))
+
+
+def protocols(rows: Sequence[Row]) -> list[Protocol]:
+    """The published parts."""
+    parts = {row.id: str(row.fields["list"]).rpartition("/")[2] for row in rows}
+    return [Protocol("official", [parts], "published dev and test parts; training is elsewhere", speaker_overlap=True)]
