@@ -26,6 +26,7 @@ class LatticeDecoder(ABC):
     """Searches a graph by way of a lattice; see steps.asr.engine.base.GraphDecoder."""
 
     advice: str  # what to lower when memory ends
+    capped = True  # whether the operating system may refuse memory to the search
 
     def __init__(self, graph: Graph, config: DecodeConfig, frame_shift: float):
         self.graph, self.config, self.frame_shift = graph, config, frame_shift
@@ -63,7 +64,7 @@ class LatticeDecoder(ABC):
             raise UserError(f"{self.graph.directory} was built for {self.graph.units} units; these posteriors have "
                             f"{log_probs.shape[1]}: build it again for this recogniser")
         scores = adjusted(log_probs, self.config, self.graph.blank, normalised=False)
-        with self._capped(len(scores)):
+        with self._capped(len(scores)) if self.capped else contextlib.nullcontext():
             found = self.search(scores, self.config.beam)
             return found if found is not None else self.search(scores, RETRY * self.config.beam)
 
@@ -73,9 +74,9 @@ class LatticeDecoder(ABC):
             UserError: so many arcs would take more than `max_memory`.
         """
         if arcs * BYTES_AN_ARC > self.config.max_memory * 2**30:
-            raise self._too_much(frames)
+            raise self.too_much(frames)
 
-    def _too_much(self, frames: int) -> UserError:
+    def too_much(self, frames: int) -> UserError:
         return UserError(f"the search of an utterance of {frames} frames takes more than max_memory="
                          f"{self.config.max_memory:g} GiB: lower {self.advice}, or raise max_memory (--set)")
 
@@ -86,10 +87,10 @@ class LatticeDecoder(ABC):
             with address_space(int(self.config.max_memory * 2**30)):
                 yield
         except MemoryError as error:
-            raise self._too_much(frames) from error
+            raise self.too_much(frames) from error
         except RuntimeError as error:  # torch and k2 have no class for it
             if any(text in str(error).lower() for text in ("memory", "alloc")):
-                raise self._too_much(frames) from error
+                raise self.too_much(frames) from error
             raise
 
     def _times(self, log_probs: np.ndarray, words: list[str]) -> tuple[tuple[float, float], ...]:

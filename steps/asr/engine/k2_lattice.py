@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import k2
 import numpy as np
 import torch
@@ -13,12 +15,17 @@ from steps.asr.graph import Graph
 from steps.asr.lattice import Lattice
 
 FEWEST_ACTIVE = 30  # states that a frame keeps whatever the beam
+BYTES_AN_ARC = 100  # of the search, with room to spare
 
 
 class K2GraphDecoder(LatticeDecoder):
-    """See steps.asr.engine.graph_search.LatticeDecoder."""
+    """See steps.asr.engine.graph_search.LatticeDecoder.
+
+    k2's threads end the process where they get no memory, so the cap is kept by fewer active states.
+    """
 
     advice = "max_active, beam or lattice_beam"
+    capped = False
 
     def __init__(self, graph: Graph, config: DecodeConfig, frame_shift: float):
         super().__init__(graph, config, frame_shift)
@@ -28,7 +35,7 @@ class K2GraphDecoder(LatticeDecoder):
     def search(self, scores: np.ndarray, beam: float) -> Lattice | None:
         segments = torch.tensor([[0, 0, len(scores)]], dtype=torch.int32)
         dense = k2.DenseFsaVec(torch.from_numpy(np.ascontiguousarray(scores))[None], segments)
-        most = self.config.max_active
+        most = self._most_active(len(scores))
         found = k2.intersect_dense_pruned(self.fsa, dense, search_beam=beam, output_beam=self.config.lattice_beam,
                                           min_active_states=min(FEWEST_ACTIVE, most), max_active_states=most)
         arcs = found.arcs.values().numpy()
@@ -40,6 +47,21 @@ class K2GraphDecoder(LatticeDecoder):
         finals[-1] = 0.0
         return Lattice(0, finals, arcs[:, 0].astype(np.int64), arcs[:, 1].astype(np.int64),
                        found.words.numpy().astype(np.int64), found.scores.numpy().astype(np.float64), self.sequences)
+
+    def _most_active(self, frames: int) -> int:
+        """`max_active`, or what `max_memory` has room for in an utterance of so many frames.
+
+        Raises:
+            UserError: there is no room for a search at all.
+        """
+        arcs_a_state = self.fsa.num_arcs / self.fsa.shape[0]
+        room = int(self.config.max_memory * 2**30 / (BYTES_AN_ARC * arcs_a_state * frames))
+        if room < min(FEWEST_ACTIVE, self.config.max_active):
+            raise self.too_much(frames)
+        if room < self.config.max_active:
+            print(f"note: max_memory has room for {room} active states in an utterance of {frames} frames, not for "
+                  f"max_active={self.config.max_active}", file=sys.stderr)
+        return min(room, self.config.max_active)
 
 
 def without_empty(fst: Fst) -> tuple[k2.Fsa, list[tuple[int, ...]]]:
