@@ -5,16 +5,16 @@
 # the list speeds: features of other speeds that training needs (--in DIR ...).
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
-# stage_phone_states N NAME LEXICON [RECOGNISER] [option ...]: phone states by forced alignment -> $exp/NAME; without a
-# recogniser ("") from a flat start.
+# stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNISER]: phone states by forced alignment -> $exp/NAME; without
+# a recogniser from a flat start.
 stage_phone_states() {
-  local number=$1 name=$2 lexicon=$3 recogniser=${4:-} inputs=(); shift 3; [ $# -eq 0 ] || shift
+  local number=$1 name=$2 lexicon=$3 phones_set=$4 recogniser=${5:-} inputs=() words=()
   [ "$lexicon" = graphemes ] || inputs+=(--in "$lexicon")
-  if [ -n "$recogniser" ]; then inputs+=(--in "$exp/$recogniser"); set -- --asr "$exp/$recogniser" "$@"; fi
+  if [ -n "$recogniser" ]; then inputs+=(--in "$exp/$recogniser"); words+=(--asr "$exp/$recogniser"); fi
   stage "$number" "Align phone states${recogniser:+ with $recogniser}" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/$name" -- \
-    steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --set "$tiny_phones" --cmd "$asr_cmd" \
-    "$@" "$data" "$exp/$name"
+    steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --cmd "$asr_cmd" "${words[@]}" \
+    --set "$phones_set $tiny_phones" "$data" "$exp/$name"
 }
 
 # stage_recogniser N NAME [option ...]: train a recogniser on $data -> $exp/NAME. Options go to steps/train_recogniser.sh.
@@ -118,7 +118,7 @@ stage_verify() {
 tiny_recogniser="" tiny_phones="" tiny_extractor=""
 if [ "$size" = tiny ]; then
   tiny_recogniser="model.dim=32 model.layers=2 model.channels=8 training.epochs=3 training.tensorboard=false average=[1,2] "
-  tiny_phones="gaussian_rounds=1 rounds=1 training.epochs=1 model.width=16 model.joined=16 least_frames=20"
+  tiny_phones="gaussian_rounds=1 least_steps=20 training.epochs=1 model.width=16 model.joined=16 least_frames=20"
   tiny_extractor="gmm.components=8 gmm.diagonal_iterations=2 gmm.full_iterations=1 clusters.number=8 clusters.iterations=2 total_variability.dim=8 total_variability.iterations=2 learning_frames=10000 backend.plda_iterations=2 "
 fi
 decoded=() systems=() speeds=() kinds=()

@@ -20,7 +20,7 @@ Usage: steps/train_phone_states.sh --lexicon FILE|graphemes [option ...] DATA OU
   --device D        auto, cpu or cuda (default: auto)
   --debug           show Python tracebacks
 
-Writes OUT/phone_states.json, model.safetensors, config.yaml, rounds/alignment.<r>.npz and log/. An interrupted run is
+Writes OUT/alignment.npz, phone_states.json, model.safetensors, config.yaml and log/; --set rounds=0 aligns only. An interrupted run is
 taken up at its last alignment or checkpoint; a finished one returns at once.
 END
 }
@@ -44,4 +44,4 @@ train=(python -m steps.asr.train_phone_states --lexicon "$lexicon" --split "$spl
   --features "$features" --config "$config" --set "$set" --seed "$seed" --device "$device")
 [ -z "$asr" ] || train+=(--asr "$asr")
 "${job[@]}" JOB=1:1 "$out/log/train.{JOB}.log" "${train[@]}" "$data" "$out"
-[ -f "$out/phone_states.json" ] || { echo "error: $out has no phone_states.json, see $out/log/train.1.log" >&2; exit 1; }
+[ -f "$out/alignment.npz" ] || { echo "error: $out has no alignment.npz, see $out/log/train.1.log" >&2; exit 1; }

@@ -7,6 +7,7 @@
 2. A round: states with too few frames are merged into components, a network learns them from the alignment of the
    training speakers (the best epoch is chosen on the dev speakers), and aligns everything anew.
 
+OUT/alignment.npz is the last alignment; with `rounds=0` it comes from the Gaussians, and there is no network.
 OUT/rounds/alignment.<r>.npz is what round r learns from; each is written whole, and the network's training has its
 checkpoints, so that an interrupted run goes on where it was. OUT/ is a directory of steps/asr/phone_states.py.
 """
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 
 MOST_CHANGED = 50.0  # percent of the frames
+
+ALIGNMENT = "alignment.npz"
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -109,7 +112,7 @@ def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneS
     rounds = out / "rounds"
     if (rounds / "identity.json").is_file():
         refuse(read_json(rounds / "identity.json"), wanted, out)
-        if (out / ABOUT).is_file():
+        if (out / (ABOUT if config.rounds else ALIGNMENT)).is_file():
             say(f"{out}: finished before, nothing to do")
             return clean(rounds)
     write_json(rounds / "identity.json", wanted)
@@ -118,6 +121,10 @@ def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneS
     if recogniser is not None:
         examples.hidden = store_hidden(recogniser, examples, rounds / "hidden")
     alignment = take_up(examples, rounds / "alignment.1.npz") or start(examples, recogniser, config, rounds)
+    if not config.rounds:
+        alignment.save(out / ALIGNMENT)
+        say(f"{out / ALIGNMENT}: {len(alignment.states)} utterances, {len(examples.left_out)} left out; no network")
+        return clean(rounds)
     trained_on = describe_training(examples.data, alignment.states, "phone-state head")
     history: list[dict[str, Any]] = []
     for number in range(1, config.rounds + 1):
@@ -134,7 +141,7 @@ def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneS
             f"{history[-1]['dev_accuracy']:.1f} %, then {steps.describe(examples, alignment.states, after.states)}")
         if number < config.rounds:
             alignment = after
-    after.save(out / "alignment.npz")
+    after.save(out / ALIGNMENT)
     save_head(out, network, config, {
         "names": component_names(alignment.components, examples.phones), "silence": examples.phones.silence,
         "priors": shares.tolist(), "subsampling": examples.subsampling, "features": examples.store.name,

@@ -100,7 +100,8 @@ class SelfAttention(nn.Module):
         query, key, value = self.inputs(self.norm(x)).view(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         cosines, sines = rotary_angles(t, d // self.heads, x.device)
         query, key = rotate(query, cosines, sines), rotate(key, cosines, sines)
-        scores = query.to(value.dtype) @ key.to(value.dtype).transpose(-1, -2) * (d // self.heads) ** -0.5  # (N, H, T, T)
+        # (N, H, T, T)
+        scores = query.to(value.dtype) @ key.to(value.dtype).transpose(-1, -2) * (d // self.heads) ** -0.5
         scores = scores.masked_fill(~mask[:, None, None, :], -1e4)  # not -inf: an utterance of no frame has no NaN
         return self.dropout(self.output((scores.softmax(dim=-1) @ value).transpose(1, 2).reshape(n, t, d)))
 

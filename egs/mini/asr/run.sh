@@ -29,7 +29,7 @@ stage_synthesize      1 mini --set asr
 stage_prepare         2 --size full
 stage_validate        3
 stage_features        4 fbank
-stage_phone_states    5 flat_start graphemes
+stage_phone_states    5 flat_start graphemes rounds=0
 stage_recogniser      6 asr --alignment "$exp/flat_start/alignment.npz"
 stage_language_model  7 --order "$lm_order"
 stage_graph           8 asr
@@ -38,6 +38,6 @@ stage_decode         10 greedy asr greedy test
 stage_decode         11 graph  asr graph  dev
 stage_decode         12 graph  asr graph  test
 stage_transcripts    13 --part dev --part test --calibrate
-stage_phone_states   14 phone_states graphemes asr
+stage_phone_states   14 phone_states graphemes "rounds=1 least_steps=200" asr
 stage_assemble       15 asr
 run_stages

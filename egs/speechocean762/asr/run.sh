@@ -33,7 +33,7 @@ stage_features        3 fbank
 stage_features        4 fbank_slow
 stage_features        5 fbank_fast
 speeds=(--in "$data/fbank_slow" --in "$data/fbank_fast")
-stage_phone_states    6 flat_start "$lexicon"
+stage_phone_states    6 flat_start "$lexicon" rounds=0
 stage_recogniser      7 plain      --alignment "$exp/flat_start/alignment.npz" --processes "$processes" --set "$none $set"
 stage_recogniser      8 augmented  --alignment "$exp/flat_start/alignment.npz" --processes "$processes"
 stage_language_model  9 --order "$lm_order"
@@ -46,6 +46,6 @@ for part in dev test; do
   stage_decode $((n += 1)) graph            augmented        graph  "$part"
 done
 stage_transcripts    19 --part dev --part test --by-sentence --calibrate
-stage_phone_states   20 phone_states "$lexicon" augmented
+stage_phone_states   20 phone_states "$lexicon" "" augmented
 stage_assemble       21 augmented
 run_stages
