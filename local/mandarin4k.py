@@ -1,7 +1,7 @@
 """The dev and test parts of the open Mandarin corpora as one data set, for decoding and scoring.
 
-DIR is what steps/prepare_speech.sh wrote: DIR/<corpus>/cuts.{dev,test}.jsonl.gz. Every corpus that has a test part is in;
-of a dev part the first utterances are.
+DIR is what steps/prepare_speech.sh wrote: DIR/<corpus>/cuts.{dev,test}.jsonl.gz. Test parts are in as a whole, of dev
+parts the first utterances.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from utils.corpus import Corpus, Protocol, Row
 from utils.errors import UsageError
 
+NATIVE = ("speaker", "gender", "language", "text")
 DEV_UTTERANCES = 1000  # of each corpus: enough to choose by
 CORPUS = Corpus(
     name="mandarin4k", task="transcription", label="text", language="zh",
@@ -31,7 +32,8 @@ def rows(corpus_dir: Path) -> list[Row]:
     found = [row for path in sorted(corpus_dir.glob("*/cuts.test.jsonl.gz")) for row in _rows(path, None)]
     found += [row for path in sorted(corpus_dir.glob("*/cuts.dev.jsonl.gz")) for row in _rows(path, DEV_UTTERANCES)]
     if not found:
-        raise UsageError(f"--corpus-dir {corpus_dir}: no <corpus>/cuts.test.jsonl.gz there; run steps/prepare_speech.sh")
+        raise UsageError(f"--corpus-dir {corpus_dir}: no <corpus>/cuts.test.jsonl.gz there; steps/prepare_speech.sh "
+                         "makes it")
     return found
 
 
@@ -40,9 +42,9 @@ def _rows(path: Path, most: int | None) -> Iterator[Row]:
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         for cut in map(json.loads, itertools.islice(stream, most)):
             supervision = cut["supervisions"][0]
-            known = {name: supervision[name] for name in ("speaker", "gender", "language", "text") if name in supervision}
-            end = None if cut["start"] == 0 and cut["duration"] >= cut["recording"]["duration"] - 1e-6 \
-                else cut["start"] + cut["duration"]
+            known = {name: supervision[name] for name in NATIVE if name in supervision}
+            whole = cut["start"] == 0 and cut["duration"] >= cut["recording"]["duration"] - 1e-6
+            end = None if whole else cut["start"] + cut["duration"]
             yield Row(cut["id"], Path(cut["recording"]["sources"][0]["source"]), cut["start"], end,
                       {**known, "list": f"{path.parent.name}/{part}"}, where=str(path))
 

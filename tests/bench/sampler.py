@@ -54,10 +54,11 @@ def measure_rank(way: str, sets: list[Path], rank: int, world: int, seconds: flo
     batches = (plan_batches if way == "plan" else lhotse_batches)(sets, rank, world, seconds, start)
     held = [next(batches)]
     first = time.perf_counter() - began
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     held += itertools.islice(batches, BATCHES)
     speed = (len(held) - 1) / (time.perf_counter() - began)
-    return {"first": first, "speed": speed, "cuts": sum(map(len, held)) / len(held),
+    alone = (len(held) - 1) / (time.process_time() - used)
+    return {"first": first, "speed": speed, "alone": alone, "cuts": sum(map(len, held)) / len(held),
             "digest": hashlib.sha256(json.dumps(held[:BATCHES // 2]).encode()).hexdigest(),
             "later": hashlib.sha256(json.dumps(held[BATCHES // 2:BATCHES]).encode()).hexdigest(),
             "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
@@ -105,8 +106,8 @@ def report(sets: list[Path], ways: list[str], world: int, seconds: float) -> Non
           f"{whole['planning']:.1f} s")
     for way in ways:
         fresh = in_process(way, sets, 0, world, seconds, 0)
-        print(f"{way}: first batch after {fresh['first']:.1f} s, {fresh['speed']:.1f} batches/s a rank "
-              f"({fresh['cuts']:.0f} utterances each), {fresh['memory']:.2f} GiB a rank", flush=True)
+        print(f"{way}: first batch after {fresh['first']:.1f} s, {fresh['speed']:.1f} batches/s a rank, "
+              f"{fresh['alone']:.1f} a CPU second ({fresh['cuts']:.0f} utterances each), {fresh['memory']:.2f} GiB a rank", flush=True)
         start = int(whole["steps"]) // 2
         if way == "plan":
             # The batches from `start` on must be those that the run from an earlier batch gives there.
