@@ -11,7 +11,7 @@ option set        ""              "key=value ... over the recogniser's configura
 option lm-order   3               "of the n-grams" --int
 option size       full            "full (1512 utterances), or tiny (48)" --choices "full tiny"
 option synthesis-seed 0           "seed of the synthetic recordings" --int
-option threads    2               "threads of the training" --int
+option threads    1               "threads of each process of the training" --int
 option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"

@@ -11,8 +11,8 @@ option config     asr_small       "asr_small (a CPU), asr_base (a GPU)"
 option set        ""              "key=value ... over the recogniser's configuration"
 option lm-order   3               "of the n-grams" --int
 option size       full            "full, or tiny (about 60 utterances)" --choices "full tiny"
-option processes  1               "processes that train together, one a GPU" --int
-option threads    2               "threads of the training" --int
+option processes  1               "processes that train together: one a GPU, or one a core of a CPU" --int
+option threads    1               "threads of each process of the training" --int
 option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
