@@ -12,13 +12,15 @@ an utterance lets a process plan an epoch over millions (steps/asr/epoch_plan.py
 from __future__ import annotations
 
 import bisect
+import functools
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -99,11 +101,21 @@ class SpeechSet:
     def __getitem__(self, number: int) -> LazyCut:
         shard = bisect.bisect_right(self.starts, number) - 1
         row = self.rows[number]
-        with open(self.directory / shard_name("cuts", shard), "rb") as stream:
-            stream.seek(int(row["line"]))
-            fields = json.loads(stream.read(int(row["length"])))
+        lines = self.directory / shard_name("cuts", shard)
+        fields = json.loads(_read(str(lines), int(row["line"]), int(row["length"])))
         tar = self.directory / shard_name("recording", shard)
         return LazyCut(fields, str(tar), int(row["audio"]), int(row["size"]))
+
+
+@functools.lru_cache(maxsize=128)
+def _opened(path: str) -> IO[bytes]:
+    """Open files, since a batch reads from a hundred places; what falls out of the cache is closed with its object."""
+    return open(path, "rb", buffering=0)
+
+
+def _read(path: str, offset: int, size: int) -> bytes:
+    """`size` bytes from `offset` on; os.pread moves no position, so processes that were forked may share the file."""
+    return os.pread(_opened(path).fileno(), size, offset)
 
 
 class SpeechSets(Sequence[Any]):
@@ -171,9 +183,7 @@ class LazyCut:
 
         if not self.size:
             raise UserError(f"{self.id}: no recording is stored in {self.tar}")
-        with open(self.tar, "rb") as stream:
-            stream.seek(self.offset)
-            data = stream.read(self.size)
+        data = _read(self.tar, self.offset, self.size)
         try:
             return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0].T
         except (soundfile.SoundFileError, RuntimeError) as error:

@@ -107,7 +107,8 @@ def report(sets: list[Path], ways: list[str], world: int, seconds: float) -> Non
     for way in ways:
         fresh = in_process(way, sets, 0, world, seconds, 0)
         print(f"{way}: first batch after {fresh['first']:.1f} s, {fresh['speed']:.1f} batches/s a rank, "
-              f"{fresh['alone']:.1f} a CPU second ({fresh['cuts']:.0f} utterances each), {fresh['memory']:.2f} GiB a rank", flush=True)
+              f"{fresh['alone']:.1f} a CPU second ({fresh['cuts']:.0f} utterances each), "
+              f"{fresh['memory']:.2f} GiB a rank", flush=True)
         start = int(whole["steps"]) // 2
         if way == "plan":
             # The batches from `start` on must be those that the run from an earlier batch gives there.
