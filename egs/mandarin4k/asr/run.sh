@@ -19,10 +19,10 @@ parse_options "$@"
 
 corpus=mandarin4k protocol=official work=. results=RESULTS norms=global seeds=0 synthesis_seed=0
 if [ "$size" = tiny ]; then
-  work=tiny results=tiny/RESULTS corpora=mini corpora_dir=tiny/data config=asr_small gpus=0
+  work=tiny results=tiny/RESULTS corpora=mini corpora_dir=tiny/corpora config=asr_small gpus=0
 fi
 data=$work/data/$corpus exp=$work/exp stage_dir=$work prepared=$work/data/prepared shar=$work/data/shar
-corpus_dir=$prepared directories="" train_sets="" dev_sets="" processes=$((gpus > 0 ? gpus : 1))
+recogniser=$config own_set=$set corpus_dir=$prepared directories="" train_sets="" dev_sets="" processes=$((gpus > 0 ? gpus : 1))
 for name in $corpora; do
   directories+="$prepared/$name " train_sets+="$shar/train/$name "
   case $name in aishell3 | aishell4 | st_cmds) ;; *) dev_sets+="$shar/dev/$name " ;; esac
@@ -44,8 +44,8 @@ stage 3 "Find doubles" --in "$prepared" --out "$work/data/doubles.tsv" -- \
 stage 4 "Export the sets" --in "$prepared" --in "$work/data/doubles.tsv" --out "$shar" -- \
   steps/export_shar.sh --prepared "$directories" --doubles "$work/data/doubles.tsv" --nj "$nj" --cmd "$cpu_cmd" "$shar"
 stage 5 "Train the recogniser" --in "$shar" --out "$exp/asr" -- \
-  steps/train_recogniser.sh --config "$config" --train-sets "$train_sets" --dev-sets "$dev_sets" \
-  --set "$tiny_recogniser$set" --nodes "$nodes" --processes "$processes" --cmd "$asr_cmd" "$exp/asr"
+  steps/train_recogniser.sh --config "$recogniser" --train-sets "$train_sets" --dev-sets "$dev_sets" \
+  --set "$tiny_recogniser$own_set" --nodes "$nodes" --processes "$processes" --cmd "$asr_cmd" "$exp/asr"
 stage 6 "Train the language model" --in "$shar" --out "$exp/lm.arpa" -- \
   steps/train_language_model.sh --text "$shar/train.txt" --order "$lm_order" --out "$exp/lm.arpa"
 stage_graph       7 asr
