@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The stages of recognisers and i-vector extractors, one function a kind of stage; see steps/stages.sh.
 #
-# The functions read the recipe's settings: data, exp, protocol, results, set, nj, cpu_cmd, train_cmd, asr_cmd, config, and
-# the list speeds: features of other speeds that training needs (--in DIR ...).
+# The functions read the recipe's settings: data, exp, protocol, results, set, nj, cpu_cmd, train_cmd, asr_cmd, config,
+# extractors, asr, and the list speeds: features of other speeds that training needs (--in DIR ...).
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
 # stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNISER]: phone states by forced alignment -> $exp/NAME; without
@@ -80,24 +80,24 @@ stage_transcripts() {
     --report "$exp/report/transcripts.html" "$@" "$data" "$exp"
 }
 
-# stage_extractor N KIND [RECOGNISER]: i-vector extractor with this kind of occupancies -> $exp/ivector/KIND. RECOGNISER is
-# a directory with its graph and phone states (stage_assemble).
+# stage_extractor N KIND: i-vector extractor with this kind of occupancies -> $extractors/KIND. All kinds but gmm need $asr, a
+# directory with phone states (stage_assemble).
 stage_extractor() {
   local number=$1 kind=$2 inputs=() words=()
-  if [ -n "${3:-}" ]; then inputs+=(--in "$3") words+=(--asr "$3"); fi
+  if [ "$kind" != gmm ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi
   stage "$number" "Train the i-vector extractor: $kind" --in "$data/fbank" --in "$data/speaker_mfcc" \
-    --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/ivector/$kind" -- \
+    --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$extractors/$kind" -- \
     steps/train_ivector_extractor.sh --occupancy "$kind" "${words[@]}" --split "$protocol/train" \
-    --set "$tiny_extractor$set" --nj "$nj" --cmd "$train_cmd" "$data" "$exp/ivector/$kind"
+    --set "$tiny_extractor$set" --nj "$nj" --cmd "$train_cmd" "$data" "$extractors/$kind"
 }
 
-# stage_ivectors N KIND [RECOGNISER]: i-vectors of the whole corpus -> $data/ivector_KIND.
+# stage_ivectors N KIND: i-vectors of the whole corpus by $extractors/KIND -> $data/ivector_KIND.
 stage_ivectors() {
   local number=$1 kind=$2 inputs=() words=()
-  if [ -n "${3:-}" ]; then inputs+=(--in "$3") words+=(--asr "$3"); fi
-  stage "$number" "Extract i-vectors: $kind" --in "$data/cuts.jsonl.gz" --in "$exp/ivector/$kind" "${inputs[@]}" \
+  if [ "$kind" != gmm ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi
+  stage "$number" "Extract i-vectors: $kind" --in "$data/cuts.jsonl.gz" --in "$extractors/$kind" "${inputs[@]}" \
     --out "$data/ivector_$kind" -- \
-    steps/extract_ivectors.sh --extractor "$exp/ivector/$kind/extractor" "${words[@]}" --out "$data/ivector_$kind" \
+    steps/extract_ivectors.sh --features "ivector_$kind" --extractor "$extractors/$kind/extractor" "${words[@]}" \
     --nj "$nj" --cmd "$cpu_cmd" "$data"
   kinds+=("$kind")
 }
@@ -107,7 +107,7 @@ stage_verify() {
   local inputs=() words=() kind
   for kind in "${kinds[@]}"; do
     inputs+=(--in "$data/ivector_$kind")
-    words+=(--extractor "$exp/ivector/$kind/extractor" --ivectors "ivector_$kind")
+    words+=(--extractor "$extractors/$kind/extractor" --ivectors "ivector_$kind")
   done
   stage "$1" "Verify speakers" --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/verified.json" \
     --update "$results.json" -- \

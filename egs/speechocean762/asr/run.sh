@@ -25,7 +25,8 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work lexicon=$corpus_dir/lexico
 . ./cmd.sh
 . "$ROOT/steps/stages.sh"
 . "$ROOT/steps/stages_asr.sh"
-none="augmentation.speeds=[1.0] augmentation.noise_probability=0 augmentation.frequency_masks=0 augmentation.time_masks=0"
+# Without augmentation the network has overfitted after half the epochs.
+none="training.epochs=15 augmentation.speeds=[1.0] augmentation.noise_probability=0 augmentation.frequency_masks=0 augmentation.time_masks=0"
 
 stage_prepare         1
 stage_validate        2

@@ -16,7 +16,7 @@ parse_options "$@"
 
 corpus=speechocean762 work=. results=RESULTS norms=global seeds=0
 [ "$size" = full ] || { work=$size; results=$size/RESULTS; }
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
+data=$work/data/$corpus exp=$work/exp stage_dir=$work extractors=$work/exp/ivector
 [ -n "$asr" ] || asr=../asr/${work#.}/exp/recogniser
 
 . "$ROOT/path.sh"
@@ -29,12 +29,12 @@ stage_validate   2
 stage_features   3 fbank
 stage_features   4 speaker_mfcc
 stage_extractor  5 gmm
-stage_extractor  6 tokens       "$asr"
-stage_extractor  7 clusters     "$asr"
-stage_extractor  8 phone_states "$asr"
+stage_extractor  6 tokens
+stage_extractor  7 clusters
+stage_extractor  8 phone_states
 stage_ivectors   9 gmm
-stage_ivectors  10 tokens       "$asr"
-stage_ivectors  11 clusters     "$asr"
-stage_ivectors  12 phone_states "$asr"
+stage_ivectors  10 tokens
+stage_ivectors  11 clusters
+stage_ivectors  12 phone_states
 stage_verify    13
 run_stages
