@@ -20,9 +20,11 @@ parse_options "$@"
 corpus=mandarin4k protocol=official work=. results=RESULTS norms=global seeds=0 synthesis_seed=0
 if [ "$size" = tiny ]; then
   work=tiny results=tiny/RESULTS corpora=mini corpora_dir=tiny/corpora config=asr_small gpus=0
+  set="units.vocabulary=80 units.fallback=unknown units.minimum_count=1 $set"
 fi
 data=$work/data/$corpus exp=$work/exp stage_dir=$work prepared=$work/data/prepared shar=$work/data/shar
-recogniser=$config own_set=$set corpus_dir=$prepared directories="" train_sets="" dev_sets="" processes=$((gpus > 0 ? gpus : 1))
+recogniser=$config own_set=$set corpus_dir=$prepared processes=$((gpus > 0 ? gpus : 1))
+directories="" train_sets="" dev_sets=""
 for name in $corpora; do
   directories+="$prepared/$name " train_sets+="$shar/train/$name "
   case $name in aishell3 | aishell4 | st_cmds) ;; *) dev_sets+="$shar/dev/$name " ;; esac
