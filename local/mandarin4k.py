@@ -1,7 +1,7 @@
 """The dev and test parts of the open Mandarin corpora as one data set, for decoding and scoring.
 
-DIR is what steps/prepare_speech.sh wrote: DIR/<corpus>/cuts.{dev,test}.jsonl.gz. Test parts are in as a whole, of dev
-parts the first utterances.
+DIR is what steps/prepare_speech.sh wrote: DIR/<corpus>/cuts.{train,dev,test}.jsonl.gz. Test parts are in as a whole, of
+dev parts the first utterances, and a few of train, since a protocol has a train part; training itself reads the sets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from utils.corpus import Corpus, Protocol, Row
 from utils.errors import UsageError
 
 NATIVE = ("speaker", "gender", "language", "text")
-DEV_UTTERANCES = 1000  # of each corpus: enough to choose by
+MOST = {"test": None, "dev": 1000, "train": 20}  # utterances of each corpus
 CORPUS = Corpus(
     name="mandarin4k", task="transcription", label="text", language="zh",
     fields={"list": {"type": "str", "help": "corpus and part"}},
@@ -29,8 +29,8 @@ def rows(corpus_dir: Path) -> list[Row]:
     Raises:
         UsageError: nothing was prepared there.
     """
-    found = [row for path in sorted(corpus_dir.glob("*/cuts.test.jsonl.gz")) for row in _rows(path, None)]
-    found += [row for path in sorted(corpus_dir.glob("*/cuts.dev.jsonl.gz")) for row in _rows(path, DEV_UTTERANCES)]
+    found = [row for part, most in MOST.items() for path in sorted(corpus_dir.glob(f"*/cuts.{part}.jsonl.gz"))
+             for row in _rows(path, most)]
     if not found:
         raise UsageError(f"--corpus-dir {corpus_dir}: no <corpus>/cuts.test.jsonl.gz there; steps/prepare_speech.sh "
                          "makes it")
