@@ -1,4 +1,4 @@
-"""speechocean762: English sentences read by 250 Mandarin speakers, half of them children (Zhang et al., Interspeech 2021).
+"""speechocean762: English read by 250 Mandarin speakers, half of them children (Zhang et al., Interspeech 2021).
 
 Layout: Kaldi data directories DIR/{train,test} with text, utt2spk, spk2gender, spk2age and wav.scp (paths relative to
 DIR). Train and test are as published and have different speakers; dev is a tenth of the speakers of train.

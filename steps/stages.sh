@@ -45,7 +45,7 @@ stage_train() {
   stage "$number" "Train $subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
-    --seeds "$seeds" --set "$set" --nj "$nj" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
+    --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
 }
 
@@ -97,11 +97,12 @@ check_settings() {
 check_settings
 
 # Tiny proves that the road works, so its models are small too.
+tiny_models=""
 if [ "$size" = tiny ]; then
-  tiny="random_forest:trees=20 linear_svm:penalties=[1.0e-4]"
-  for config in dnn multitask_dnn; do
-    tiny+=" $config:training.epochs=10 $config:training.optimiser.learning_rate=1.0e-3 $config:training.tensorboard=false $config:model.trunk=[64,64] $config:model.branch=[32]"
+  tiny_models="random_forest:trees=20 linear_svm:penalties=[1.0e-4] "
+  for _network in dnn multitask_dnn; do
+    tiny_models+="$_network:training.epochs=10 $_network:training.optimiser.learning_rate=1.0e-3 $_network:training.tensorboard=false $_network:model.trunk=[64,64] $_network:model.branch=[32] "
   done
-  set="$tiny${set:+ $set}"
+  unset _network
 fi
 trained=()

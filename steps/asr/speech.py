@@ -107,4 +107,9 @@ def of_sets(train: Sequence[Path], dev: Sequence[Path], features: str, config: A
     sets, listened = SpeechSets(train), SpeechSets(dev)
     records = [record for part in sets.sets for record in part.about.get("trained_on", [])]
     return Speech(sets, sets.seconds, sets.shards, ComputedFeatures(registry.create(features)), features,
-                  [listened[number] for number in range(min(len(listened), config.dev_utterances))], records)
+                  [listened[number] for number in spread(len(listened), config.dev_utterances)], records)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` numbers below `count`, evenly spread, so that each of several sets has its share."""
+    return [number * count // min(count, most) for number in range(min(count, most))]
