@@ -18,6 +18,10 @@ The confidence of words works on a histogram (CONFIDENCE_BINS, 3): words, right 
 
     ECE   expected calibration error over ten bins of equal width (Naeini, Cooper & Hauskrecht, AAAI 2015).
     AUC   the chance that a right word has a higher confidence than a wrong one; of one bin, half.
+
+Speaker verification works on trials, see steps/scoring/trials.py:
+
+    EER   equal error rate: the share of errors where as many trials of one speaker are missed as of two accepted.
 """
 
 from __future__ import annotations
@@ -33,7 +37,8 @@ BINARY = ("F1",)
 ERRORS = ("words", "substitutions", "deletions", "insertions", "characters", "character_errors")
 TRANSCRIPTION = ("WER", "CER", *ERRORS[1:4])
 CONFIDENCE = ("ECE", "AUC")
-LESS_IS_BETTER = ("MAE", "RMSE", *TRANSCRIPTION, "ECE")
+VERIFICATION = ("EER",)
+LESS_IS_BETTER = ("MAE", "RMSE", *TRANSCRIPTION, "ECE", *VERIFICATION)
 CONFIDENCE_BINS = 100  # fine enough for the AUC; ten of them make a bin of the calibration error
 
 

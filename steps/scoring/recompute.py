@@ -3,7 +3,8 @@ RESULTS.json, RESULTS.md, and in README.md files what stands between
 
     <!-- results:begin egs/<corpus>/<system> -->  and  <!-- results:end -->
 
-With --check nothing is written, and the exit status is 1 where something differs.
+A recipe without RESULTS.json has no results yet, and its block says so. With --check nothing is written, and the exit
+status is 1 where something differs; an empty block of a recipe without results is told, but is no difference.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from utils.files import ROOT, write_text
 
 BLOCK = re.compile(r"(<!-- results:begin (\S+) -->\n)(.*?)(<!-- results:end -->)", re.DOTALL)
 
-NO_RESULTS = "No results are committed yet."
+NO_RESULTS = "No results yet."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tables[recipe] = results.tables(rows, "test")
     for readme in [root / "README.md", *sorted(root.glob("egs/*/*/README.md"))]:
         if readme.is_file():
-            wanted[readme] = fill(readme, tables, root)
+            wanted[readme] = fill(readme, tables, root, arguments.check)
     different = [path for path, text in wanted.items()
                  if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in different:
@@ -63,15 +64,18 @@ def recomputed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     named = {results.key_of(row): row.get("paired", {}).get("named") for row in rows}
     new = results.decide([results.recompute(row) for row in rows])
     for row in new:
-        group = [other for other in new if (other["corpus"], other["protocol"]) == (row["corpus"], row["protocol"])]
+        group = [other for other in new if all(other[name] == row[name] for name in ("corpus", "protocol", "task"))]
         # the reference itself has no test; its group knows the name
         names = [named[results.key_of(other)] for other in group if named[results.key_of(other)]]
         results.add_paired(group, names[0] if names else None, [row])
     return new
 
 
-def fill(readme: Path, tables: dict[str, str], root: Path) -> str:
+def fill(readme: Path, tables: dict[str, str], root: Path, keep_empty: bool = False) -> str:
     """The text of a README with its tables; the block of a recipe without results says so.
+
+    Args:
+        keep_empty: leave such a block empty where it is (as utils/new_recipe.sh makes it), and tell of it.
 
     Raises:
         UserError: a block without end, or of a recipe that does not exist.
@@ -81,6 +85,9 @@ def fill(readme: Path, tables: dict[str, str], root: Path) -> str:
     def block(match: re.Match[str]) -> str:
         if not (root / match[2]).is_dir():
             raise UserError(f"{readme}: results:begin {match[2]}: there is no recipe {match[2]}")
+        if keep_empty and match[2] not in tables and not match[3].strip():
+            print(f"{readme.relative_to(root)}: {match[2]} has no results yet")
+            return match[0]
         return f"{match[1]}\n{tables.get(match[2], NO_RESULTS)}\n\n{match[4]}"
 
     if text.count("<!-- results:begin ") != len(BLOCK.findall(text)):

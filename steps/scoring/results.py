@@ -8,8 +8,11 @@ RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A ro
     primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
     metrics      mean over seeds of the scores pooled over folds; sd over seeds; intervals, or no_intervals: why not
     fold_scores  {fold: metrics}; per_class {recall, precision, f1}
-    paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself
-    commit, command, summary (see steps/scoring/summary.py), from which all figures are computed again
+    paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself, and of the task
+                 "verification", whose trials are of two speakers
+    commit, command, summary (see steps/scoring/{summary,trials}.py), from which all figures are computed again
+
+Systems compete within a corpus, protocol and task.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steps.scoring.metrics import LESS_IS_BETTER, TRANSCRIPTION
+from steps.scoring import trials
+from steps.scoring.metrics import LESS_IS_BETTER, TRANSCRIPTION, VERIFICATION
 from steps.scoring.summary import Summary, compare, figures
 from utils.errors import UserError
 from utils.files import atomic_open
@@ -79,6 +83,8 @@ def main_metric(row: Mapping[str, Any]) -> str:
         return "MAF"
     if row["task"] == "transcription":
         return "WER"
+    if row["task"] == "verification":
+        return "EER"
     return "CCC" if row["metrics"].get("CCC") is not None else "MAE"
 
 
@@ -90,15 +96,15 @@ def quality(row: Mapping[str, Any]) -> float:
 
 
 def decide(rows: list[Row]) -> list[Row]:
-    """Set `best_on_dev`, and sort. At most one row a protocol and part may be primary.
+    """Set `best_on_dev`, and sort. At most one row a protocol, task and part may be primary.
 
     Raises:
         UserError: two primaries.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["corpus"], row["protocol"]), []).append(row)
-    for (corpus, protocol), group in groups.items():
+        groups.setdefault((row["corpus"], row["protocol"], row["task"]), []).append(row)
+    for (corpus, protocol, _), group in groups.items():
         dev = sorted((row for row in group if row["part"] == "dev" and not row.get("subset")),
                      key=lambda row: (-quality(row), key_of(row)))
         best = dev[0] if dev and quality(dev[0]) > float("-inf") else None
@@ -120,14 +126,20 @@ def recompute(row: Mapping[str, Any]) -> Row:
     """The row with every figure computed again from its summary."""
     kept = {name: value for name, value in row.items() if name not in (
         "metrics", "sd", "intervals", "no_intervals", "fold_scores", "per_class", "summary", "paired")}
-    return {**kept, **figures(summary_of(row)), "summary": row["summary"]}
+    found = trials.figures(row["summary"]) if of_trials(row) else figures(summary_of(row))
+    return {**kept, **found, "summary": row["summary"]}
+
+
+def of_trials(row: Mapping[str, Any]) -> bool:
+    """Whether the row's summary is that of trials; it has no `Summary`, and no speaker has a figure of his own."""
+    return row["summary"]["kind"] == trials.KIND
 
 
 def reference_of(rows: Sequence[Row], row: Mapping[str, Any], reference: str | None) -> Row | None:
     """The row that `row` is compared with: the subsystem `reference` in the same variant, else in its best by dev; or,
     without a name, the best system by dev."""
     rivals = [other for other in rows if all(other.get(name) == row.get(name)
-                                             for name in ("corpus", "protocol", "part", "subset"))]
+                                             for name in ("corpus", "protocol", "task", "part", "subset"))]
     if reference is None:
         found = [other for other in rivals if other.get("best_on_dev")]
     else:
@@ -141,6 +153,8 @@ def add_paired(rows: Sequence[Row], reference: str | None = None, only: Iterable
     """Set `paired` of each row (of `only`)."""
     for row in rows if only is None else only:
         row.pop("paired", None)
+        if of_trials(row):
+            continue
         other = reference_of(rows, row, reference)
         tests = compare(summary_of(row), summary_of(other)) if other is not None else None
         if other is not None and tests is not None:
@@ -161,6 +175,9 @@ def markdown(rows: Sequence[Row], title: str) -> str:
         lines += ["Of WER (word error rate), CER (on characters), the three kinds of errors (a word of the reference) "
                   "and ECE (expected calibration error of the words' confidences), less is better; of AUC (right "
                   "words against wrong ones by confidence), more.", ""]
+    if any(row["task"] == "verification" for row in rows):
+        lines += ["Of EER (equal error rate of speaker verification), less is better; its intervals draw the speakers "
+                  "of both sides of a trial.", ""]
     for part in ("test", "dev"):
         text = tables(rows, part)
         if text:
@@ -173,27 +190,28 @@ def markdown(rows: Sequence[Row], title: str) -> str:
 
 
 def tables(rows: Sequence[Row], part: str = "test") -> str:
-    """One table a corpus, protocol and subset, as Markdown."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
+    """One table a corpus, protocol, task and subset, as Markdown."""
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
         if row["part"] == part:
-            groups.setdefault((row["corpus"], row["protocol"], row.get("subset") or ""), []).append(row)
+            groups.setdefault((row["corpus"], row["protocol"], row["task"], row.get("subset") or ""), []).append(row)
     blocks = [table(groups[name]) for name in sorted(groups)]
     return "\n\n".join(blocks)
 
 
 def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    order = ("MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", "F1", *TRANSCRIPTION, "ECE", "AUC")
+    order = ("MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", "F1", *TRANSCRIPTION, "ECE", "AUC", *VERIFICATION)
     present = {name for row in rows for name in row["metrics"]}
     return [name for name in order if name in present]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Rows of one corpus, protocol, part and subset."""
+    """Rows of one corpus, protocol, task, part and subset."""
     names, first = metric_names(rows), rows[0]
     speakers = {row["speakers"] for row in rows}
     subset = f", {first['subset']}" if first.get("subset") else ""
-    about = f"{first['corpus']}, {first['protocol']}{subset}: {first['items']} {first['unit']}s"
+    task = ", speaker verification" if first["task"] == "verification" else ""
+    about = f"{first['corpus']}, {first['protocol']}{task}{subset}: {first['items']} {first['unit']}s"
     if len(speakers) == 1 and first["speakers"]:
         about += f" of {first['speakers']} speakers"
     reasons = sorted({row["no_intervals"] for row in rows if row.get("no_intervals")})
@@ -230,9 +248,11 @@ def cell(row: Mapping[str, Any], metric: str) -> str:
 
 
 def shown(metric: str) -> Any:
-    """How a value of a metric is written: percent with one digit, or three digits."""
-    plain = metric in ("CCC", "MAE", "RMSE", "AUC")
-    return (lambda value: f"{value:.3f}") if plain else (lambda value: f"{100 * value:.1f}")
+    """How a value of a metric is written: percent with one digit (EER, which may be small, two), or three digits."""
+    if metric in ("CCC", "MAE", "RMSE", "AUC"):
+        return lambda value: f"{value:.3f}"
+    digits = 2 if metric in VERIFICATION else 1
+    return lambda value: f"{100 * value:.{digits}f}"
 
 
 def p_value(row: Mapping[str, Any], metric: str) -> str:

@@ -149,15 +149,19 @@ def commit() -> str:
 
 def command(data: Dataset, split: Split, system: System) -> str:
     """The recipe's command that gives this row; --corpus-dir, where a recipe takes it, is the reader's own."""
-    recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
-    name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
-    words = [f"{name}/run.sh", "--protocol", split.name]
-    if data.info.get("size", "full") != "full":
-        words += ["--size", str(data.info["size"])]
+    words = recipe_command(data, "--protocol", split.name)
     norm = system.variant.split("+")[0]
     if norm.startswith("norm-"):
         words += ["--norms", norm.removeprefix("norm-")]
     return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds))])
+
+
+def recipe_command(data: Dataset, *options: str) -> list[str]:
+    """The words of the command that runs the recipe with these options on a corpus of this size."""
+    recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
+    name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
+    size = ["--size", str(data.info["size"])] if data.info.get("size", "full") != "full" else []
+    return [f"{name}/run.sh", *options, *size]
 
 
 def title_of(results: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from steps.features import extract as features_extract
 from steps.features.store import FeatureStore
 from steps.ivector import extract, extractor, train_extractor, training, verification
 from steps.ivector.archive import read_arrays
+from steps.scoring.results import recompute
 from tests.steps.ivector.fake_recogniser import FakeRecogniser
 from utils.errors import UsageError, UserError, run_main
-from utils.files import read_json
+from utils.files import ROOT, read_json
 
 RATE = 16000
 SMALL = ("speaker_features.delta_order=0 total_variability.dim=4 total_variability.iterations=2 ubm.least_frames=5 "
@@ -201,14 +203,48 @@ def test_verification_writes_figures_and_rows(data, trained, tmp_path, capsys):
     words = ["--extractor", str(trained), "--results", str(tmp_path / "RESULTS"), str(data), str(tmp_path / "v.json")]
     verification.main(words)
     verification.main(["--enrol", "1", *words])
-    assert read_json(tmp_path / "v.json")["methods"]["plda"]["targets"] == 4
+    [entry] = read_json(tmp_path / "v.json")
+    assert entry["methods"]["plda"]["summary"]["targets"] == 4
     rows = read_json(tmp_path / "RESULTS.json")["rows"]
     assert {row["variant"] for row in rows} == {"cosine, all pairs", "plda, all pairs", "cosine, enrol 1",
                                                 "plda, enrol 1"}
     assert all(0 <= row["metrics"]["EER"] <= 1 and "2 speakers" in row["no_intervals"] for row in rows)
+    assert (tmp_path / "RESULTS.md").read_text().count("| ivector_tokens |") == 4
     assert "EER" in capsys.readouterr().out
     with pytest.raises(UserError, match="--enrol 3: no speaker has more than 3"):
         verification.main(["--enrol", "3", *words])
+
+
+def test_several_extractors_are_verified_in_the_order_given(data, trained, tmp_path, monkeypatch):
+    """Pairs of --extractor and --ivectors, as the recipe gives them; each entry and row is what one alone gives."""
+    (data / "ivector").exists() or extracted(data, data / "ivector", trained)
+    shutil.copytree(data / "ivector", data / "ivector_other", dirs_exist_ok=True)
+    monkeypatch.setenv("EMOTION_RECIPE", str(ROOT / "egs/speechocean762/ivector"))
+    pairs = ["--extractor", str(trained), "--ivectors", "ivector_other", "--extractor", str(trained), "--ivectors",
+             "ivector"]
+    results = ["--results", str(tmp_path / "RESULTS"), str(data), str(tmp_path / "v.json")]
+    with pytest.raises(UsageError, match="2 systems are called ivector_tokens.*--subsystem NAME"):
+        verification.main([*pairs, *results])
+    verification.main([*pairs, "--subsystem", "first", "--subsystem", "second", *results])
+    entries = read_json(tmp_path / "v.json")
+    assert [(entry["ivectors"], entry["subsystem"]) for entry in entries] == [
+        ("ivector_other", "first"), ("ivector", "second")]
+    assert entries[0]["methods"] == entries[1]["methods"]
+    rows = read_json(tmp_path / "RESULTS.json")["rows"]
+    assert [(row["subsystem"], row["variant"]) for row in rows] == [
+        (name, f"{method}, all pairs") for name in ("first", "second") for method in ("cosine", "plda")]
+    assert {row["command"] for row in rows} == {"egs/speechocean762/ivector/run.sh"}
+    assert all(recompute(row) == row for row in rows)
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--extractor", "a", "--extractor", "b"], "2 times --extractor and 0 times --ivectors"),
+    (["--extractor", "a", "--extractor", "b", "--ivectors", "c"], "and 1 times --ivectors; give each extractor its"),
+    (["--extractor", "a", "--ivectors", "b", "--ivectors", "c"], "1 times --extractor and 2 times --ivectors"),
+    (["--extractor", "a", "--subsystem", "b", "--subsystem", "c"], "2 times --subsystem"), ([], "--extractor")])
+def test_every_extractor_needs_its_ivectors(words, message):
+    with pytest.raises(UsageError, match=message):
+        verification.main([*words, "data", "out"])
 
 
 def test_another_recogniser_or_none_is_refused(data, trained, monkeypatch):

@@ -41,6 +41,19 @@ def test_tables_are_filled_once_and_then_stay(tree, capsys):
     assert recompute.main(["--check", "--root", str(tree)]) == 0
 
 
+def test_a_recipe_without_results_is_no_error_and_its_readme_says_so(tmp_path, capsys):
+    (tmp_path / "egs/new/ensemble").mkdir(parents=True)
+    readme = tmp_path / "egs/new/ensemble/README.md"
+    readme.write_text("# New\n\n" + MARKERS.format(recipe="new/ensemble"))
+    assert recompute.main(["--check", "--root", str(tmp_path)]) == 0
+    assert "egs/new/ensemble/README.md: egs/new/ensemble has no results yet\n" in capsys.readouterr().out
+    assert recompute.main(["--root", str(tmp_path)]) == 0
+    assert "\n\nNo results yet.\n\n" in readme.read_text()
+    assert recompute.main(["--check", "--root", str(tmp_path)]) == 0
+    readme.write_text(readme.read_text().replace("No results yet.", "| best | 99.9 |"))
+    assert recompute.main(["--check", "--root", str(tmp_path)]) == 1
+
+
 def test_a_corrected_summary_changes_metrics_interval_and_table(tree):
     path = next(tree.glob("egs/*/*/RESULTS.json"))
     results = json.loads(path.read_text())
