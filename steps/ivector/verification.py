@@ -1,6 +1,6 @@
 """Speaker verification by i-vectors: equal error rates of cosine and PLDA scores on the speakers of a part.
 
-    verify_speakers.sh --extractor exp/gmm/extractor --ivectors ivector_gmm \
+    verify_speakers.sh --extractor exp/gmm/extractor --ivectors ivector_gmm \\
         --extractor exp/tokens/extractor --ivectors ivector_tokens --results RESULTS DATA OUT
 
 All pairs of utterances are trials, or with --enrol K models of K utterances against single ones. Nothing is learned
