@@ -8,12 +8,13 @@ usage() {
   cat <<'END'
 Usage: steps/extract_features.sh --features NAME [option ...] DATA
 
-  --features NAME   fbank, fbank_lssed, is09, is10, compare, is10_lld, compare_lld, given, or any NAME whose
-                    conf/NAME.yaml says how
+  --features NAME   fbank, fbank_lssed, is09, is10, compare, is10_lld, compare_lld, speaker_mfcc, given,
+                    given_vectors, ivector (steps/extract_ivectors.sh), or any NAME whose conf/NAME.yaml says how
   --nj N            tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
-  --set "KEY=VALUE ..."   over conf/NAME.yaml
-  --from DIR        take given features from DIR/<id>.npy (with --features given)
+  --set "KEY=VALUE ..."   over conf/NAME.yaml; a value with spaces in quotes: "asr='a directory'"
+  --from PATH       given: a directory of <id>.npy; given_vectors: a table, or an archive of Kaldi's; ivector: the
+                    extractor
   --out DIR         default: DATA/NAME
   --debug           show Python tracebacks
 

@@ -25,13 +25,15 @@ extractor="" asr="" nj=1 cmd=$ROOT/utils/job.sh features=ivector out="" position
 front_end_options "extractor asr nj cmd features out" "" "$@"
 [ -n "$extractor" ] || fail "--extractor DIR is missing; see --help"
 [ "${#positional[@]}" -eq 1 ] || fail "expected one data directory, found ${#positional[@]} arguments; see --help"
-[[ ! $asr =~ [[:space:]] ]] || fail "--asr '$asr': its name holds white space; name it by a link without"
 check_count nj
 data=${positional[0]} out=${out:-${positional[0]}/$features}
 
-words=(--features "$features" --from "$extractor" --nj "$nj" --cmd "$cmd" --out "$out")
-[ -z "$asr" ] || words+=(--set "asr=$asr")
-"$ROOT/steps/extract_features.sh" "${words[@]}" "$data"
-
 front_end_environment
+words=(--features "$features" --from "$extractor" --nj "$nj" --cmd "$cmd" --out "$out")
+if [ -n "$asr" ]; then
+  # --set reads words as a shell does, and values as YAML: two layers of quotes, so that the name may hold anything
+  quoted=$(python -c 'import json, shlex, sys; print(shlex.quote("asr=" + json.dumps(sys.argv[1], ensure_ascii=False)))' "$asr")
+  words+=(--set "$quoted")
+fi
+"$ROOT/steps/extract_features.sh" "${words[@]}" "$data"
 python -m steps.ivector.extract --extractor "$extractor" --out "$out"

@@ -10,7 +10,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -36,7 +38,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="prepared data set")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: <data>/<features>")
     parser.add_argument("--num-tasks", type=int, default=1, metavar="N", help="tasks of the array")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override options")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE ...",
+                        help="override options; words as in a shell, so that a quoted value may hold spaces")
     parser.add_argument("--from", dest="source", metavar="DIR", help="features given as <id>.npy files in DIR")
     parser.add_argument("--index", type=Path, metavar="FILE", help="with --task: the index that it leaves, so that the "
                         "dispatcher knows it and runs the task again when it is gone")
@@ -57,10 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.data.dataset import Dataset
     from steps.features import plan, registry, store
 
-    overrides = [word for text in arguments.set for word in text.split()]
-    if arguments.source:
-        overrides.append(f"directory={arguments.source}")
-    extractor = registry.create(arguments.features, overrides)
+    extractor = registry.create(arguments.features, overrides(arguments.set, arguments.source))
     items = Dataset.open(arguments.data).items
     if not items:
         raise UserError(f"{arguments.data} has no utterances")
@@ -79,6 +79,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         run_task(extractor, plan.share(items, arguments.task, arguments.num_tasks), out, arguments.task, planned)
     return 0
+
+
+def overrides(given: Iterable[str], source: str | None) -> list[str]:
+    """The key=value words of --set, and --from as one more.
+
+    Raises:
+        UsageError: a quotation mark without its other half.
+    """
+    words = []
+    for text in given:
+        try:
+            words += shlex.split(text)
+        except ValueError as error:
+            raise UsageError(f"--set {text}: {str(error).lower()}; expected KEY=VALUE ..., quoted as in a "
+                             "shell") from error
+    # quoted as YAML reads it: a name may hold anything, and 2024 is one
+    return [*words, f"directory={json.dumps(source, ensure_ascii=False)}"] if source else words
 
 
 def _check_audio(extractor: Extractor, items: Iterable[Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import os
@@ -15,7 +16,7 @@ import pytest
 import soundfile
 
 from steps.features import plan
-from steps.features.extract import main
+from steps.features.extract import main, overrides
 from steps.features.fbank import FbankConfig, FilterBank
 from steps.features.store import FeatureStore, finished_tasks
 from utils.errors import UsageError, UserError
@@ -307,10 +308,26 @@ def test_an_array_of_objects_is_never_unpickled(without_audio, tmp_path):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--task", "3", "--num-tasks", "2"], "--task 3: expected 1 to 2"), (["--task", "0"], "--task 0"),
     (["--prepare", "--num-tasks", "0"], "--num-tasks 0"), (["--prepare", "--set", "num_mel_bin=3"], "num_mel_bins"),
-    (["--prepare", "--set", "num_mel_bins=0"], "1 to 512"), (["--prepare", "--set", "window=round"], "povey")])
+    (["--prepare", "--set", "num_mel_bins=0"], "1 to 512"), (["--prepare", "--set", "window=round"], "povey"),
+    (["--prepare", "--set", "window='povey"], "--set window='povey: no closing quotation")])
 def test_usage_errors_name_the_mistake(data, arguments, message):
     with pytest.raises(UsageError, match=message):
         main(["--features", "fbank", "--data", str(data), *arguments])
+
+
+def test_words_of_set_and_names_of_directories_may_hold_anything(tmp_path):
+    from utils.config import load_config, option
+
+    @dataclasses.dataclass
+    class Options:
+        extractor: str = "x"
+        directory: Path | None = None
+        asr: Path | None = None
+        dim: int | None = option(None, min=1)
+
+    words = overrides(["asr='my \"asr\"' dim=3", "dim=4"], "2024 #1: it's")
+    assert load_config(Options, "ivector", words) == Options("ivector", Path("2024 #1: it's"), Path('my "asr"'), 4)
+    assert load_config(Options, "ivector", overrides([], "2024")).directory == Path("2024")
 
 
 def test_unknown_features_list_the_known(data):
