@@ -37,21 +37,24 @@ stage_language_model() {
     steps/train_language_model.sh --data "$data" --split "$protocol" "$@" --out "$exp/lm.arpa"
 }
 
-# stage_graph N RECOGNISER [option ...]: decoding graph -> $exp/graph.
+# stage_graph N RECOGNISER [option ...]: decoding graph, its weights tuned on dev -> $exp/graph.
 stage_graph() {
   local number=$1 recogniser=$2 inputs=() words=("$@") index; shift 2
   for index in "${!words[@]}"; do
     [ "${words[index]}" != --more-words ] || inputs+=(--in "${words[index + 1]}")
   done
-  stage "$number" "Build the decoding graph" --in "$exp/$recogniser" --in "$exp/lm.arpa" "${inputs[@]}" --out "$exp/graph" -- \
-    steps/make_graph.sh --recogniser "$exp/$recogniser" --arpa "$exp/lm.arpa" "$@" --out "$exp/graph"
+  stage "$number" "Build the decoding graph" --in "$exp/$recogniser" --in "$exp/lm.arpa" --in "$data/fbank" \
+    --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/graph" -- \
+    steps/make_graph.sh --recogniser "$exp/$recogniser" --arpa "$exp/lm.arpa" --tune-on "$data" --split "$protocol" "$@" \
+    --out "$exp/graph"
 }
 
-# stage_assemble N RECOGNISER: it, the graph and its phone states in one directory -> $exp/recogniser.
+# stage_assemble N RECOGNISER [PHONE_STATES]: it, the graph and phone states in one directory -> $exp/recogniser.
 stage_assemble() {
-  stage "$1" "Put the recogniser together" --in "$exp/$2" --in "$exp/graph" --in "$exp/phone_states" \
-    --out "$exp/recogniser" -- \
-    steps/assemble_recogniser.sh --asr "$exp/$2" --graph "$exp/graph" --phone-states "$exp/phone_states" "$exp/recogniser"
+  local inputs=() words=()
+  if [ -n "${3:-}" ]; then inputs+=(--in "$exp/$3") words+=(--phone-states "$exp/$3"); fi
+  stage "$1" "Put the recogniser together" --in "$exp/$2" --in "$exp/graph" "${inputs[@]}" --out "$exp/recogniser" -- \
+    steps/assemble_recogniser.sh --asr "$exp/$2" --graph "$exp/graph" "${words[@]}" "$exp/recogniser"
 }
 
 # stage_decode N SYSTEM RECOGNISER METHOD PART [option ...]: transcripts of a part -> $exp/hypotheses/SYSTEM/PART. The

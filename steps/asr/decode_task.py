@@ -100,11 +100,12 @@ def open_work(arguments: argparse.Namespace) -> Work:
     from steps.asr.decode import DecodeConfig
     from steps.asr.graph import Graph
     from steps.asr.recogniser import open_recogniser
+    from steps.asr.tune_decoding import settings
     from steps.data.dataset import Dataset
     from steps.features.store import FeatureStore
     from utils.config import load_config
 
-    overrides = [word for text in arguments.set for word in text.split()]
+    overrides = settings(arguments.graph) + [word for text in arguments.set for word in text.split()]
     overrides += [f"method={arguments.method}"] if arguments.method else []
     config = load_config(DecodeConfig, "asr_decode", overrides)
     config.check()

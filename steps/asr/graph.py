@@ -157,6 +157,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--arpa", required=True, type=Path, metavar="FILE", help="language model over words")
     parser.add_argument("--more-words", type=Path, metavar="FILE", help="one word a line (what follows it is not "
                         "looked at, so a lexicon will do); those that the model lacks share the probability of <unk>")
+    parser.add_argument("--tune-on", type=Path, metavar="DATA", help="choose the weight of the language model and the "
+                        "penalty of the blank on the dev part of this data set")
+    parser.add_argument("--split", default="official", metavar="PROTOCOL", help="with --tune-on (%(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: <recogniser>/graph")
     return parser.parse_args(argv)
 
@@ -168,13 +171,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.asr.recogniser import open_recogniser
     from steps.asr.text import normalise
 
-    units = open_recogniser(arguments.recogniser).units
+    recogniser, out = open_recogniser(arguments.recogniser), arguments.out or arguments.recogniser / "graph"
+    units = recogniser.units
     lines = arguments.more_words.read_text(encoding="utf-8").splitlines() if arguments.more_words else []
     more = sorted({normalise(line.split()[0]) for line in lines if line.strip()} - {""})
     spellings = Lexicon.of_words([*graph_parts.read_model(arguments.arpa), *more], units)
-    about = build(arguments.out or arguments.recogniser / "graph", spellings, units, arguments.arpa, more)
+    about = build(out, spellings, units, arguments.arpa, more)
     print(f"graph: {about['words']} words ({about['added']} by backoff, {about['left_out']} of the model left out), "
           f"{about['states']} states, {about['arcs']} arcs")
+    if arguments.tune_on:
+        from steps.asr.tune_decoding import tune
+        from steps.data.dataset import Dataset
+
+        data = Dataset.open(arguments.tune_on)
+        features = data.path / recogniser.extractor.name
+        found = tune(recogniser, Graph.open(out, units), data, arguments.split, features)
+        chosen = ", ".join(f"{key} {value}" for key, value in found["chosen"].items())
+        print(f"graph: {chosen}: WER {found['dev_WER']:.1f} on dev, best of {len(found['tried'])} settings")
     return 0
 
 

@@ -43,7 +43,9 @@ def start(device: str = "auto") -> World:
     Args:
         device: cpu, cuda or auto (cuda where there is one).
     """
-    torch.set_num_threads(int(os.environ.get("EMOTION_NUM_THREADS") or 1))
+    # The threads of a task are shared by the processes that torchrun started in it.
+    together = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
+    torch.set_num_threads(max(1, int(os.environ.get("EMOTION_NUM_THREADS") or 1) // together))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

@@ -11,6 +11,7 @@ option set        ""              "key=value ... over the recogniser's configura
 option lm-order   3               "of the n-grams" --int
 option size       full            "full (1512 utterances), or tiny (48)" --choices "full tiny"
 option synthesis-seed 0           "seed of the synthetic recordings" --int
+option processes  2               "processes that train together" --int
 option threads    1               "threads of each process of the training" --int
 option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
@@ -29,8 +30,8 @@ stage_synthesize      1 mini --set asr
 stage_prepare         2 --size full
 stage_validate        3
 stage_features        4 fbank
-stage_phone_states    5 flat_start graphemes rounds=0
-stage_recogniser      6 asr --alignment "$exp/flat_start/alignment.npz"
+stage_phone_states    5 flat_start graphemes "rounds=0 gaussian_rounds=4"
+stage_recogniser      6 asr --alignment "$exp/flat_start/alignment.npz" --processes "$processes"
 stage_language_model  7 --order "$lm_order"
 stage_graph           8 asr
 stage_decode          9 greedy asr greedy dev
@@ -38,6 +39,5 @@ stage_decode         10 greedy asr greedy test
 stage_decode         11 graph  asr graph  dev
 stage_decode         12 graph  asr graph  test
 stage_transcripts    13 --part dev --part test --calibrate
-stage_phone_states   14 phone_states graphemes "rounds=1 least_steps=200" asr
-stage_assemble       15 asr
+stage_assemble       14 asr
 run_stages

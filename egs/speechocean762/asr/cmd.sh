@@ -3,4 +3,4 @@
 # shellcheck disable=SC2034,SC2154  # ROOT comes from utils/recipe.sh; run.sh reads the rest
 cpu_cmd="$ROOT/utils/job.sh --mem 4G --num-threads 1"
 train_cmd="$ROOT/utils/job.sh --mem 8G --num-threads 1 --time 12h"
-asr_cmd="$ROOT/utils/job.sh --mem 12G --num-threads $threads --time 1d"
+asr_cmd="$ROOT/utils/job.sh --mem 12G --num-threads $((threads * processes)) --time 1d"

@@ -48,5 +48,5 @@ for part in dev test; do
 done
 stage_transcripts    19 --part dev --part test --by-sentence --calibrate
 stage_phone_states   20 phone_states "$lexicon" "" augmented
-stage_assemble       21 augmented
+stage_assemble       21 augmented phone_states
 run_stages
