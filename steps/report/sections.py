@@ -1,161 +1,23 @@
 """The sections of the page: functions Content -> HTML, "" where there is nothing to show; SECTIONS is their order.
+Those about results are in result_sections.py.
 
 Every text from outside goes through `E`.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape as E  # noqa: N812
 from typing import Any
 
-import numpy as np
-
 from steps.report import pictures
-from steps.report.content import Content, total_counts
-from steps.scoring import metrics, results
+from steps.report.cells import caption, figure, td_num, th
+from steps.report.content import Content
+from steps.report.result_sections import confusion_section, paired_section, results_section
 
-SMALL_MATRICES = 12
-WARNING = re.compile("prior|overlap|unknown|partial|size|unlabelled|folds")
 CURVES: tuple[tuple[str, tuple[tuple[str, str], ...], float | None], ...] = (
     ("loss", (("train_loss", pictures.PALETTE[0]), ("dev_loss", pictures.PALETTE[1])), None),
     ("dev", (("dev_MAF", pictures.PALETTE[2]), ("dev_UA", pictures.PALETTE[3]), ("dev_CCC", pictures.PALETTE[4])), 0.0))
-
-
-def results_section(content: Content) -> str:
-    """Picture and table of every system."""
-    rows = sorted(content.test, key=lambda row: (-results.quality(row), results.key_of(row)))
-    if not rows:
-        return ""
-    first = rows[0]
-    text = "<h2>Results</h2><p class=\"lead\">Test parts pooled over folds; mean over seeds. "
-    reasons = E("; ".join(sorted({str(row.get("no_intervals")) for row in rows})))
-    lacking = "intervals" if any(row["metrics"] for row in rows) else "metrics"
-    text += ("Intervals: 95 %, bootstrap over speakers. " if any(row["intervals"] for row in rows) else
-             f"No {lacking}: {reasons}. ")
-    text += "Systems and everything in them were chosen on the dev parts.</p>"
-    names = ["MAF", "UA"] if first["task"] == "classification" else [results.main_metric(first)]
-    figures = []
-    for name in names:
-        lines = [(row["subsystem"], remark(row), row["metrics"][name],
-                  tuple(row["intervals"][name]) if row["intervals"].get(name) else None, row["best_on_dev"])
-                 for row in sorted(rows, key=lambda row: -(row["metrics"].get(name) or 0))
-                 if row["metrics"].get(name) is not None]
-        if lines:
-            title = {"MAF": "MAF, mean F1 over classes (%)",
-                     "UA": f"UA, mean recall over classes (%); chance {100 / len(first['classes'] or [1]):.1f}"}
-            picture = pictures.forest_plot(lines, title.get(name, name), name in ("MAF", "UA"))
-            figures.append(f"<figure>{picture}</figure>")
-    text += f'<div class="grid">{"".join(figures)}</div>' if figures else ""
-    return text + "<h3>All systems</h3>" + results_table(rows)
-
-
-def results_table(rows: Sequence[dict[str, Any]]) -> str:
-    names = results.metric_names(rows)
-    tested = [row for row in rows if row.get("paired")]
-    main = results.main_metric(rows[0])
-    head = [th("System", ""), th("Normalisation", ""), *(th(name, "num") for name in names)]
-    if tested:
-        head.append(th(f"p ({main})", "num"))
-    head += [th("Seeds", "num"), th("Marks", "", False)]
-    body = []
-    for row in rows:
-        tags = ('<span class="tag accent">best on dev</span>' if row["best_on_dev"] else "") + (
-            '<span class="tag accent">primary</span>' if row.get("primary") else "")
-        cells = [f'<td><span class="name">{E(row["subsystem"])}</span> {tags}</td>', f"<td>{E(norm_of(row))}</td>"]
-        for name in names:
-            value, show = row["metrics"].get(name), results.shown(name)
-            below = [f"± {show(row['sd'][name])}"] if row["sd"].get(name) is not None else []
-            if row["intervals"].get(name):
-                below.append("–".join(show(end) for end in row["intervals"][name]))
-            cells.append(td_num("–" if value is None else show(value), value, "<br>".join(below)))
-        if tested:
-            test = row.get("paired", {}).get(main)
-            cells.append(td_num(results.p_value(row, main) or "", test["p"] if test else None))
-        marks = "".join(f'<span class="tag{" warn" if WARNING.search(mark) else ""}">{E(mark)}</span>'
-                        for mark in row["marks"])
-        cells += [td_num(str(len(row["seeds"])), len(row["seeds"])), f"<td>{marks}</td>"]
-        body.append(f'<tr class="{"best" if row["best_on_dev"] else ""}">{"".join(cells)}</tr>')
-    note = ""
-    if tested:
-        against = sorted({row["paired"]["reference"] for row in tested})
-        note = (f'<p class="note">p: two-sided sign-flip permutation test of the speakers\' own {E(main)} against '
-                f"{E(' or '.join(against))}. ± is the standard deviation over seeds; below it the 95 % interval.</p>")
-    return (f'<div class="scroll"><table><thead><tr>{"".join(head)}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-            f"</div>{note}")
-
-
-def paired_section(content: Content) -> str:
-    """Every system against every other."""
-    names, table = content.paired
-    if len(names) < 2:
-        return ""
-    metric = results.main_metric(content.test[0])
-    show = (lambda value: f"{100 * value:+.1f}") if metric in ("MAF", "UA") else (lambda value: f"{value:+.3f}")
-    head = "<th>row minus column</th>" + "".join(f"<th>{number}</th>" for number in range(1, len(names) + 1))
-    body = []
-    for i, name in enumerate(names):
-        cells = []
-        for j in range(len(names)):
-            test = (table.get((i, j)) or {}).get(metric)
-            if i == j or not test or test["p"] is None:
-                cells.append("<td>·</td>")
-                continue
-            clear = test["p"] < 0.05
-            kind = ("up" if test["difference"] > 0 else "down") if clear else ""
-            p = "p &lt; 0.001" if test["p"] < 0.001 else f"p {test['p']:.3f}"
-            cells.append(f'<td class="{kind}">{show(test["difference"])}<br><small>{p}</small></td>')
-        body.append(f'<tr><th>{i + 1} · {E(name)}</th>{"".join(cells)}</tr>')
-    return (f'<h2>Differences</h2><p class="lead">Mean over speakers of the difference in their own {E(metric)} '
-            "(a speaker's classes are those of his reference), tested by flipping signs. Coloured where p &lt; 0.05; "
-            "the p are not corrected for the number of comparisons.</p>"
-            f'<div class="scroll"><table class="matrix"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody>'
-            "</table></div>")
-
-
-def confusion_section(content: Content) -> str:
-    rows = [row for row in content.test if row["classes"] and row["metrics"]]
-    if not rows:
-        return ""
-    best = next((row for row in rows if row["best_on_dev"]), rows[0])
-    counts = total_counts(best)
-    detail = metrics.per_class(counts)
-    lines = []
-    for number, name in enumerate(best["classes"]):
-        lines.append(f"<tr><td>{E(name)}</td>" + "".join(
-            td_num(f"{100 * detail[key][number]:.1f}", float(detail[key][number]))
-            for key in ("recall", "precision", "f1"))
-            + td_num(f"{detail['n'][number]:g}", float(detail["n"][number])) + "</tr>")
-    table = ("<table><thead><tr>" + th("Class", "") + th("Recall", "num") + th("Precision", "num") + th("F1", "num")
-             + th("Items", "num") + f"</tr></thead><tbody>{''.join(lines)}</tbody></table>")
-    seeds = ", counts are means over seeds" if len(best["seeds"]) > 1 else ""
-    text = ("<h2>Confusions</h2><p class=\"lead\">Rows: what it is; columns: what was decided; percent of the row"
-            f"{seeds}. Best system on dev:</p>"
-            f'<div class="grid"><figure><figcaption>{caption(best)}</figcaption>'
-            f"{pictures.confusion_matrix(counts, best['classes'])}</figure>"
-            f"<div>{table}{confused(counts, best['classes'])}</div></div>")
-    others = [row for row in rows if row is not best][:SMALL_MATRICES]
-    if others:
-        small = "".join(f"<figure><figcaption>{caption(row)}</figcaption>"
-                        f"{pictures.confusion_matrix(total_counts(row), row['classes'], compact=True)}</figure>"
-                        for row in others)
-        text += f'<h3>The other systems</h3><div class="grid small">{small}</div>'
-    return text
-
-
-def confused(counts: np.ndarray, classes: Sequence[str]) -> str:
-    """The three most frequent confusions in words."""
-    wrong = counts * (1 - np.eye(len(classes)))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:3]
-    lines = []
-    for cell in order.tolist():
-        i, j = divmod(cell, len(classes))
-        if wrong[i, j] > 0:
-            lines.append(f"<li>{E(classes[i])}<span class=\"arrow\">→</span>{E(classes[j])}: "
-                         f"{100 * wrong[i, j] / counts[i].sum():.0f} % of {E(classes[i])}</li>")
-    return f'<h3>Most confused</h3><ul class="plain">{"".join(lines)}</ul>' if lines else ""
 
 
 def curves_section(content: Content) -> str:
@@ -310,32 +172,3 @@ SECTIONS: tuple[tuple[str, str, Callable[[Content], str]], ...] = (
     ("confusions", "Confusions", confusion_section), ("curves", "Learning curves", curves_section),
     ("errors", "Worst errors", errors_section), ("data", "Data", data_section), ("audit", "Leak audit", audit_section),
     ("configuration", "Configuration", configuration_section))
-
-
-
-def th(name: str, kind: str, sortable: bool = True) -> str:
-    classes = " ".join(word for word in (kind, "sortable" if sortable else "") if word)
-    return f'<th class="{classes}">{E(name)}</th>'
-
-
-def td_num(text: str, value: float | None, below: str = "") -> str:
-    """A cell that sorts by `value`. `below` is HTML."""
-    number = json.dumps(value) if value is not None else "NaN"
-    return f'<td class="num" data-value="{number}">{E(text)}' + (f"<small>{below}</small>" if below else "") + "</td>"
-
-
-def figure(title: str, picture: str, remark: str = "") -> str:
-    return f"<figure><figcaption>{E(title)} <span>{E(remark)}</span></figcaption>{picture}</figure>"
-
-
-def caption(row: dict[str, Any]) -> str:
-    return f"{E(row['subsystem'])} <span>{E(norm_of(row))}</span>"
-
-
-def norm_of(row: dict[str, Any]) -> str:
-    return " + ".join(part.removeprefix("norm-") for part in row["variant"].split("+"))
-
-
-def remark(row: dict[str, Any]) -> str:
-    seeds = f", {len(row['seeds'])} seeds" if len(row["seeds"]) > 1 else ""
-    return norm_of(row) + seeds

@@ -1,0 +1,38 @@
+"""Pieces of HTML that the sections share: cells of tables, captions of figures.
+
+Every text from outside goes through `E`.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape as E  # noqa: N812
+from typing import Any
+
+
+def th(name: str, kind: str, sortable: bool = True) -> str:
+    classes = " ".join(word for word in (kind, "sortable" if sortable else "") if word)
+    return f'<th class="{classes}">{E(name)}</th>'
+
+
+def td_num(text: str, value: float | None, below: str = "") -> str:
+    """A cell that sorts by `value`. `below` is HTML."""
+    number = json.dumps(value) if value is not None else "NaN"
+    return f'<td class="num" data-value="{number}">{E(text)}' + (f"<small>{below}</small>" if below else "") + "</td>"
+
+
+def figure(title: str, picture: str, remark: str = "") -> str:
+    return f"<figure><figcaption>{E(title)} <span>{E(remark)}</span></figcaption>{picture}</figure>"
+
+
+def caption(row: dict[str, Any]) -> str:
+    return f"{E(row['subsystem'])} <span>{E(norm_of(row))}</span>"
+
+
+def norm_of(row: dict[str, Any]) -> str:
+    return " + ".join(part.removeprefix("norm-") for part in row["variant"].split("+"))
+
+
+def remark(row: dict[str, Any]) -> str:
+    seeds = f", {len(row['seeds'])} seeds" if len(row["seeds"]) > 1 else ""
+    return norm_of(row) + seeds
