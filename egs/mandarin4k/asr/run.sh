@@ -23,7 +23,7 @@ if [ "$size" = tiny ]; then
   set="units.vocabulary=80 units.fallback=unknown units.minimum_count=1 $set"
 fi
 data=$work/data/$corpus exp=$work/exp stage_dir=$work prepared=$work/data/prepared shar=$work/data/shar
-recogniser=$config own_set=$set corpus_dir=$prepared processes=$((gpus > 0 ? gpus : 1))
+corpus_dir=$prepared processes=$((gpus > 0 ? gpus : 1))
 directories="" train_sets="" dev_sets=""
 for name in $corpora; do
   directories+="$prepared/$name " train_sets+="$shar/train/$name "
@@ -46,13 +46,13 @@ stage 3 "Find doubles" --in "$prepared" --out "$work/data/doubles.tsv" -- \
 stage 4 "Export the sets" --in "$prepared" --in "$work/data/doubles.tsv" --out "$shar" -- \
   steps/export_shar.sh --prepared "$directories" --doubles "$work/data/doubles.tsv" --nj "$nj" --cmd "$cpu_cmd" "$shar"
 stage 5 "Train the recogniser" --in "$shar" --out "$exp/asr" -- \
-  steps/train_recogniser.sh --config "$recogniser" --train-sets "$train_sets" --dev-sets "$dev_sets" \
-  --set "$tiny_recogniser$own_set" --nodes "$nodes" --processes "$processes" --cmd "$asr_cmd" "$exp/asr"
+  steps/train_recogniser.sh --config "$config" --train-sets "$train_sets" --dev-sets "$dev_sets" \
+  --set "$tiny_recogniser$set" --nodes "$nodes" --processes "$processes" --cmd "$asr_cmd" "$exp/asr"
 stage 6 "Train the language model" --in "$shar" --out "$exp/lm.arpa" -- \
   steps/train_language_model.sh --text "$shar/train.txt" --order "$lm_order" --out "$exp/lm.arpa"
-stage_graph       7 asr
-stage_prepare     8
-stage_features    9 fbank
+stage_prepare     7
+stage_features    8 fbank
+stage_graph       9 asr
 stage_decode     10 greedy asr greedy test
 stage_decode     11 graph  asr graph  test
 stage_transcripts 12 --part test
