@@ -5,6 +5,17 @@
 # extractors, asr, and the list speeds: features of other speeds that training needs (--in DIR ...).
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
+# stage_transcribe N [option ...]: transcripts of the whole corpus by the recogniser $asr, with its graph where it has one
+# -> ${data}_transcribed, a data set of its own. An $asr_onnx is taken instead.
+stage_transcribe() {
+  local number=$1 from=(--asr "$asr"); shift
+  if [ -n "${asr_onnx:-}" ]; then from=(--asr-onnx "$asr_onnx"); fi
+  if [ -z "${asr_onnx:-}" ]; then from+=(--graph "$asr/graph"); fi
+  stage "$number" "Transcribe" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/fbank" --in "${from[1]}" \
+    --out "${data}_transcribed" -- \
+    steps/transcribe.sh "${from[@]}" --nj "$nj" --cmd "$cpu_cmd" "$@" "$data" "${data}_transcribed"
+}
+
 # stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNISER]: phone states by forced alignment -> $exp/NAME; without
 # a recogniser from a flat start.
 stage_phone_states() {

@@ -27,8 +27,8 @@ ALL_STAGES = tuple(range(1, 15))
 SLURM_WINDOWS = ["tiny/exp/svm_is10/official/log/.done/train.JOB.log.emotion_*.tasks",
                  "tiny/exp/svm_is10/official/log/.done/train.JOB.log.job.json"]
 """Files that only a run on Slurm writes; patterns as for EMOTION_FAULT."""
-OPTIONS = ("--size", "tiny", "--set", " ".join(f"{name}:training.checkpoint_every_epochs=1"
-                                               for name in ("dnn", "multitask_dnn")))
+OPTIONS = ("--size", "tiny", "--asr", "none", "--set",
+           " ".join(f"{name}:training.checkpoint_every_epochs=1" for name in ("dnn", "multitask_dnn")))
 """A checkpoint after every epoch, so that networks are taken up in the middle of their training."""
 TRIES = 6
 

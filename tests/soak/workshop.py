@@ -60,7 +60,7 @@ class Workshop:
     """
 
     def __init__(self, directory: Path, recipe: str = "egs/mini/ensemble",
-                 options: tuple[str, ...] = ("--size", "tiny")):
+                 options: tuple[str, ...] = ("--size", "tiny", "--asr", "none")):
         self.directory, self.options = directory.resolve(), list(options)
         self.root, self.audit = self.directory / "clone", self.directory / "audit"
         self.recipe = self.root / recipe

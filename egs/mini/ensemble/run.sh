@@ -8,6 +8,7 @@ option protocol   official        "official: speakers and sentences apart" --cho
 option norms      "global"        "feature normalisations, one experiment each: global, speaker, none"
 option seeds      "0"             "seeds of each network"
 option set        ""              "key=value ... over every model configuration"
+option asr        own             "recogniser that transcribes: own (trains ../asr), none, or a directory"
 option size       full            "full (about 800 utterances), or tiny (about 60)" --choices "full tiny"
 option synthesis-seed 0           "seed of the synthetic recordings" --int
 option nj         2               "parallel tasks" --int --free
@@ -21,6 +22,7 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synt
 . "$ROOT/path.sh"
 . ./cmd.sh
 . "$ROOT/steps/stages.sh"
+. "$ROOT/steps/stages_asr.sh"
 
 stage_synthesize 1
 stage_prepare    2
@@ -36,4 +38,13 @@ stage_permuted  11 is10
 stage_audit     12
 stage_score     13
 stage_report    14
+if [ "$asr" = own ]; then
+  asr=../asr/exp/recogniser
+  [ "$size" = full ] || asr=../asr/$size/exp/recogniser
+  stage 15 "Train the recogniser" --out "$asr" -- ../asr/run.sh --size "$size" --nj "$nj" --cluster "$cluster"
+fi
+if [ "$asr" != none ]; then
+  stage_features   16 fbank
+  stage_transcribe 17
+fi
 run_stages
