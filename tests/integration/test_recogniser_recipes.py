@@ -1,5 +1,5 @@
-"""The recogniser recipes in small, from a clean clone: every stage; the mini ensemble that calls its recogniser; a kill in
-the middle of training."""
+"""The recogniser recipes in small, from a clean clone: every stage; the mini ensemble that calls its recogniser; a kill
+in the middle of training."""
 
 import os
 import signal
