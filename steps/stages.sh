@@ -59,7 +59,9 @@ stage_permuted() {
 
 # stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
 stage_audit() {
-  stage "$1" "Audit for leaks" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/audio_hashes.tsv" \
+  local inputs=() kind
+  for kind in ${kinds[@]+"${kinds[@]}"}; do inputs+=(--in "$data/ivector_$kind"); done
+  stage "$1" "Audit for leaks" "${inputs[@]}" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/audio_hashes.tsv" \
     --in "$exp/permuted/$protocol" --out "$exp/audit/$protocol.json" -- \
     steps/audit_leaks.sh --protocol "$protocol" --permuted "$exp/permuted/$protocol" "$data" "$exp"
 }

@@ -23,7 +23,7 @@ from steps.asr.text import normalise
 from steps.asr.units import Units
 from steps.features.extractor import Extractor
 from steps.features.store import FeatureStore
-from steps.models.conformer import FEWEST_FRAMES, SUBSAMPLING, output_lengths
+from steps.models.conformer import FEWEST_FRAMES, SUBSAMPLING, output_length
 from steps.training.distributed import World
 from steps.training.random_state import derive, generator
 
@@ -94,7 +94,7 @@ class StateAlignment:
 
         Output frame j sees input frames 4 j to 4 j + 6.
         """
-        count = int(output_lengths(torch.tensor(frames)))
+        count = output_length(frames)
         known = self.states.get(key)
         if known is None:
             return np.full(count, -1)

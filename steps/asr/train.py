@@ -80,6 +80,8 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
         torch.use_deterministic_algorithms(True, warn_only=True)
     speech = open_speech(arguments, config)
     units = make_units(arguments, config, speech, world)
+    if world.main and arguments.data is not None:
+        report_texts(speech, units)
     mean, deviation = speech.moments(arguments.seed)
     alignment = StateAlignment.load(arguments.alignment) if arguments.alignment else None
     seed_everything(arguments.seed, "weights")
@@ -123,6 +125,26 @@ def open_speech(arguments: argparse.Namespace, config: AsrConfig) -> Speech:
         shown = ", ".join(keys[:5]) + (" ..." if len(keys) > 5 else "")
         print(f"asr: {len(keys)} training utterances left out, {reason}: {shown}", file=sys.stderr)
     return found
+
+
+def report_texts(speech: Speech, units: Units) -> None:
+    """One line on transcripts with characters that no unit spells, one on those too long for their recording."""
+    from steps.asr.data import needed_frames, text_of
+    from steps.models.conformer import output_length
+
+    strange: dict[str, str] = {}
+    crowded = []
+    for cut in speech.cuts:
+        strange |= dict.fromkeys(units.unknown_characters(text_of(cut)) - strange.keys(), cut.id)
+        if needed_frames(units.encode(text_of(cut))) > output_length(len(speech.source.features(cut, 1.0))):
+            crowded.append(cut.id)
+    if strange:
+        shown = ", ".join(f"{character!r} ({key})" for character, key in sorted(strange.items())[:5])
+        print(f"asr: {len(strange)} characters of the transcripts are outside the units and become <unk>: {shown}",
+              file=sys.stderr)
+    if crowded:
+        print(f"asr: {len(crowded)} transcripts need more frames than their recordings give, and teach nothing: "
+              f"{', '.join(crowded[:5])}", file=sys.stderr)
 
 
 def make_units(arguments: argparse.Namespace, config: AsrConfig, speech: Speech, world: World) -> Units:

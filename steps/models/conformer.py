@@ -35,8 +35,13 @@ class ConformerConfig:
 
 
 def output_lengths(lengths: Tensor) -> Tensor:
-    """Frames after subsampling: two convolutions of 3 frames, stride 2, without padding. Works on ints as well."""
+    """Frames after subsampling: two convolutions of 3 frames, stride 2, without padding."""
     return (((lengths - 1) // 2 - 1) // 2).clamp(min=0)
+
+
+def output_length(frames: int) -> int:
+    """The same of one utterance."""
+    return int(output_lengths(torch.tensor(frames)))
 
 
 def padding_mask(lengths: Tensor, frames: int) -> Tensor:

@@ -14,7 +14,7 @@ from steps.asr.engine import engine
 from steps.asr.model import CtcModel
 from steps.asr.recogniser import open_recogniser, save_recogniser
 from steps.asr.speech import Speech
-from steps.asr.train import EpochKeeper, dev_evaluation
+from steps.asr.train import EpochKeeper, dev_evaluation, report_texts
 from steps.models.conformer import ConformerConfig
 from steps.training.config import OptimiserConfig, TrainingConfig
 from steps.training.distributed import World
@@ -160,3 +160,19 @@ def test_too_short_an_utterance_has_no_output_frame(tmp_path):
     short, long = open_recogniser(tmp_path).log_posteriors([np.zeros((3, BINS), np.float32),
                                                             np.zeros((60, BINS), np.float32)])
     assert short.shape == (0, len(toy_units())) and long.shape == (14, len(toy_units()))
+
+
+def test_transcripts_that_cannot_be_learned_are_told(capsys):
+    cuts = list(toy_cuts(4))
+    cuts[1].supervisions[0].text = "ab ééé"
+    cuts[2].supervisions[0].text = "ab cd"
+
+    class Short(ToySource):
+        def features(self, cut, speed):
+            return np.zeros((12 if cut.id == "2" else 400, BINS), np.float32)
+
+    speech = Speech(cuts, np.ones(4), [(0, 4)], Short(), "fbank", [], [])
+    report_texts(speech, toy_units())
+    unknown, crowded = capsys.readouterr().err.splitlines()
+    assert "1 characters" in unknown and "'é' (1)" in unknown
+    assert "1 transcripts need more frames" in crowded and crowded.endswith(": 2")
