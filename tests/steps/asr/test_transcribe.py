@@ -216,7 +216,6 @@ def test_the_front_end_decodes_by_tasks_resumes_and_writes_every_utterance(tmp_p
     assert {name: first[name] for name in wanted} == {name: digests(out)[name] for name in wanted}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words, message", [
     ([], "expected the data and the output directory"),
     (["a", "b"], "give one of --asr DIR, --asr-onnx DIR and --text FILE"),

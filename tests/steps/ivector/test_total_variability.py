@@ -107,7 +107,6 @@ def test_it_learns_more_than_with_parts_switched_off(world):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.slow
 def test_the_space_of_the_data_is_recovered(form):
     world = sample(seed=3, utterances=600, frames=120, components=3, dim=4, rank=2, soft=False)
     # The offset form spends one direction of w on the mean.
