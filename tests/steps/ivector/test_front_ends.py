@@ -43,13 +43,11 @@ def test_train_extract_and_verify(data, tmp_path):  # noqa: F811
 
 
 def test_the_names_of_extractor_and_recogniser_may_hold_anything(data, tmp_path):  # noqa: F811
-    """Both come back, as they were written, in the message of the step that does not find what they name."""
+    """The extractor is found by its name, and the recogniser's, which is not there, comes back as it was written."""
     directory, asr = "it's 2 #1: \\x", 'a "b"  c\'s: #1 \\n ü'
-    words = ("--extractor", directory, "--asr", asr, "--out", "out", str(data))
-    assert f"{directory} is no i-vector extractor" in run("extract_ivectors.sh", *words, cwd=tmp_path).stderr
     (tmp_path / directory).mkdir()
     write_json(tmp_path / directory / "extractor.json", {"format": 1, "occupancy": "tokens"})
-    done = run("extract_ivectors.sh", *words, cwd=tmp_path)
+    done = run("extract_ivectors.sh", "--extractor", directory, "--asr", asr, "--out", "out", str(data), cwd=tmp_path)
     assert done.returncode and asr in done.stderr, done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -70,10 +71,15 @@ def test_trials_of_one_kind_are_refused():
         summarise(np.arange(3.0), trials)
 
 
+@cache
+def summary_of(noise: float) -> dict:
+    _, trials, scores = scored(noise=noise)
+    return summarise(scores, trials)
+
+
 def verified(subsystem: str, part: str = "test", noise: float = 1.0) -> dict:
     """A row as steps/verify_speakers.sh writes it."""
-    _, trials, scores = scored(noise=noise)
-    summary = summarise(scores, trials)
+    summary = summary_of(noise)
     return {"corpus": "made", "protocol": "official", "subsystem": subsystem, "variant": "plda, all pairs",
             "part": part, "text_source": None, "task": "verification", "unit": "utterance", "classes": [],
             "folds": [1], "seeds": [0], "items": 60, "speakers": 12, "marks": [], "primary": False,
