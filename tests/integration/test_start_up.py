@@ -144,13 +144,18 @@ def test_a_dry_run_needs_no_environment_and_leaves_nothing(clone, tmp_path, scri
                           cwd=tmp_path, env={"PATH": f"{tmp_path}/bin:{os.defpath}", "HOME": str(tmp_path)})
     assert done.returncode == 0 and done.stderr == "", done.stderr
     numbers = [int(line.split()[0]) for line in done.stdout.splitlines() if "would run" in line]
-    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert numbers == sorted(set(numbers))
     assert set(numbers) >= {int(number) for number in re.findall(r"^stage\w* +(\d+)", text, flags=re.MULTILINE)} > set()
     assert files() == before
 
 
 def given_from_outside(recipe: str, directory: Path) -> list[str]:
-    """Options of a recipe's text: `directory` stands for recordings and for the recogniser of another recipe."""
+    """Options of a recipe's text: `directory` stands for recordings and for the recogniser of another recipe.
+
+    A recipe without recordings makes everything itself.
+    """
+    if "-dir " not in recipe:
+        return []
     (directory / "lexicon.txt").touch()  # a corpus may bring one
     return [word for name in ("corpus-dir", "corpora-dir", "asr") if f"option {name} " in recipe
             for word in (f"--{name}", str(directory))]
