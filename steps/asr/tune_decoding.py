@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from steps.data.dataset import Dataset
 
 SETTINGS = "decoding.json"
-PENALTIES = (0.0, 1.5, 3.0, 4.5)
+PENALTIES = (0.0, 1.5, 3.0)
 SCALES = (0.4, 1.1)
 
 

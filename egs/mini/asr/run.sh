@@ -30,7 +30,7 @@ stage_synthesize      1 mini --set asr
 stage_prepare         2 --size full
 stage_validate        3
 stage_features        4 fbank
-stage_phone_states    5 flat_start graphemes "rounds=0 gaussian_rounds=4"
+stage_phone_states    5 flat_start graphemes "rounds=0 gaussian_rounds=3"
 stage_recogniser      6 asr --alignment "$exp/flat_start/alignment.npz" --processes "$processes"
 stage_language_model  7 --order "$lm_order"
 stage_graph           8 asr
