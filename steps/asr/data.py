@@ -7,6 +7,7 @@ on them, and a resumed epoch passes over what was consumed without reading it.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,13 @@ class StateAlignment:
 
         found = Alignment.load(path)
         return cls({key: found.components[row] for key, row in found.states.items()}, int(found.components.max()) + 1)
+
+    def fingerprint(self) -> str:
+        """Changes whenever a frame has another class."""
+        digest = hashlib.sha256()
+        for key in sorted(self.states):
+            digest.update(key.encode() + np.asarray(self.states[key], dtype=np.int32).tobytes())
+        return digest.hexdigest()[:16]
 
     def at_output(self, key: str, frames: int, speed: float) -> np.ndarray:
         """Classes (T',) at the middles of the output frames of an utterance of T input frames; -1: not known.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from steps.asr.config import AsrConfig
-    from steps.asr.model import CtcModel
     from steps.asr.units import Units
     from steps.features.extractor import Extractor
 
@@ -191,15 +190,3 @@ def save_recogniser(directory: Path, weights: Mapping[str, Tensor], config: AsrC
     units.save(directory / "units")
     write_json(directory / ABOUT, {"format": FORMAT, "kind": "conformer-ctc", "fingerprint": digest.hexdigest()[:16],
                                    **about})
-
-
-def load_model(directory: Path) -> CtcModel:
-    """The network of an own recogniser, for export.
-
-    Raises:
-        UserError: a foreign one.
-    """
-    recogniser = open_recogniser(directory)
-    if not isinstance(recogniser, OwnRecogniser):
-        raise UserError(f"{directory} is not a recogniser of this repository; only such a one can be exported")
-    return recogniser.model

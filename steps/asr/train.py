@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from steps.training.distributed import World
 
 
-
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.asr.train", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,7 +91,7 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
     batches = SpeechBatches(speech.cuts, speech.seconds, speech.shards, speech.source, units, config.sampling,
                             config.augmentation, arguments.seed, world, alignment)
     evaluate = dev_evaluation(speech, units, world) if speech.dev else None
-    wanted = {**identity(config, speech, units), "alignment_states": alignment.classes if alignment else 0}
+    wanted = {**identity(config, speech, units), "alignment": alignment.fingerprint() if alignment else None}
     if world.main:
         describe(model, speech, units)
     trainer = Trainer(model, batches, evaluate, config.training, arguments.out / "checkpoint", seed=arguments.seed,
