@@ -1,18 +1,19 @@
-"""Networks on utterance-level features as kinds of subsystem."""
+"""Networks as kinds of subsystem: what all of them share, and the feed-forward one on utterance-level features."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from steps.experiments.examples import NO_LABEL, Examples, Part, task_labels
 from steps.experiments.kinds import ExperimentConfig, Kind, Workspace
@@ -22,8 +23,8 @@ from steps.scoring import metrics
 from steps.training import distributed
 from steps.training.config import TrainingConfig
 from steps.training.random_state import seed_everything, shuffled
-from steps.training.trainer import Outcome, Trainer
-from utils.files import atomic_path, write_json
+from steps.training.trainer import Batches, Outcome, Trainer
+from utils.files import atomic_path, read_json, write_json
 
 MAIN_TASK = "emotion"  # stands for the label of the corpus, whatever its field is called
 
@@ -63,15 +64,24 @@ class VectorBatches:
 
 
 @dataclass
-class FittedNetwork:
+class FittedNetwork(abc.ABC):
     """See kinds.Fitted; logits are those of the main task."""
 
-    model: MultitaskDnn
+    model: nn.Module
     device: str
+    config: Any
     about: dict[str, Any]
 
+    @abc.abstractmethod
+    def prepare(self, part: Part) -> Any:
+        """What `forward` takes, made once for a part that is scored every epoch."""
+
+    @abc.abstractmethod
+    def forward(self, prepared: Any) -> np.ndarray:
+        """float64 (N, C)."""
+
     def logits(self, part: Part) -> np.ndarray:
-        return forward(self.model, torch.from_numpy(part.x.matrix()), self.device)
+        return self.forward(self.prepare(part))
 
     def save(self, directory: Path) -> None:
         with atomic_path(directory / "model.safetensors") as path:
@@ -79,23 +89,41 @@ class FittedNetwork:
         write_json(directory / "model.json", self.about)
 
 
-class MultitaskDnnKind(Kind):
-    """Single- and multitask feed-forward network."""
+class NetworkKind(Kind):
+    """What networks share: targets of the tasks, training, selection on dev, the stored form.
 
-    Config = NetworkConfig
+    A network is a subclass with a `Config` that has `model` (with `tasks`: name -> weight) and `training`.
+    """
 
-    def __init__(self, config: NetworkConfig, examples: Examples, workspace: Workspace):
+    Fitted: ClassVar[type[FittedNetwork]]
+
+    def __init__(self, config: Any, examples: Examples, workspace: Workspace):
         super().__init__(config, examples, workspace)
         self.world = distributed.start(workspace.device)
 
+    @staticmethod
+    @abc.abstractmethod
+    def build(config: Any, inputs: int, classes: Mapping[str, int], weights: Mapping[str, Tensor]) -> nn.Module:
+        """The network before training.
+
+        Args:
+            inputs: features a vector or frame. classes: task -> number. weights: task -> (C,) in the loss.
+        """
+
+    @abc.abstractmethod
+    def batches(self, part: Part, targets: dict[str, Tensor]) -> Batches:
+        """The training batches of a part whose items all have labels; targets: task -> (N,), -1 = no label."""
+
+    @classmethod
+    def load(cls, config: Any, directory: Path, device: str = "cpu") -> FittedNetwork:
+        """What `FittedNetwork.save` wrote."""
+        about = read_json(directory / "model.json")
+        model = cls.build(config, about["inputs"], about["tasks"], {})
+        model.load_state_dict(load_file(directory / "model.safetensors"))
+        return cls.Fitted(model.to(device).eval(), device, config, about)
+
     def fit(self) -> FittedNetwork:
-        dev = self.examples.dev.labelled()
-        x = torch.from_numpy(dev.x.matrix())
-
-        def evaluate(model: torch.nn.Module) -> dict[str, float]:
-            return dev_metrics(forward(model, x, self.world.device), dev.y, len(self.examples.classes))
-
-        return self._train("select", self.examples.train, evaluate, None)
+        return self._train("select", self.examples.train, self.examples.dev.labelled(), None)
 
     def refit(self, fitted: FittedNetwork) -> FittedNetwork:
         return self._train("refit", self.examples.train.join(self.examples.dev), None, fitted.about["best_epoch"])
@@ -103,23 +131,31 @@ class MultitaskDnnKind(Kind):
     def close(self) -> None:
         distributed.stop()
 
-    def _train(self, phase: str, part: Part, evaluate: Any, epochs: int | None) -> FittedNetwork:
+    def _train(self, phase: str, part: Part, dev: Part | None, epochs: int | None) -> FittedNetwork:
         work, part = self.workspace, part.labelled()
         classes, targets = self._targets(part)
         balanced = self.config.training.class_weights == "balanced"
         weights = {MAIN_TASK: balanced_weights(targets[MAIN_TASK], classes[MAIN_TASK])} if balanced else {}
         seed_everything(work.seed, "weights")
-        model = MultitaskDnn(self.examples.dim, classes, self.config.model, weights)
-        batches = VectorBatches(torch.from_numpy(part.x.matrix()), targets, part.ids, self.config.training.batch_size,
-                                work.seed, self.world)
+        fitted = self.Fitted(self.build(self.config, self.examples.dim, classes, weights), self.world.device,
+                             self.config, {})
         # The learning curve that people look at is the one with a dev part; the other has nothing to compare with.
         log = work.directory / "log" if phase == "select" else work.directory / "log" / phase
-        trainer = Trainer(model, batches, evaluate, self.config.training, work.directory / "checkpoint" / phase,
-                          seed=work.seed, identity=work.identity, world=self.world, log_dir=log,
-                          name=f"{work.name} {phase}".strip(), stop_after=epochs)
+        trainer = Trainer(fitted.model, self.batches(part, targets), self._evaluate(fitted, dev), self.config.training,
+                          work.directory / "checkpoint" / phase, seed=work.seed, identity=work.identity,
+                          world=self.world, log_dir=log, name=f"{work.name} {phase}".strip(), stop_after=epochs)
         outcome = trainer.fit()
-        model.zero_grad(set_to_none=True)
-        return FittedNetwork(model.eval(), self.world.device, self._about(model, classes, outcome))
+        fitted.model.zero_grad(set_to_none=True)
+        fitted.model.eval()
+        fitted.about = self._about(fitted.model, classes, outcome)
+        return fitted
+
+    def _evaluate(self, fitted: FittedNetwork, dev: Part | None) -> Callable[[nn.Module], dict[str, float]] | None:
+        """The trainer's look at dev after every epoch; the model that it hands over is `fitted.model`."""
+        if dev is None:
+            return None
+        prepared, count = fitted.prepare(dev), len(self.examples.classes)
+        return lambda model: dev_metrics(fitted.forward(prepared), dev.y, count)
 
     def _targets(self, part: Part) -> tuple[dict[str, int], dict[str, Tensor]]:
         """Number of classes and the (N,) targets of each task whose labels the items have."""
@@ -138,18 +174,41 @@ class MultitaskDnnKind(Kind):
             targets[task] = torch.tensor([NO_LABEL if value is None else number[value] for value in values])
         return classes, targets
 
-    def _about(self, model: MultitaskDnn, classes: dict[str, int], outcome: Outcome) -> dict[str, Any]:
+    def _about(self, model: nn.Module, classes: dict[str, int], outcome: Outcome) -> dict[str, Any]:
         return {"chosen": {"epochs": outcome.best_epoch}, "best_epoch": outcome.best_epoch,
                 "epochs_run": len(outcome.curve), "parameters": sum(p.numel() for p in model.parameters()),
                 "tasks": classes, "inputs": self.examples.dim, "model": dataclasses.asdict(self.config.model)}
 
 
-def forward(model: torch.nn.Module, x: Tensor, device: str, rows: int = 512) -> np.ndarray:
-    """Logits of the main task: x (N, F) -> float64 (N, C)."""
-    model.eval()
-    with torch.no_grad():
-        parts = [model(block.to(device))[MAIN_TASK].double().cpu().numpy() for block in x.split(rows)]
-    return np.concatenate(parts)
+class FittedDnn(FittedNetwork):
+    """A network on vectors."""
+
+    def prepare(self, part: Part) -> Tensor:
+        return torch.from_numpy(part.x.matrix())
+
+    def forward(self, prepared: Tensor, rows: int = 512) -> np.ndarray:
+        """x (N, F) -> float64 (N, C), `rows` at a time."""
+        self.model.eval()
+        with torch.no_grad():
+            parts = [self.model(block.to(self.device))[MAIN_TASK].double().cpu().numpy()
+                     for block in prepared.split(rows)]
+        return np.concatenate(parts)
+
+
+class MultitaskDnnKind(NetworkKind):
+    """Single- and multitask feed-forward network."""
+
+    Config = NetworkConfig
+    Fitted = FittedDnn
+
+    @staticmethod
+    def build(config: NetworkConfig, inputs: int, classes: Mapping[str, int],
+              weights: Mapping[str, Tensor]) -> MultitaskDnn:
+        return MultitaskDnn(inputs, classes, config.model, weights)
+
+    def batches(self, part: Part, targets: dict[str, Tensor]) -> VectorBatches:
+        return VectorBatches(torch.from_numpy(part.x.matrix()), targets, part.ids, self.config.training.batch_size,
+                             self.workspace.seed, self.world)
 
 
 def dev_metrics(logits: np.ndarray, y: np.ndarray, classes: int) -> dict[str, float]:
