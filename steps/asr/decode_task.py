@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +106,7 @@ def open_work(arguments: argparse.Namespace) -> Work:
     from steps.features.store import FeatureStore
     from utils.config import load_config
 
-    overrides = settings(arguments.graph) + [word for text in arguments.set for word in text.split()]
+    overrides = settings(arguments.graph) + shlex.split(" ".join(arguments.set))
     overrides += [f"method={arguments.method}"] if arguments.method else []
     config = load_config(DecodeConfig, "asr_decode", overrides)
     config.check()

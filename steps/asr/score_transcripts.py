@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
     from steps.scoring import results
-    from steps.scoring.score import tell_lost_seeds, title_of
+    from steps.scoring.score import continue_results
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)
@@ -85,21 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         calibrate(scored, arguments.exp)
     rows = [row_of(entry.of(ids), data, split, arguments, subset) for entry in scored
             for subset, ids in subsets.items() if entry.of(ids).transcripts]
-    json_path = arguments.results.with_name(arguments.results.name + ".json")
-    old = results.load(json_path)
-    tell_lost_seeds(old, rows)
-    merged = results.merge(old, rows)
+    affected = continue_results(arguments.results, data, split, rows, arguments.reference)
     mine = {results.key_of(row) for row in rows}
-    affected = [row for row in merged if (row["corpus"], row["protocol"]) == (data.name, split.name)]
-    results.add_paired(affected, arguments.reference)
-    results.save(json_path, merged)
-    write_text(arguments.results.with_name(arguments.results.name + ".md"),
-               results.markdown(merged, title_of(arguments.results)))
     mine_now = [row for row in affected if results.key_of(row) in mine]
     for part in arguments.part:
         print(f"{part}:\n\n{results.tables(mine_now, part)}\n")
     write_json(arguments.exp / "scored" / f"{split.name}.json",
-               {"corpus": data.name, "protocol": split.name, "results": str(json_path), "rows": mine_now})
+               {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json", "rows": mine_now})
     if arguments.report:
         from steps.asr.transcript_report import render
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.training import distributed
     from utils.config import load_config
 
-    config = load_config(AsrConfig, arguments.config, [word for text in arguments.set for word in text.split()])
+    config = load_config(AsrConfig, arguments.config, shlex.split(" ".join(arguments.set)))
     world = distributed.start(arguments.device)
     try:
         train(arguments, config, world)

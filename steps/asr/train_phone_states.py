@@ -15,6 +15,7 @@ checkpoints, so that an interrupted run goes on where it was. OUT/ is a director
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.training import distributed
     from utils.config import load_config
 
-    config = load_config(PhoneStatesConfig, arguments.config, [word for text in arguments.set for word in text.split()])
+    config = load_config(PhoneStatesConfig, arguments.config, shlex.split(" ".join(arguments.set)))
     world = distributed.start(arguments.device)
     try:
         recogniser = open_asr(arguments.asr, world.device)

@@ -220,11 +220,6 @@ class Units:
                 found += [(SPACE if character.isspace() else character, place, place + 1) for character in token]
         return found
 
-    def starts_word(self, number: int) -> bool:
-        """Whether a word may only start with this token: it has the word mark, or is a Han character."""
-        token = self.tokens[number]
-        return token.startswith((SPACE, " ")) or normal.is_han(token)
-
     def save(self, directory: str | Path) -> None:
         """Write units.json, tokens.txt and, where there are byte-pair pieces, bpe.model."""
         directory = Path(directory)

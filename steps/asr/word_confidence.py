@@ -16,7 +16,7 @@ from steps.asr.hypothesis import EDGE, calibrated
 from steps.scoring.calibration import fit_platt
 from steps.scoring.metrics import confidence_histogram
 from utils.errors import UserError
-from utils.files import read_json, write_json
+from utils.files import write_json
 
 
 def gather(transcripts: Iterable[Transcript],
@@ -63,17 +63,3 @@ def apply_calibration(confidences: np.ndarray, calibration: Sequence[float]) -> 
 def write_calibration(path: str | Path, calibration: Sequence[float]) -> None:
     """Write {"calibration": [a, b]}."""
     write_json(path, {"calibration": [float(value) for value in calibration]})
-
-
-def read_calibration(path: str | Path) -> tuple[float, float]:
-    """
-    Raises:
-        UserError: no such file, or something else.
-    """
-    try:
-        a, b = read_json(path)["calibration"]
-        return float(a), float(b)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; steps/score_transcripts.sh --calibrate writes it") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} holds no calibration ({error!r}); write it again") from error

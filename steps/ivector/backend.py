@@ -163,23 +163,6 @@ def cosine_scores(enrolled: np.ndarray, tested: np.ndarray) -> np.ndarray:
     return length_normalise(enrolled) @ length_normalise(tested).T / scale
 
 
-def all_trials(speakers: Sequence[str], blocked: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Every pair of different utterances once, of N utterances scored against each other.
-
-    Args:
-        blocked: of each utterance, a label (say, its sentence); pairs with the same label are left out.
-
-    Returns:
-        bool (N, N): which cells are trials; and bool (N, N): which are of one speaker.
-    """
-    names = np.asarray(speakers, dtype=str)
-    trials = np.triu(np.ones((len(names), len(names)), dtype=bool), 1)
-    if blocked is not None:
-        labels = np.asarray(blocked, dtype=str)
-        trials &= labels[:, None] != labels[None, :]
-    return trials, names[:, None] == names[None, :]
-
-
 def equal_error_rate(scores: np.ndarray, same: np.ndarray) -> float:
     """Where the share of missed targets equals that of accepted impostors, linear between thresholds; 0 to 1.
 

@@ -271,6 +271,8 @@ def open_occupier(kind: str, recogniser: Recogniser | HeadAlone | None, director
     if not head.is_dir():
         raise UserError(f"{directory} has no {HEAD}/: train the head with steps/train_phone_states.sh, or take another "
                         "--occupancy (clusters, tokens, gmm)", 2)
-    from steps.asr.phone_states import PhoneStateHead
+    from steps.asr.phone_states import PhoneStateHead, check_recogniser
 
-    return PhoneStateOccupier(recogniser, PhoneStateHead.load(head), prune)
+    loaded = PhoneStateHead.load(head)
+    check_recogniser(loaded, recogniser.fingerprint)
+    return PhoneStateOccupier(recogniser, loaded, prune)

@@ -36,23 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not systems:
         raise UserError(f"{arguments.exp} has no trained subsystem of protocol {arguments.protocol}; "
                         "run the training stages first")
-    json_path = arguments.results.with_name(arguments.results.name + ".json")
-    old = results.load(json_path)
     rows = [row for system in systems for row in rows_of(data, split, system)]
-    tell_lost_seeds(old, rows)
-    merged = results.merge(old, rows)
+    affected = continue_results(arguments.results, data, split, rows, arguments.reference)
     mine = {results.key_of(row) for row in rows}
-    affected = [row for row in merged if (row["corpus"], row["protocol"]) == (data.name, split.name)]
-    results.add_paired(affected, arguments.reference)
-    results.save(json_path, merged)
-    write_text(arguments.results.with_name(arguments.results.name + ".md"),
-               results.markdown(merged, title_of(arguments.results)))
     print(results.tables(affected, "test"))
     if not any(row["metrics"] for row in affected if row["part"] == "test"):
         print("\nThe test part has no labels; on dev, where everything was chosen:\n")
         print(results.tables(affected, "dev"))
     write_json(arguments.exp / "scored" / f"{split.name}.json",
-               {"corpus": data.name, "protocol": split.name, "results": str(json_path),
+               {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json",
                 "rows": [row for row in affected if results.key_of(row) in mine]})
     return 0
 
@@ -119,6 +111,26 @@ def data_marks(data: Dataset, split: Split) -> list[str]:
     if split.speaker_overlap:
         marks.append("speaker overlap")
     return marks
+
+
+def continue_results(stem: Path, data: Dataset, split: Split, rows: Sequence[dict[str, Any]],
+                     reference: str | None) -> list[dict[str, Any]]:
+    """Put `rows` into STEM.json among what it holds, test all of the protocol against each other, and write STEM.md.
+
+    Returns:
+        every row of the protocol.
+    """
+    from steps.scoring import results
+
+    path = Path(f"{stem}.json")
+    old = results.load(path)
+    tell_lost_seeds(old, rows)
+    merged = results.merge(old, rows)
+    affected = [row for row in merged if (row["corpus"], row["protocol"]) == (data.name, split.name)]
+    results.add_paired(affected, reference)
+    results.save(path, merged)
+    write_text(Path(f"{stem}.md"), results.markdown(merged, title_of(stem)))
+    return affected
 
 
 def tell_lost_seeds(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> None:

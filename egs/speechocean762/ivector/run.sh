@@ -17,7 +17,7 @@ parse_options "$@"
 corpus=speechocean762 work=. results=RESULTS norms=global seeds=0
 [ "$size" = full ] || { work=$size; results=$size/RESULTS; }
 data=$work/data/$corpus exp=$work/exp stage_dir=$work extractors=$work/exp/ivector
-[ -n "$asr" ] || asr=../asr/${work#.}/exp/recogniser
+if [ -z "$asr" ]; then asr=../asr/exp/recogniser; [ "$size" = full ] || asr=../asr/$size/exp/recogniser; fi
 
 . "$ROOT/path.sh"
 . ./cmd.sh

@@ -112,6 +112,14 @@ def test_states_of_an_alignment_are_those_in_the_middle_of_an_output_frame():
     assert alignment.at_output("0", 3, 1.0).tolist() == []
 
 
+def test_the_fingerprint_of_an_alignment_changes_with_a_frame_a_name_or_a_length():
+    def of(**states):
+        return StateAlignment({key: np.array(rows) for key, rows in states.items()}, 9).fingerprint()
+
+    assert of(a=[1, 2], b=[3]) == of(b=[3], a=[1, 2])
+    assert len({of(a=[1, 2], b=[3]), of(a=[1, 1], b=[3]), of(a=[1, 2], c=[3]), of(a=[1], b=[2, 3])}) == 4
+
+
 def test_a_batch_carries_its_alignment_padded():
     cuts = list(toy_cuts(8))
     alignment = StateAlignment({cut.id: np.full(1000, int(cut.id)) for cut in cuts[1:]}, 8)

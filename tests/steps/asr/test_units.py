@@ -117,7 +117,6 @@ def test_word_spans_say_which_ids_spell_a_word():
     assert all(before[2] == after[1] for before, after in zip(spans, spans[1:], strict=False))
     for word, first, last in spans:
         assert units.decode(ids[first:last]) == word
-    assert [units.starts_word(number) for number in units.encode("the")][0]
 
 
 def test_a_foreign_models_tokens_decode_and_encode_by_longest_match(tmp_path):
