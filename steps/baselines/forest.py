@@ -7,9 +7,12 @@ The arrays hold the nodes of all trees one after the other: `left` and `right` c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 FIELDS = ("start", "left", "right", "feature", "threshold", "value")
 
@@ -57,6 +60,8 @@ def grow(rows: np.ndarray, labels: np.ndarray, classes: int, *, trees: int = 500
     Args:
         rows: (N, F). labels: (N,) class numbers below `classes`; a class without a row gets probability 0.
     """
+    from sklearn.ensemble import RandomForestClassifier  # using a forest needs no scikit-learn
+
     forest = RandomForestClassifier(trees, min_samples_leaf=min_leaf, max_features="sqrt", n_jobs=threads,
                                     class_weight="balanced" if balanced else None, random_state=seed % 2**32)
     forest.fit(rows, labels)

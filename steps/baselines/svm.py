@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.svm import SVC
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ def path(rows: np.ndarray, labels: np.ndarray, classes: int, penalties: Sequence
 
     A class without a training row gets decision values below every other's.
     """
+    from sklearn.svm import SVC  # using a machine needs no scikit-learn
+
     matrix = np.asarray(rows, dtype=np.float64)
     gram = matrix @ matrix.T
     for penalty in penalties:

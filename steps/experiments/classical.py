@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from steps.baselines import forest, svm
+from steps.experiments.arrays import load_npz, save_npz
 from steps.experiments.examples import Part
 from steps.experiments.kinds import ExperimentConfig, Kind
 from steps.scoring import metrics
 from steps.training.random_state import derive
 from utils.config import option
-from utils.files import atomic_path, write_json
+from utils.files import read_json, write_json
 
+MODEL = "model.npz"
 TINY = 1e-12  # probability of a class that no tree of the forest considers; the calibration's floor is far above
 
 
@@ -84,6 +86,10 @@ class RandomForestKind(Kind):
         assert best is not None
         return best[1]
 
+    @classmethod
+    def load(cls, config: RandomForestConfig, directory: Path, device: str = "cpu") -> FittedForest:
+        return FittedForest(forest.Forest.from_arrays(load_npz(directory / MODEL)), read_json(directory / "model.json"))
+
     def refit(self, fitted: FittedForest) -> FittedForest:
         return self._grow(self.examples.train.join(self.examples.dev), fitted.about["chosen"]["min_leaf"])
 
@@ -112,6 +118,10 @@ class LinearSvmKind(Kind):
         assert best is not None
         return best[1]
 
+    @classmethod
+    def load(cls, config: LinearSvmConfig, directory: Path, device: str = "cpu") -> FittedSvm:
+        return FittedSvm(svm.LinearSvm.from_arrays(load_npz(directory / MODEL)), read_json(directory / "model.json"))
+
     def refit(self, fitted: FittedSvm) -> FittedSvm:
         return self._learn(self.examples.train.join(self.examples.dev), [fitted.about["chosen"]["C"]])[0]
 
@@ -129,6 +139,5 @@ def dev_metric(name: str, part: Part, logits: np.ndarray, classes: int) -> float
 
 def save_arrays(directory: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
     """model.npz (no pickle) and model.json."""
-    with atomic_path(directory / "model.npz") as path:
-        np.savez_compressed(path, **arrays)
+    save_npz(directory / MODEL, arrays)
     write_json(directory / "model.json", about)

@@ -5,6 +5,7 @@ A kind is made with its configuration, the examples of one fold and a workspace,
     fitted = kind.fit()            # learns on examples.train; everything is chosen on examples.dev
     final = kind.refit(fitted)     # learns again on train and dev with what fit chose (config.refit); chooses nothing
     final.logits(part)             # (N, C), uncalibrated; the runner calibrates on dev and writes score tables
+    final.save(directory)          # and Kind.load(config, directory) gives it back (apply.py, export, robustness)
 
 It may read `examples.train.x` as one matrix (features of kind "utterance") or utterance by utterance, lazily (frames),
 and every field of `examples.train.items` (text, dialogue, turn, speaker, ...).
@@ -97,6 +98,15 @@ class Kind(abc.ABC):
     @abc.abstractmethod
     def refit(self, fitted: Fitted) -> Fitted:
         """Learn on train and dev with what `fitted` chose."""
+
+    @classmethod
+    @abc.abstractmethod
+    def load(cls, config: Any, directory: Path, device: str = "cpu") -> Fitted:
+        """What `Fitted.save` wrote into `directory`: its logits are the same to float precision.
+
+        Args:
+            device: cpu or cuda; classical kinds know only the former.
+        """
 
     def close(self) -> None:  # noqa: B027 - most kinds start nothing
         """Leave what was started (processes); the last call."""

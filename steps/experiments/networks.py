@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from steps.experiments.examples import NO_LABEL, Examples, Part, task_labels
@@ -21,6 +21,7 @@ from steps.models.heads.branches import balanced_weights
 from steps.models.multitask_dnn import MultitaskDnn, MultitaskDnnConfig
 from steps.scoring import metrics
 from steps.training import distributed
+from steps.training.checkpoint import load_tensors
 from steps.training.config import TrainingConfig
 from steps.training.random_state import seed_everything, shuffled
 from steps.training.trainer import Batches, Outcome, Trainer
@@ -119,7 +120,7 @@ class NetworkKind(Kind):
         """What `FittedNetwork.save` wrote."""
         about = read_json(directory / "model.json")
         model = cls.build(config, about["inputs"], about["tasks"], {})
-        model.load_state_dict(load_file(directory / "model.safetensors"))
+        model.load_state_dict(load_tensors(directory, "model"))
         return cls.Fitted(model.to(device).eval(), device, config, about)
 
     def fit(self) -> FittedNetwork:

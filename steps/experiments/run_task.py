@@ -50,7 +50,7 @@ def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto") 
     name = f"{task['subsystem']} {task['variant']} fold{task['fold']} seed{task['seed']}"
     wanted = identity(task)
     refuse_other(directory / "config.yaml", wanted)
-    if (directory / "metrics.json").is_file() and (directory / "scores" / "test.tsv").is_file():
+    if finished(directory, task["config"].get("keep_model", False)):
         print(f"{name}: finished before, nothing to do", flush=True)
         shutil.rmtree(directory / "checkpoint", ignore_errors=True)  # a kill may have left it
         return
@@ -61,6 +61,12 @@ def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto") 
     if main_process:
         write_yaml(directory / "config.yaml", task)
     train(task, data_path, directory, name, wanted, device, main_process)
+
+
+def finished(directory: Path, keep_model: bool) -> bool:
+    """Whether the experiment is whole; one whose model is wanted now and was not kept then is trained again."""
+    scored = (directory / "metrics.json").is_file() and (directory / "scores" / "test.tsv").is_file()
+    return scored and (not keep_model or (directory / "model.json").is_file())
 
 
 def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
@@ -127,7 +133,9 @@ def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], e
     if "best_epoch" in fitted.about:
         about |= {key: fitted.about[key] for key in ("best_epoch", "epochs_run")}
     write_json(directory / "metrics.json", {
-        **results, **about, "temperature": temperature, "train_seconds": round(seconds, 2),
+        **results, **about, "temperature": temperature, "label": examples.label,
+        "log_prior": dict(zip(examples.classes, examples.log_prior().tolist(), strict=True)),
+        "train_seconds": round(seconds, 2),
         "train_items": len(examples.train.labelled()), "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1),
         "prior_scored": sorted([*examples.dev.missing, *examples.test.missing]),
         "train_left_out": sorted(examples.train.missing),
@@ -156,13 +164,10 @@ def write_part(path: Path, data: Dataset, part: Part, examples: Examples, logp: 
 
 def save_normalisation(directory: Path, examples: Examples) -> None:
     """normalisation.npz: what was learned on the training part."""
-    import numpy as np
-
-    from utils.files import atomic_path
+    from steps.experiments.arrays import save_npz
 
     if examples.normalisation:
-        with atomic_path(directory / "normalisation.npz") as path:
-            np.savez(path, **examples.normalisation)
+        save_npz(directory / "normalisation.npz", examples.normalisation, compressed=False)
 
 
 def print_header(name: str, examples: Examples) -> None:

@@ -1,0 +1,153 @@
+"""Use a trained experiment on utterances that it has not seen: what was learned is read back, nothing is learned.
+
+    experiment = TrainedExperiment.open("exp/svm_is10/six_folds/norm-global/fold1/seed0")
+    logp = experiment.log_posteriors(items, [store[item.id] if item.id in store else None for item in items])
+
+With the items of a test part in the order of their ids this gives that part's scores/test.tsv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from steps.data.dataset import Item
+from steps.experiments.arrays import load_npz
+from steps.experiments.examples import NO_LABEL, Features, Frames, Part, Vectors
+from steps.experiments.kinds import ExperimentConfig, Fitted, Kind, kind_class
+from steps.features.normalise import Moments, Normalisation, Normaliser, check_speakers
+from steps.scoring.calibration import apply_temperature
+from utils.config import from_dict, read_yaml
+from utils.errors import UserError
+from utils.files import read_json
+
+if TYPE_CHECKING:
+    Rows = Sequence[np.ndarray | None]
+
+# All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
+ABOUT, CONFIG, MODEL, NORMALISATION = "metrics.json", "config.yaml", "model.json", "normalisation.npz"
+
+
+@dataclass(frozen=True)
+class TrainedExperiment:
+    """One trained subsystem: one fold, one seed.
+
+    Attributes:
+        task: config.yaml, as steps/experiments/plan.py wrote it. label: the field that is predicted (emotion).
+        norm: global, speaker or none. normalisation: learned on the training part; None for none.
+        log_prior: (C,), of the training part.
+    """
+
+    directory: Path
+    task: dict[str, Any]
+    config: ExperimentConfig
+    kind: type[Kind]
+    fitted: Fitted
+    label: str
+    classes: list[str]
+    temperature: float
+    log_prior: np.ndarray
+    norm: str = "none"
+    normalisation: Normaliser | None = field(default=None)
+
+    @classmethod
+    def open(cls, directory: str | Path, device: str = "cpu") -> TrainedExperiment:
+        """
+        Raises:
+            UserError: not trained, trained without keeping the model, or damaged.
+        """
+        directory = Path(directory)
+        task, about = read_description(directory)
+        try:
+            kind = kind_class(task["kind"])
+            config = from_dict(kind.Config, task["config"])
+            arrays = load_npz(directory / NORMALISATION) if (directory / NORMALISATION).is_file() else {}
+            fitted = kind.load(config, directory, device)
+        except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
+            raise UserError(f"{directory}: the model is damaged ({error!s:.200}); train it again") from error
+        return cls(directory, task, config, kind, fitted, about["label"], list(about["log_prior"]),
+                   float(about["temperature"]), np.array(list(about["log_prior"].values())),
+                   task.get("norm") or "none", Normaliser.from_arrays(arrays) if arrays else None)
+
+    def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
+                       speakers: Mapping[str, Normaliser] | None = None) -> np.ndarray:
+        """
+        Args:
+            items: N utterances with ids of their own.
+            rows: of each its features as the store has them, (F,) or (T, F), not normalised; None where they could not
+                be computed. A kind that reads no features takes no rows.
+            speakers: statistics of a speaker's own features, in mode "speaker"; of those that are not there they are
+                learned from the given rows.
+
+        Returns:
+            (N, C) float64 natural-log posteriors, calibrated and floored; the log prior for an item without features.
+        """
+        if rows is None:
+            rows = [np.zeros(0, dtype=np.float32)] * len(items)
+        if len(rows) != len(items):
+            raise ValueError(f"{len(items)} items, {len(rows)} rows of features")
+        out = np.tile(self.log_prior, (len(items), 1))
+        known = [position for position, row in enumerate(rows) if row is not None]
+        if known:
+            chosen = tuple(items[position] for position in known)
+            x = self.normalised(chosen, [np.asarray(rows[position]) for position in known], speakers or {})
+            part = Part(chosen, x, np.full(len(known), NO_LABEL))
+            out[known] = apply_temperature(self.fitted.logits(part), self.temperature)
+        return out
+
+    def normalised(self, items: tuple[Item, ...], rows: Sequence[np.ndarray],
+                   speakers: Mapping[str, Normaliser]) -> Features:
+        """The features of `items` as the model takes them."""
+        own = dict(speakers)
+        if self.norm == "speaker":
+            check_speakers([item.speaker for item in items])
+            own = {**speaker_statistics(items, rows), **own}
+        learned = Normalisation(self.norm, self.normalisation, own)
+        if rows[0].ndim == 1:
+            return Vectors(np.stack([learned.apply(row, item.speaker) for item, row in zip(items, rows, strict=True)]))
+        of = {item.id: row for item, row in zip(items, rows, strict=True)}
+        if len(of) != len(items):
+            raise ValueError("two items have one id")
+        return Frames(lambda item: learned.apply(of[item.id], item.speaker), items)
+
+
+def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dict[str, Normaliser]:
+    """Mean and standard deviation of each speaker's own rows, as steps/features/normalise.py learns them."""
+    vectors: dict[str, list[np.ndarray]] = {}
+    for item, row in zip(items, rows, strict=True):
+        vectors.setdefault(str(item.speaker), []).append(row)
+    found = {}
+    for speaker, own in vectors.items():
+        if own[0].ndim == 1:  # at once, not one by one: the same rounding as in training
+            found[speaker] = Normaliser.fit(np.stack(own))
+            continue
+        moments = Moments()
+        for row in own:
+            moments.add(row)
+        found[speaker] = Normaliser.of_moments(moments)
+    return found
+
+
+def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """config.yaml and metrics.json of an experiment whose model is there.
+
+    Raises:
+        UserError: one line saying which is missing and how to get it.
+    """
+    if not (directory / ABOUT).is_file() or not (directory / CONFIG).is_file():
+        raise UserError(f"{directory} is no finished experiment ({ABOUT} or {CONFIG} is missing); train it with "
+                        "steps/train_subsystem.sh")
+    task, about = read_yaml(directory / CONFIG), read_json(directory / ABOUT)
+    if not (directory / MODEL).is_file():
+        name = task.get("config_name", "NAME")
+        raise UserError(f"{directory} has scores but no model: {name} says keep_model: false; run the recipe again "
+                        f'with --set "{name}:keep_model=true"')
+    if "log_prior" not in about:
+        raise UserError(f"{directory / ABOUT} has no log_prior: it was trained by an older version; move "
+                        f"{directory} away and train it again")
+    return task, about
