@@ -86,6 +86,16 @@ def _check_apart(part_of: Mapping[str, str], group_of: Callable[[str], str | Non
             raise UserError(f"{where}: {what} {group} is in {part_of[other]} ({other}) and in {part} ({key}); {advice}")
 
 
+def shares_test_speakers(split: Split, items: Mapping[str, Item]) -> bool:
+    """Whether a speaker of some test part is in train or dev, too, or may be, because speakers are not known."""
+    for fold in split.folds:
+        tested, learned = ({items[key].speaker for part in parts for key in split.ids(fold, part)}
+                           for parts in (("test",), ("train", "dev")))
+        if None in tested | learned or tested & learned:
+            return True
+    return False
+
+
 def describe_split(split: Split, items: Mapping[str, Item],
                    classes: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
     """Sizes of every fold's parts, and a warning for each class that a part lacks, and for dialogues in two parts."""

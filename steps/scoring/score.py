@@ -99,6 +99,8 @@ def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int
 
 def data_marks(data: Dataset, split: Split) -> list[str]:
     """The marks that every figure on a data set has."""
+    from steps.data.splits import shares_test_speakers
+
     info, marks = data.info, []
     if info.get("synthetic"):
         marks.append("synthetic")
@@ -109,7 +111,7 @@ def data_marks(data: Dataset, split: Split) -> list[str]:
     if not info.get("speakers_known", True):
         marks.append("speakers unknown")
     if split.speaker_overlap:
-        marks.append("speaker overlap")
+        marks.append("speaker overlap" if shares_test_speakers(split, data.items) else "dev has train's speakers")
     return marks
 
 

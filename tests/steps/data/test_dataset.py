@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from steps.data.dataset import Dataset, Item, Split
-from steps.data.splits import check_split
+from steps.data.splits import check_split, shares_test_speakers
 from utils.errors import UserError
 
 
@@ -52,6 +52,13 @@ def test_a_shared_speaker_needs_the_mark():
     with pytest.raises(UserError, match=r"speaker a is in train \(a\) and in dev \(e\)"):
         check_split(split(dev=["e"]), items)
     check_split(split(overlap=True, dev=["e"]), items)
+
+
+def test_an_overlap_of_dev_is_told_from_one_of_test():
+    items = ITEMS | {"e": Item("e", label="a", speaker="a"), "f": Item("f", label="a")}
+    assert not shares_test_speakers(split(overlap=True, dev=["e"]), items)  # a is in train and dev
+    assert shares_test_speakers(split(overlap=True, test=["e"]), items)
+    assert shares_test_speakers(split(overlap=True, dev=["f"]), items)  # nobody knows whose f is
 
 
 def test_a_session_in_two_parts_is_an_error_where_it_carries_the_label():
