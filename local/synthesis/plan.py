@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from local.synthesis.delivery import Delivery, deliver
-from local.synthesis.noise import HIGHEST, KINDS, LOWEST
 from local.synthesis.sentences import Sentence, make_sentence, templates
 from local.synthesis.speakers import ASR_SPEAKERS, EMOTION_SPEAKERS, Speaker
 
@@ -20,6 +19,9 @@ SHARES = {"angry": 0.17, "disgust": 0.05, "happy": 0.15, "sad": 0.11, "surprise"
 # Where the emotion is: in the voice alone, in the words alone, or in both.
 CUES = {"voice": 0.26, "words": 0.17, "both": 0.57}
 MANDARIN = 0.6  # share of the utterances
+
+KINDS = ("hum", "babble", "chords", "impulses")  # of noise, functions of utils/sound/noises.py
+LOWEST, HIGHEST = 5.0, 25.0  # signal-to-noise ratio, dB
 
 # utterances of each speaker of a part
 FULL = {"train": 56, "dev": 88, "test": 88}

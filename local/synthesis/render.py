@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from local.synthesis import espeak, noise, sound
+from local.synthesis import espeak, sound
 from local.synthesis.plan import Utterance
 from utils.files import atomic_open
+from utils.sound import noises
+from utils.sound.signal import RATE, to_pcm
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
@@ -50,12 +52,10 @@ class Renderer:
         voice = speak(utterance, self.seed)
         rng = generator(self.seed, f"{utterance.id}/noise")
         if utterance.noise == "babble":
-            behind = noise.babble(len(voice), [self.babbler(name) for name in utterance.babblers], rng)
+            behind = noises.babble(len(voice), [self.babbler(name) for name in utterance.babblers], rng)
         else:
-            behind = getattr(noise, utterance.noise)(len(voice), rng)
-        mixed = noise.add_noise(voice, behind, utterance.snr)
-        mixed *= min(1.0, 0.98 / float(np.abs(mixed).max()))
-        return np.round(mixed * 32767).astype("<i2")
+            behind = getattr(noises, utterance.noise)(len(voice), rng)
+        return to_pcm(noises.add_noise(voice, behind, utterance.snr))[0]
 
 
 def wav_path(directory: Path, utterance: Utterance) -> Path:
@@ -69,7 +69,7 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
     with wave.open(buffer, "wb") as stream:
         stream.setnchannels(1)
         stream.setsampwidth(2)
-        stream.setframerate(sound.RATE)
+        stream.setframerate(RATE)
         stream.writeframes(samples.tobytes())
     with atomic_open(path, "wb") as stream:
         stream.write(buffer.getvalue())

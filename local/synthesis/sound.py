@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-RATE = 16000
+from utils.sound.bursts import laughter, sob
+from utils.sound.signal import RATE, active_level
+
 OVERSAMPLING = 4
 TARGET_LEVEL = -27.0  # dB relative to full scale, of the frames in which somebody speaks
 VIBRATO = 0.035  # relative change of frequency at tremor depth 1
@@ -42,13 +44,6 @@ def trim(voice: np.ndarray, margin: float = 0.08) -> np.ndarray:
     return voice[max(0, loud[0] - keep):loud[-1] + keep]
 
 
-def active_level(voice: np.ndarray) -> float:
-    """Root mean square of the 20 ms frames within 30 dB of the loudest one."""
-    frames = voice[:len(voice) // 320 * 320].reshape(-1, 320)
-    power = (frames ** 2).mean(axis=1)
-    return float(np.sqrt(power[power >= power.max() / 1000].mean()))
-
-
 def set_level(voice: np.ndarray, loudness: float) -> np.ndarray:
     """Scale to TARGET_LEVEL + `loudness` dB."""
     return voice * (10 ** ((TARGET_LEVEL + loudness) / 20) / active_level(voice))
@@ -78,54 +73,6 @@ def _fade(piece: np.ndarray, length: int = 80) -> np.ndarray:
     faded = piece.copy()
     faded[-length:] *= np.linspace(1, 0, min(length, len(piece)))
     return faded
-
-
-def laughter(pitch: float, rng: np.random.Generator) -> np.ndarray:
-    """Three to six voiced, breathy syllables whose pitch and loudness fall. pitch: Hz."""
-    syllables = []
-    count = int(rng.integers(3, 7))
-    for k in range(count):
-        decline = 1 - 0.5 * k / count
-        syllable = _vowel(pitch * (1.25 * decline ** 0.6), 0.7, float(rng.uniform(0.08, 0.12)), (750, 1250, 2700), rng)
-        breath = band_noise(int(rng.uniform(0.05, 0.09) * RATE), 800, 4500, rng) * 0.12
-        syllables += [syllable * decline, breath * decline]
-    return np.concatenate(syllables)
-
-
-def sob(pitch: float, rng: np.random.Generator) -> np.ndarray:
-    """One or two times a sharp breath in, then a shaking, falling moan. pitch: Hz."""
-    pieces = []
-    for _ in range(int(rng.integers(1, 3))):
-        length = int(rng.uniform(0.12, 0.2) * RATE)
-        breath = band_noise(length, 1200, 5000, rng) * np.linspace(0, 0.5, length) ** 2
-        moan = _vowel(pitch * 1.3, 0.6, float(rng.uniform(0.2, 0.35)), (450, 1000, 2500), rng)
-        shake = 1 + 0.6 * np.sin(2 * np.pi * rng.uniform(8, 11) * np.arange(len(moan)) / RATE)
-        pieces += [breath, np.zeros(RATE // 25), moan * shake * 0.6, np.zeros(RATE // 12)]
-    return np.concatenate(pieces)
-
-
-def _vowel(pitch: float, fall: float, duration: float, formants: tuple[float, ...],
-           rng: np.random.Generator) -> np.ndarray:
-    """A vowel as a sum of harmonics under formant bumps; its pitch falls to `fall` times `pitch`."""
-    time = np.arange(int(duration * RATE)) / RATE
-    frequency = pitch * np.linspace(1, fall, len(time)) * rng.uniform(0.95, 1.05)
-    phase = 2 * np.pi * np.cumsum(frequency) / RATE
-    voice = np.zeros(len(time))
-    for harmonic in range(1, int(5000 / pitch)):
-        height = sum(np.exp(-0.5 * ((harmonic * pitch - formant) / 160) ** 2) / (1 + k)
-                     for k, formant in enumerate(formants))
-        voice += (height + 0.05 / harmonic) * np.sin(harmonic * phase)
-    voice += 0.3 * band_noise(len(time), 500, 5000, rng)
-    return voice * np.sin(np.pi * np.linspace(0, 1, len(time))) ** 0.7
-
-
-def band_noise(length: int, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
-    """White noise between two frequencies (Hz), root mean square 1."""
-    padded = -(-length // 1024) * 1024  # a length with small factors is transformed faster
-    spectrum = np.fft.rfft(rng.standard_normal(padded))
-    frequencies = np.fft.rfftfreq(padded, 1 / RATE)
-    noise = np.fft.irfft(spectrum * ((frequencies >= low) & (frequencies <= high)), padded)[:length]
-    return noise / max(1e-9, float(np.sqrt((noise ** 2).mean())))
 
 
 def add_burst(voice: np.ndarray, kind: str, pitch: float, rng: np.random.Generator) -> np.ndarray:

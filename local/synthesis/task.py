@@ -24,7 +24,7 @@ from typing import Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
-from utils.files import atomic_open, read_json, write_json
+from utils.files import ROOT, atomic_open, read_json, write_json
 
 SETTINGS = "synthesis.json"
 TABLE = "utterances.tsv"
@@ -93,9 +93,10 @@ def code_digest() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.iterdir()):
-        if path.suffix in (".py", ".yaml") and path.name != Path(__file__).name:
-            digest.update(path.read_bytes())
+    for directory in (Path(__file__).parent, ROOT / "utils" / "sound"):
+        for path in sorted(directory.iterdir()):
+            if path.suffix in (".py", ".yaml") and path.name != Path(__file__).name:
+                digest.update(path.read_bytes())
     try:
         digest.update(version("espeakng-loader").encode())
     except PackageNotFoundError:

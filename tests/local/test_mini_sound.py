@@ -6,9 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from local.synthesis import noise, sound
+from local.synthesis import sound
 from local.synthesis.espeak import RATE, Speech, synthesize
+from local.synthesis.plan import KINDS
 from utils.errors import UserError
+from utils.sound import noises
 
 TEXT = "the doctor sold the old camera last night."
 
@@ -102,11 +104,11 @@ def test_bursts_come_before_or_after_the_words(kind):
     assert sides == {True, False}
 
 
-@pytest.mark.parametrize("kind", noise.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_noise_has_the_asked_ratio_and_fills_the_length(kind):
     rng, voice = np.random.default_rng(1), tone(440, 2.1, 16000)
     others = [tone(f, 0.7, 16000) for f in (200, 310, 500)]
-    behind = noise.babble(len(voice), others, rng) if kind == "babble" else getattr(noise, kind)(len(voice), rng)
-    mixed = noise.add_noise(voice, behind, 12)
+    behind = noises.babble(len(voice), others, rng) if kind == "babble" else getattr(noises, kind)(len(voice), rng)
+    mixed = noises.add_noise(voice, behind, 12)
     assert len(mixed) == len(voice)
     assert level(voice) - level(mixed - voice) == pytest.approx(12, abs=0.2)

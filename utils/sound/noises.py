@@ -1,4 +1,4 @@
-"""What sounds behind the voice: hum, babble, chords, impulses. numpy only; everything at 16 kHz."""
+"""What sounds behind a voice: hum, babble, chords, impulses; and how it is added. numpy only; everything at 16 kHz."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from local.synthesis.sound import RATE, active_level, band_noise
-
-KINDS = ("hum", "babble", "chords", "impulses")
-LOWEST, HIGHEST = 5.0, 25.0  # signal-to-noise ratio, dB
+from utils.sound.signal import RATE, active_level, band_noise
 
 
 def hum(length: int, rng: np.random.Generator) -> np.ndarray:
