@@ -9,17 +9,13 @@ takes given transcripts.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser
-from utils.errors import UsageError, run_main
-from utils.files import atomic_directory, read_json, write_json
+from utils.errors import run_main
 
 if TYPE_CHECKING:
     from steps.asr.given_transcripts import Transcript
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
 
 FIELDS = ("asr_text", "asr_confidence", "asr_nbest")
 KEY = "transcripts"  # of corpus.json
-KEPT = ("validation.json", "audio_hashes.tsv")  # they concern the audio, which is the same
 LISTED = 20
 
 
@@ -47,9 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     from steps.asr.given_transcripts import match, read_transcripts
     from steps.data.dataset import Dataset
+    from steps.data.derived import check_target
 
     data = Dataset.open(arguments.data)
-    check_target(data, arguments.out)
+    check_target(data, arguments.out, KEY, "transcribing")
     if arguments.check:
         return 0
     found = read_transcripts(arguments.text, {key: item.language for key, item in data.items.items()})
@@ -62,23 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def check_target(data: Dataset, out: Path) -> None:
-    """
-    Raises:
-        UsageError: OUT is DATA, or another data set that was not made here.
-    """
-    from steps.data.dataset import CORPUS, CUTS
-
-    if out.resolve() == data.path.resolve():
-        raise UsageError(f"OUT is DATA, {out}, which is never edited; name another directory")
-    made_here = (out / CORPUS).is_file() and KEY in read_json(out / CORPUS)
-    if not made_here and ((out / CUTS).exists() or (out / CORPUS).exists()):
-        raise UsageError(f"{out} is a data set that was not made by transcribing; name another directory")
-
-
 def write_transcribed(data: Dataset, transcripts: Mapping[str, Transcript], failed: Sequence[str], out: Path,
                       about: Mapping[str, Any], components: Sequence[Path] = ()) -> dict[str, Any]:
-    """Write OUT; the cuts come last, so that a data set that opens is whole.
+    """Write OUT.
 
     Args:
         transcripts: {utterance: transcript}; without one, an utterance counts as failed.
@@ -87,9 +69,8 @@ def write_transcribed(data: Dataset, transcripts: Mapping[str, Transcript], fail
     Returns:
         what corpus.json says of the transcripts.
     """
-    from steps.data.cuts import write_cuts
-    from steps.data.dataset import CORPUS, CUTS, SPLITS
-    from steps.data.trained_on import TRAINED_ON, read_training, write_training
+    from steps.data.derived import OF_AUDIO, write_derived
+    from steps.data.trained_on import read_training
 
     lost = {*failed, *(key for key in data.items if key not in transcripts)}
     heard = [transcripts[key] for key in data.items if key not in lost]
@@ -100,36 +81,18 @@ def write_transcribed(data: Dataset, transcripts: Mapping[str, Transcript], fail
     untold = [str(path) for path, found in told.items() if found is None] if told else [about["from"]]
     info = {**about, "utterances": len(data.items), "empty": sum(not transcript.text for transcript in heard),
             "failed": sorted(lost), "confidence": round(sum(sure) / len(sure), 6) if sure else None, "untold": untold}
-    out.mkdir(parents=True, exist_ok=True)
-    (out / CUTS).unlink(missing_ok=True)
-    with atomic_directory(out / SPLITS) as directory:
-        for file in sorted((data.path / SPLITS).glob("*")):
-            shutil.copyfile(file, directory / file.name)
-    for name in (*KEPT, TRAINED_ON):
-        (out / name).unlink(missing_ok=True)
-    for name in KEPT:
-        if (data.path / name).is_file():
-            shutil.copyfile(data.path / name, out / name)
-    if records:
-        write_training(out, records)
-    write_json(out / CORPUS, {**data.info, KEY: info})
-    write_cuts(out / CUTS, transcribed_cuts(data, transcripts, lost))
+    write_derived(data, out, {**data.info, KEY: info}, transcribed_cuts(data, transcripts, lost), OF_AUDIO, records)
     return info
 
 
 def transcribed_cuts(data: Dataset, transcripts: Mapping[str, Transcript],
                      failed: set[str]) -> Iterator[dict[str, Any]]:
     """The data set's cuts with the fields of FIELDS; those of earlier transcripts go."""
-    from steps.data.dataset import CUTS
+    from steps.data.derived import read_cuts, replace_fields
 
-    with gzip.open(data.path / CUTS, "rt", encoding="utf-8") as stream:
-        for line in stream:
-            cut = json.loads(line)
-            supervision = cut["supervisions"][0]
-            custom = {name: value for name, value in (supervision.get("custom") or {}).items() if name not in FIELDS}
-            custom |= fields_of(None if cut["id"] in failed else transcripts[cut["id"]])
-            supervision["custom"] = dict(sorted(custom.items()))
-            yield cut
+    for cut in read_cuts(data):
+        replace_fields(cut, FIELDS, fields_of(None if cut["id"] in failed else transcripts[cut["id"]]))
+        yield cut
 
 
 def fields_of(transcript: Transcript | None) -> dict[str, Any]:

@@ -100,8 +100,8 @@ def hold_to_plan(out: Path, plan: Mapping[str, Any]) -> None:
     # A cluster may hide the environment variable behind "inputs" from its tasks.
     wanted = {key: value for key, value in plan.items() if key != "inputs"}
     for key, theirs, mine in differences(found, wanted):
-        raise UserError(f"{out} is being extracted with {key} {theirs!r}, this task has {mine!r}; "
-                        "run steps/extract_features.sh, which clears the former")
+        raise UserError(f"{out} was begun with {key} {theirs!r}, this task has {mine!r}; "
+                        "run its front end again (steps/*.sh), which clears the former")
 
 
 def _read_plan(out: Path) -> dict[str, Any] | None:

@@ -1,0 +1,237 @@
+"""Write a data set again with noise behind every utterance, by array tasks:
+
+    python -m steps.noise.make_noisy_set --snr 10 --seed 0 --num-tasks 2 --prepare data/ravdess data/ravdess_snr10
+    python -m steps.noise.make_noisy_set ... --num-tasks 2 --task 1 data/ravdess data/ravdess_snr10
+    python -m steps.noise.make_noisy_set ... --num-tasks 2 --finish data/ravdess data/ravdess_snr10
+
+steps/make_noisy_set.sh runs the three. OUT has DATA's utterances, labels and splits, its own audio in OUT/audio (16 kHz,
+mono, 16 bit) and the fields `snr` and `noise`; transcripts of DATA's audio are left behind. Everything depends on the
+seed, the pool and the utterance's id alone, not on the number of tasks. Noises of the pool `train` (the default with
+--snr random) and of the pool `test` have nothing in common.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steps.noise import KINDS, POOLS
+from utils.arguments import ArgumentParser, count
+from utils.errors import UsageError, UserError, run_main
+
+if TYPE_CHECKING:
+    from steps.data.dataset import Dataset, Item
+
+KEY = "noise"  # of corpus.json
+FIELDS = ("snr", "noise")
+HEAD = ("id", "kind", "snr", "factor", "samples", "source")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides how the set sounds; with these attributes it has a plan like an extractor of features."""
+
+    options: dict[str, Any]
+    only: tuple[str, ...] = ()
+    name: str = "noisy set"
+    version: int = field(default=1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    from steps.data.dataset import Dataset
+    from steps.data.derived import check_target
+    from steps.features import plan, store
+
+    recipe = recipe_of(arguments)
+    data = Dataset.open(arguments.data)
+    check_target(data, arguments.out, KEY, "steps/make_noisy_set.sh")
+    items, audio = chosen_items(data, recipe.only), arguments.out / "audio"
+    planned = plan.make_plan(recipe, items, arguments.num_tasks)
+    if arguments.prepare:
+        left = plan.prepare(audio, planned)
+        print(f"{arguments.out}: {len(items)} utterances, {len(left)} of {arguments.num_tasks} tasks to do")
+    elif arguments.finish:
+        finish(data, items, recipe, audio, arguments.num_tasks, arguments.out)
+    else:
+        plan.hold_to_plan(audio, planned)
+        if arguments.task in store.finished_tasks(audio):
+            print(f"task {arguments.task}: its recordings are whole already")
+            return 0
+        run_task(plan.share(items, arguments.task, arguments.num_tasks), recipe, audio, arguments.task)
+    return 0
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = ArgumentParser(prog="steps.noise.make_noisy_set", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--snr", required=True, metavar="DB", help='a number, or "random": uniform from 0 to 20, and '
+                        "one utterance in ten clean")
+    parser.add_argument("--kinds", default=" ".join(KINDS), help="one of these for each utterance (%(default)s)")
+    parser.add_argument("--pool", default="", choices=("", *POOLS), help="noises for training or for testing (default: "
+                        "train with --snr random, else test)")
+    parser.add_argument("--musan", type=Path, metavar="DIR", help="take noise, music and babble from MUSAN")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", metavar="PROTOCOL/PART ...", help="only utterances of these parts, in "
+                        "whichever fold")
+    parser.add_argument("--num-tasks", type=count, default=1, metavar="N", help="tasks of the array")
+    parser.add_argument("--index", type=Path, metavar="FILE", help="with --task: the index that it leaves, so that the "
+                        "dispatcher knows it and runs the task again when it is gone")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--task", type=count, metavar="J", help="make share J of 1 ... N")
+    what.add_argument("--prepare", action="store_true", help="write the plan, clear another plan's files")
+    what.add_argument("--finish", action="store_true", help="check that every recording is there, write the data set")
+    parser.add_argument("data", type=Path, metavar="DATA")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    return parser.parse_args(argv)
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """
+    Raises:
+        UsageError: an unknown kind, a ratio that is none.
+    """
+    from steps.noise.mixing import parse_snr
+
+    kinds = list(dict.fromkeys(arguments.kinds.split()))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        raise UsageError(f"--kinds {arguments.kinds!r}: accepted: one or more of {', '.join(KINDS)}")
+    snr = parse_snr(arguments.snr)
+    options = {"snr": arguments.snr if snr is None else snr, "kinds": kinds,
+               "pool": arguments.pool or ("train" if snr is None else "test"), "seed": arguments.seed,
+               "musan": None if arguments.musan is None else str(arguments.musan)}
+    return Recipe(options, tuple(arguments.only.split()))
+
+
+def chosen_items(data: Dataset, only: Sequence[str]) -> dict[str, Item]:
+    """The utterances of the parts `only`; all without any.
+
+    Raises:
+        UserError: no such protocol or part, no utterance, or one without a recording.
+    """
+    keys = set() if only else set(data.items)
+    for text in only:
+        protocol, _, part = text.partition("/")
+        split = data.split(protocol)
+        keys |= {key for fold in split.folds for key in split.ids(fold, part)}
+    items = {key: item for key, item in data.items.items() if key in keys}
+    if not items:
+        raise UserError(f"{data.path} has no utterances{' in ' + ' '.join(only) if only else ''}")
+    without = next((key for key, item in items.items() if item.path is None), None)
+    if without is not None:
+        raise UserError(f"{without} of {data.path} has no recording that noise could be added to")
+    return items
+
+
+def run_task(items: Sequence[Item], recipe: Recipe, audio: Path, task: int) -> None:
+    """Write the recordings of one share; its index, written last, says that it is whole."""
+    from steps.data.audio import load_audio
+    from steps.features.store import index_path
+    from steps.noise.mixing import RANDOM, choose, mix
+    from steps.noise.sources import open_source
+    from utils.files import atomic_open
+
+    options = recipe.options
+    pool, seed, kinds = options["pool"], options["seed"], options["kinds"]
+    snr = None if options["snr"] == RANDOM else options["snr"]
+    source = open_source(options["musan"], pool, seed, kinds)
+    lines = ["\t".join(HEAD)]
+    for item in items:
+        mixed = mix(load_audio(item)[0], item.id, choose(item.id, snr, kinds, pool, seed), source, pool, seed)
+        write_flac(audio / f"{item.id}.flac", mixed.samples)
+        lines.append("\t".join((item.id, mixed.choice.kind or "-",
+                                "-" if mixed.choice.snr is None else f"{mixed.choice.snr:g}", f"{mixed.factor:.6f}",
+                                str(len(mixed.samples)), mixed.source or "-")))
+    with atomic_open(index_path(audio, task)) as stream:
+        stream.write("\n".join(lines) + "\n")
+    print(f"task {task}: {len(items)} utterances")
+
+
+def write_flac(path: Path, samples: Any) -> None:
+    """int16 (T,) at 16 kHz; the name appears only when the file is whole."""
+    import soundfile
+
+    from steps.data.audio import RATE
+    from utils.files import atomic_path
+
+    with atomic_path(path) as temporary:
+        soundfile.write(str(temporary), samples, RATE, subtype="PCM_16", format="FLAC")
+
+
+def finish(data: Dataset, items: dict[str, Item], recipe: Recipe, audio: Path, tasks: int, out: Path) -> None:
+    """Write the data set, once every recording is there.
+
+    Raises:
+        UserError: a task or a recording is missing.
+    """
+    from steps.data.derived import write_derived
+
+    made = read_indices(audio, tasks)
+    lost = [key for key in items if key not in made or not (audio / f"{key}.flac").is_file()]
+    if lost or len(made) != len(items):
+        raise UserError(f"{audio}: {lost[0] if lost else 'a foreign utterance'} is "
+                        f"{'missing' if lost else 'there'}; remove {audio} and run the same command again")
+    for path in [*audio.glob("*.flac"), *audio.glob(".tmp.*")]:
+        if path.name.removesuffix(".flac") not in made:  # of an earlier plan, or of a task that was killed
+            path.unlink()
+    kinds = sorted({row["kind"] for row in made.values()} - {"-"})
+    about = {**recipe.options, "utterances": len(made), "only": list(recipe.only),
+             "counts": {kind: sum(row["kind"] == kind for row in made.values()) for kind in kinds},
+             "clean": sum(row["kind"] == "-" for row in made.values()),
+             "scaled": sum(float(row["factor"]) < 1 for row in made.values())}
+    info = {name: value for name, value in data.info.items() if name != "transcripts"}
+    info |= {"utterances": len(made), KEY: about}
+    write_derived(data, out, info, noisy_cuts(data, made, audio), only=set(made) if recipe.only else None)
+    counts = ", ".join(f"{count} {kind}" for kind, count in about["counts"].items())
+    print(f"{out}: {len(made)} utterances, SNR {recipe.options['snr']}: {counts or 'no noise'}, {about['clean']} clean, "
+          f"{about['scaled']} scaled down so that they do not clip")
+
+
+def read_indices(audio: Path, tasks: int) -> dict[str, dict[str, str]]:
+    """{utterance: row of its task's index}.
+
+    Raises:
+        UserError: a task has left none.
+    """
+    from steps.features.store import index_path
+
+    made: dict[str, dict[str, str]] = {}
+    for task in range(1, tasks + 1):
+        path = index_path(audio, task)
+        if not path.is_file():
+            raise UserError(f"{path} is missing: see the log of task {task}, then run the same command again")
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+            row = dict(zip(HEAD, line.split("\t"), strict=True))
+            made[row["id"]] = row
+    return made
+
+
+def noisy_cuts(data: Dataset, made: dict[str, dict[str, str]], audio: Path) -> Iterator[dict[str, Any]]:
+    """DATA's cuts on their new recordings, with the fields of FIELDS."""
+    from steps.asr.transcribe import FIELDS as TRANSCRIPTS
+    from steps.data.audio import RATE
+    from steps.data.derived import read_cuts, replace_fields
+
+    for cut in read_cuts(data):
+        row = made.get(cut["id"])
+        if row is None:
+            continue
+        samples = int(row["samples"])
+        cut |= {"start": 0.0, "duration": samples / RATE, "recording": {
+            "id": cut["id"], "sources": [{"type": "file", "channels": [0],
+                                          "source": os.path.abspath(audio / f"{cut['id']}.flac")}],
+            "sampling_rate": RATE, "num_samples": samples, "duration": samples / RATE, "channel_ids": [0]}}
+        cut["supervisions"][0]["duration"] = samples / RATE
+        noise = {"noise": "none"} if row["kind"] == "-" else {"noise": row["kind"], "snr": float(row["snr"])}
+        replace_fields(cut, (*FIELDS, *TRANSCRIPTS), noise)
+        yield cut
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
