@@ -4,10 +4,10 @@
     python -m steps.noise.make_noisy_set ... --num-tasks 2 --task 1 data/ravdess data/ravdess_snr10
     python -m steps.noise.make_noisy_set ... --num-tasks 2 --finish data/ravdess data/ravdess_snr10
 
-steps/make_noisy_set.sh runs the three. OUT has DATA's utterances, labels and splits, its own audio in OUT/audio (16 kHz,
-mono, 16 bit) and the fields `snr` and `noise`; transcripts of DATA's audio are left behind. Everything depends on the
-seed, the pool and the utterance's id alone, not on the number of tasks. Noises of the pool `train` (the default with
---snr random) and of the pool `test` have nothing in common.
+steps/make_noisy_set.sh runs the three. OUT has DATA's utterances, labels and splits, its own audio in OUT/audio (16
+kHz, mono, 16 bit) and the fields `snr` and `noise`; transcripts of DATA's audio are left behind. Everything depends on
+the seed, the pool and the utterance's id alone, not on the number of tasks. Noises of the pool `train` (the default
+with --snr random) and of the pool `test` have nothing in common.
 """
 
 from __future__ import annotations
@@ -189,8 +189,8 @@ def finish(data: Dataset, items: dict[str, Item], recipe: Recipe, audio: Path, t
     info |= {"utterances": len(made), KEY: about}
     write_derived(data, out, info, noisy_cuts(data, made, audio), only=set(made) if recipe.only else None)
     counts = ", ".join(f"{count} {kind}" for kind, count in about["counts"].items())
-    print(f"{out}: {len(made)} utterances, SNR {recipe.options['snr']}: {counts or 'no noise'}, {about['clean']} clean, "
-          f"{about['scaled']} scaled down so that they do not clip")
+    print(f"{out}: {len(made)} utterances, SNR {recipe.options['snr']}: {counts or 'no noise'}, {about['clean']} "
+          f"clean, {about['scaled']} scaled down so that they do not clip")
 
 
 def read_indices(audio: Path, tasks: int) -> dict[str, dict[str, str]]:

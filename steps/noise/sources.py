@@ -118,8 +118,8 @@ def in_pool(directory: Path, folder: str, pool: str) -> list[Path]:
     files = sorted(path for path in (directory / folder).rglob("*.wav") if path.is_file())
     mine = [path for path in files if derive(0, path.relative_to(directory).as_posix()) % 2 == POOLS.index(pool)]
     if not mine:
-        raise UserError(f"{directory / folder} has {len(files)} wav files, none of them among the {pool} noises; --musan "
-                        "takes the directory of MUSAN, with noise/, music/ and speech/ (https://www.openslr.org/17)")
+        raise UserError(f"{directory / folder} has {len(files)} wav files, none of them among the {pool} noises; "
+                        "--musan takes the directory of MUSAN, with noise/, music/ and speech/ (openslr.org/17)")
     return mine
 
 

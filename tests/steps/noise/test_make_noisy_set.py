@@ -69,7 +69,8 @@ def test_any_number_of_tasks_gives_the_same_and_a_finished_task_stays(tmp_path, 
 
 
 def test_another_seed_clears_what_was_there(tmp_path, data):
-    first = {key: soundfile.read(item.path)[0] for key, item in make(data, tmp_path / "out", "--snr", "5").items.items()}
+    items = make(data, tmp_path / "out", "--snr", "5").items
+    first = {key: soundfile.read(item.path)[0] for key, item in items.items()}
     second = make(data, tmp_path / "out", "--snr", "5", "--seed", "1")
     assert not any(np.array_equal(first[key], soundfile.read(item.path)[0]) for key, item in second.items.items())
 
