@@ -1,0 +1,1 @@
+"""Fusion of subsystems' calibrated log-posteriors: equal weights, searched weights, logistic regression."""

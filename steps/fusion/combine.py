@@ -1,0 +1,100 @@
+"""A fusion of subsystems: calibrated log-posteriors of each in, calibrated log-posteriors out. numpy only.
+
+Every way of fusing is one formula. Of an item's log-posteriors l[k, c] (subsystem k, class c)
+
+    z[c] = sum over k of weights[k] * l[k, c] + biases[c]        log-posteriors = floor(log softmax(z / temperature))
+
+`equal`: weights 1 / K, no biases. `simplex`: weights of sum 1, found for MAF. `logistic`: weights and biases found by
+multinomial logistic regression. model.json:
+
+    {"how", "subsystems": [[name, variant], ...], "weights": [...], "biases": [...], "temperature", "classes", "chosen"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steps.scoring.calibration import apply_temperature
+from utils.errors import UserError
+from utils.files import read_json, write_json
+
+HOWS = ("equal", "simplex", "logistic")  # also the order in which a tie on dev is decided: the least fitted first
+MODEL = "model.json"
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """See the module's text.
+
+    Attributes:
+        subsystems: (name, variant) of each. weights: (K,). biases: (C,).
+        chosen: what else was found on dev, for the report.
+    """
+
+    how: str
+    subsystems: tuple[tuple[str, str], ...]
+    classes: tuple[str, ...]
+    weights: np.ndarray
+    biases: np.ndarray
+    temperature: float = 1.0
+    chosen: Mapping[str, float] = field(default_factory=dict)
+
+    def logits(self, stacked: np.ndarray) -> np.ndarray:
+        """(N, C) uncalibrated sums of stacked log-posteriors (N, K, C)."""
+        return np.einsum("nkc,k->nc", np.asarray(stacked, dtype=np.float64), self.weights) + self.biases
+
+    def combine(self, stacked: np.ndarray) -> np.ndarray:
+        """Log-posteriors (N, C) of stacked log-posteriors (N, K, C), subsystems in the order of `subsystems`."""
+        return apply_temperature(self.logits(stacked), self.temperature)
+
+    def log_posteriors(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Log-posteriors (N, C) of {subsystem: (N, C)}; subsystems that are not fused are ignored.
+
+        Raises:
+            UserError: a subsystem is missing, or its table has another shape.
+        """
+        names = [name for name, _ in self.subsystems]
+        missing = [name for name in names if name not in scores]
+        if missing:
+            raise UserError(f"the fusion of {', '.join(names)} needs the scores of {', '.join(missing)} too")
+        tables = [np.asarray(scores[name], dtype=np.float64) for name in names]
+        for name, table in zip(names, tables, strict=True):
+            if table.shape != (len(tables[0]), len(self.classes)):
+                raise UserError(f"the scores of {name} have the shape {table.shape}; the fusion expects "
+                                f"{(len(tables[0]), len(self.classes))}: items and {', '.join(self.classes)}")
+        return self.combine(np.stack(tables, axis=1))
+
+    def save(self, directory: Path) -> None:
+        """Write model.json."""
+        write_json(directory / MODEL, {
+            "how": self.how, "subsystems": [list(member) for member in self.subsystems],
+            "weights": self.weights.tolist(), "biases": self.biases.tolist(), "temperature": self.temperature,
+            "classes": list(self.classes), "chosen": dict(self.chosen)})
+
+    @classmethod
+    def load(cls, directory: Path) -> Fusion:
+        """Read model.json.
+
+        Raises:
+            UserError: there is none, or it is no fusion.
+        """
+        path = Path(directory) / MODEL
+        if not path.is_file():
+            raise UserError(f"{path} does not exist; run steps/fuse_subsystems.sh")
+        try:
+            content: dict[str, Any] = read_json(path)
+            fusion = cls(content["how"], tuple((str(name), str(variant)) for name, variant in content["subsystems"]),
+                         tuple(content["classes"]), np.array(content["weights"], dtype=np.float64),
+                         np.array(content["biases"], dtype=np.float64), float(content["temperature"]),
+                         content.get("chosen", {}))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is no fusion ({error}); run steps/fuse_subsystems.sh again") from error
+        if fusion.weights.shape != (len(fusion.subsystems),) or fusion.biases.shape != (len(fusion.classes),):
+            raise UserError(f"{path} has {len(fusion.subsystems)} subsystems and {len(fusion.classes)} classes, but "
+                            f"weights {fusion.weights.shape} and biases {fusion.biases.shape}")
+        return fusion

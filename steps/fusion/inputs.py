@@ -1,0 +1,151 @@
+"""What is there to be fused: which of the named subsystems have scores, in which variants, folds and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from steps.data.dataset import Dataset, Split
+from steps.fusion.fitting import Stack
+from steps.fusion.groups import held_out
+from steps.scoring.collect import Experiment, System, is_permuted, read_part, speaker_of_unit, systems_of
+from steps.scoring.scores import Scores
+from utils.errors import UserError
+
+NORM = "norm-"
+FUSED = "fusion"  # subsystem.json: kind
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The subsystems of one variant.
+
+    Attributes:
+        members: one system each, in the order of the names. seeds: of the fusion; a member with one seed gives that
+            one to every seed.
+    """
+
+    variant: str
+    members: tuple[System, ...]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        return tuple((member.subsystem, member.variant) for member in self.members)
+
+    def experiments(self, fold: int, seed: int) -> list[Experiment]:
+        """The experiment of each member that a fold and seed of the fusion takes."""
+        found = []
+        for member in self.members:
+            wanted = seed if len(member.seeds) > 1 else member.seeds[0]
+            found.append(next(experiment for experiment in member.experiments
+                              if (experiment.fold, experiment.seed) == (fold, wanted)))
+        return found
+
+
+@dataclass
+class Found:
+    """ensembles: one a variant. missing: {"subsystem", "variant" (None: all), "why"}."""
+
+    ensembles: list[Ensemble] = field(default_factory=list)
+    missing: list[dict[str, str | None]] = field(default_factory=list)
+
+
+def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, variants: Sequence[str] = ()) -> Found:
+    """The ensembles of every variant in which at least two of the named subsystems have scores.
+
+    Args:
+        text_variant: what a subsystem without norm variants gives. variants: those to fuse; empty: every norm-...
+            that a subsystem has, without those on augmented data (...+aug).
+
+    Raises:
+        UserError: no variant has two subsystems; folds or seeds do not agree; a fold or seed has no scores.
+    """
+    found, have = Found(), {}
+    for name in dict.fromkeys(names):
+        systems = {system.variant: system for system in systems_of(exp / name / protocol) if not is_permuted(system)}
+        if any(system.about.get("kind") == FUSED for system in systems.values()):
+            raise UserError(f"{name} is a fusion itself; name the subsystems")
+        if systems:
+            have[name] = systems
+        else:
+            found.missing.append({"subsystem": name, "variant": None, "why": "not trained"})
+    wanted = list(dict.fromkeys(variants)) or sorted({
+        variant for systems in have.values() for variant in systems if variant.startswith(NORM) and "+" not in variant})
+    for variant in wanted:
+        members = []
+        for name, systems in have.items():
+            takes = variant if any(known.startswith(NORM) for known in systems) else text_variant
+            if takes in systems:
+                members.append(systems[takes])
+            else:
+                found.missing.append({"subsystem": name, "variant": variant, "why": f"has no {takes}"})
+        if len(members) >= 2:
+            found.ensembles.append(ensemble_of(variant, members))
+    if not found.ensembles:
+        raise UserError(f"{exp}, {protocol}: a fusion needs the scores of two subsystems or more in one variant; "
+                        f"{', '.join(have) or 'none'} of {', '.join(dict.fromkeys(names))} "
+                        f"{'is' if len(have) == 1 else 'are'} there; run the training stages first")
+    return found
+
+
+def ensemble_of(variant: str, members: Sequence[System]) -> Ensemble:
+    """
+    Raises:
+        UserError: the members have other folds, or no seed in common.
+    """
+    first = members[0]
+    for member in members:
+        if member.folds != first.folds:
+            raise UserError(f"{first.name} has the folds {_listed(first.folds)}, {member.name} has "
+                            f"{_listed(member.folds)}; train both on the same folds")
+    several = [set(member.seeds) for member in members if len(member.seeds) > 1]
+    seeds = sorted(set.intersection(*several)) if several else first.seeds[:1]
+    if not seeds:
+        raise UserError(f"{variant}: {', '.join(member.name for member in members if len(member.seeds) > 1)} have no "
+                        "seed in common; train them with the same --seeds")
+    return Ensemble(variant, tuple(members), tuple(first.folds), tuple(seeds))
+
+
+@dataclass
+class Reader:
+    """Score tables of one data set and protocol, each read and checked once."""
+
+    data: Dataset
+    split: Split
+    tables: dict[Path, Scores] = field(default_factory=dict)
+    held_out_by: set[str] = field(default_factory=set)
+
+    def stack(self, ensemble: Ensemble, fold: int, seed: int, part: str) -> Stack:
+        """
+        Raises:
+            UserError: a table is not whole, or does not fit the data set.
+        """
+        tables = [self.table(experiment, part) for experiment in ensemble.experiments(fold, seed)]
+        first = tables[0]
+        speakers = tuple(speaker_of_unit(self.data, key) for key in first.ids)
+        groups = np.zeros(len(first.ids), dtype=np.int64)
+        if part == "dev":
+            groups, by = held_out(first.ids, first.references, speakers)
+            self.held_out_by.add(by)
+            if not (first.references >= 0).any():
+                raise UserError(f"{self.data.path}, protocol {self.split.name}, fold {fold}: dev has no labelled item "
+                                "to fuse on")
+        return Stack(tuple(first.ids), tuple(first.labels), speakers, first.references,
+                     np.stack([table.logp for table in tables], axis=1), groups)
+
+    def table(self, experiment: Experiment, part: str) -> Scores:
+        path = experiment.scores(part)
+        if path not in self.tables:
+            found = read_part(self.data, self.split, experiment, part)
+            assert isinstance(found, Scores)
+            self.tables[path] = found
+        return self.tables[path]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
