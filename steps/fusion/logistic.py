@@ -10,14 +10,14 @@ The penalty strength / 2 * |theta - centre|^2 pulls to the equally weighted sum 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from steps.scoring.calibration import log_softmax
 
-STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+STRENGTHS = (1.0, 5.0, 25.0, 125.0, 625.0)
 STEPS = 100
 
 
@@ -41,7 +41,7 @@ def fit(features: np.ndarray, y: np.ndarray, strength: float, centre: np.ndarray
     for _ in range(STEPS):
         mean = np.einsum("nc,ncp->np", posteriors, features)
         gradient = mean.sum(axis=0) - right + strength * (theta - centre)
-        if np.abs(gradient).max() < 1e-8 * max(len(y), 1):
+        if np.abs(gradient).max() < 1e-7 * max(len(y), 1):
             break
         weighted = (features * posteriors[:, :, None]).reshape(-1, size)
         hessian = weighted.T @ flat - mean.T @ mean + strength * np.eye(size)
