@@ -63,7 +63,8 @@ def why(primary: Fused, candidates: Sequence[Fused]) -> str:
     ties = [fused for fused in candidates
             if fused is not primary and round(fused.dev[MAIN], 6) == round(primary.dev[MAIN], 6)]
     if ties:
-        words += f"; as good as {', '.join(f'{name_of(fused.how)}/{fused.variant}' for fused in ties)}, with no more fitted"
+        names = ", ".join(f"{name_of(fused.how)}/{fused.variant}" for fused in ties)
+        words += f"; {names} is as good, and is fitted no less"
     return words
 
 

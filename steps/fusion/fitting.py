@@ -14,7 +14,7 @@ import numpy as np
 
 from steps.fusion.combine import Fusion
 from steps.fusion.logistic import Regression
-from steps.fusion.simplex import Search
+from steps.fusion.simplex import Search, shrunk
 from steps.scoring.calibration import apply_temperature, fit_temperature
 
 
@@ -57,7 +57,7 @@ def learner(how: str, dev: Stack) -> Learner:
     none = np.zeros(classes)
     if how == "simplex" and count > 1:
         search = Search(dev.logp, dev.y, dev.groups)
-        return lambda without: (search.best(without), none, {})
+        return lambda without: (shrunk(search.best(without)), none, {})
     if how == "logistic":
         regression = Regression(dev.logp, dev.y, dev.groups)
 

@@ -1,9 +1,9 @@
 """Fuse the subsystems of a protocol: equal weights, weights searched for MAF, logistic regression; all fitted on dev.
 
 Per variant, fold and seed each way of fusing writes EXP/fusion_<how>/<protocol>/<variant>/fold<k>/seed<s>/ as any
-subsystem does. The dev scores of a fusion are those of weights that have not seen the item (left out by speaker), so the
-one that is declared primary is the best on dev and no test score is looked at. EXP/fusion/<protocol>.json tells what was
-fused, what is missing, the weights and what each subsystem adds.
+subsystem does. The dev scores of a fusion are those of weights that have not seen the item (left out by speaker), so
+the best on dev is declared primary and no test score is looked at. EXP/fusion/<protocol>.json tells what was fused,
+what is missing, the weights and what each subsystem adds.
 """
 
 from __future__ import annotations

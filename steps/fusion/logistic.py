@@ -1,8 +1,8 @@
 """Multinomial logistic regression that fuses log-posteriors: one weight a subsystem, one bias a class. numpy only.
 
-The logit of class c is sum_k w_k l[k, c] + b_c, as in the fusion of language recognisers (Brümmer & van Leeuwen, Odyssey
-2006). One weight for each pair of an input and a class would be the textbook's model, with hundreds of numbers to learn
-from a few hundred items; as a conditional logit (McFadden 1974) both are `fit`, with other features.
+The logit of class c is sum_k w_k l[k, c] + b_c, as in the fusion of language recognisers (Brümmer & van Leeuwen,
+Odyssey 2006). One weight for each pair of an input and a class would be the textbook's model, with hundreds of numbers
+to learn from a few hundred items; as a conditional logit (McFadden 1974) both are `fit`, with other features.
 
 The penalty strength / 2 * |theta - centre|^2 pulls to the equally weighted sum without biases: a strong penalty gives
 `equal`, whatever dev says. The strength is chosen by cross-validation within dev.

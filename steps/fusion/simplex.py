@@ -5,8 +5,9 @@ then moves of 1 / FINE from one subsystem to another as long as they help. What 
 matrix in every group of items, so that the best weights without one group, which is what cross-validation asks for,
 take no second pass over the scores.
 
-MAF on a few hundred items moves in steps, and the largest of thousands of values is partly luck. So every weight vector
-pays PULL * squared distance from equal weights, and of equally good ones the nearest to equal weights is taken.
+MAF on a few hundred items moves in steps, and the largest of thousands of values is partly luck. So of equally good
+weights the nearest to equal ones are taken, and the fusion goes only part of the way from equal weights to them
+(SHRINK).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from steps.scoring import metrics
 FINE = 20  # steps of the full grid, and of the refinement
 COARSE = {5: 10, 6: 8, 7: 7, 8: 6}  # steps of the grid by number of subsystems: 1001 to 1716 vectors
 MOST = max(COARSE)  # subsystems
-PULL = 0.2  # a vector that leaves one of two subsystems out (squared distance 1 / 2) must be 10 points of MAF better
+SHRINK = 0.5  # share of the way back to equal weights; on held-out dev speakers as good as, or better than, none
 BLOCK = 2_000_000  # numbers in memory at once
 
 
@@ -36,14 +37,14 @@ def grid(count: int, steps: int) -> np.ndarray:
 
 
 def decisions(logp: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Class of the largest weighted sum (M, N) of log-posteriors (N, K, C) by weights (M, K); the first one on a tie."""
+    """Class of the largest weighted sum (M, N) of log-posteriors (N, K, C) by weights (M, K); the first on a tie."""
     items, count, classes = logp.shape
     flat = logp.transpose(1, 0, 2).reshape(count, items * classes)
     found = np.empty((len(weights), items), dtype=np.int64)
     rows = max(1, BLOCK // max(items * classes, 1))
     for start in range(0, len(weights), rows):
         sums = weights[start:start + rows] @ flat
-        found[start:start + rows] = sums.reshape(-1, items, classes).argmax(axis=2)
+        found[start:start + rows] = sums.reshape(len(sums), items, classes).argmax(axis=2)
     return found
 
 
@@ -58,7 +59,6 @@ class Search:
     logp: np.ndarray
     y: np.ndarray
     groups: np.ndarray
-    pull: float = PULL
 
     def __post_init__(self) -> None:
         known = self.y >= 0
@@ -77,25 +77,32 @@ class Search:
         chosen = decisions(self.logp, weights) + cells + size * np.arange(len(weights))[:, None]
         return np.bincount(chosen.ravel(), minlength=size * len(weights)).reshape(-1, groups, classes, classes)
 
-    def values(self, weights: np.ndarray, tables: np.ndarray, without: Collection[int]) -> np.ndarray:
-        """What is maximised (M,): MAF of all groups but `without`, less the pull."""
+    def values(self, tables: np.ndarray, without: Collection[int]) -> np.ndarray:
+        """MAF (M,) of all groups but `without`."""
         kept = [group for group in range(tables.shape[1]) if group not in without]
-        return np.round(metrics.maf(tables[:, kept].sum(axis=1)) - self.pull * distance(weights), 12)
+        return np.round(metrics.maf(tables[:, kept].sum(axis=1)), 12)
 
     def best(self, without: Collection[int] = ()) -> np.ndarray:
         """The best weights (K,) on all groups but `without`."""
-        values = self.values(self.weights, self.tables, without)
+        if not np.isin(self.groups, list(without), invert=True).any():
+            return self.weights[0]  # equal: nothing is known
+        values = self.values(self.tables, without)
         place = first_best(values, self.weights)
         weights, value = self.weights[place], values[place]
         if len(weights) not in COARSE:
             return weights
         while True:
             near = neighbours(weights)
-            values = self.values(near, self.confusions(near), without)
+            values = self.values(self.confusions(near), without)
             place = first_best(values, near)
             if not values[place] > value:
                 return weights
             weights, value = near[place], values[place]
+
+
+def shrunk(weights: np.ndarray, share: float = SHRINK) -> np.ndarray:
+    """Weights (K,) moved towards equal ones."""
+    return (1 - share) * weights + share / len(weights)
 
 
 def distance(weights: np.ndarray) -> np.ndarray:
