@@ -56,4 +56,5 @@ stage_graph       9 asr
 stage_decode     10 greedy asr greedy test
 stage_decode     11 graph  asr graph  test
 stage_transcripts 12 --part test
+stage_assemble   13 asr
 run_stages
