@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from steps.asr.config import AugmentationConfig
-
 
 def add_noise(features: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
     """Add noise to speech, both log mel energies (T, F); the energies of uncorrelated signals add.
@@ -30,18 +28,3 @@ def stationary_noise(frames: int, bins: int, random: np.random.Generator) -> np.
     spectrum = random.uniform(-4, 2) * place + waves
     shape = 1.0 + 9.0 * place
     return (spectrum + np.log(random.gamma(shape, 1 / shape, (frames, bins)) + 1e-10)).astype(np.float32)
-
-
-def spec_augment(features: np.ndarray, config: AugmentationConfig, random: np.random.Generator) -> np.ndarray:
-    """Mask bands and stretches of (T, F) with the utterance's mean of each bin."""
-    frames, bins = features.shape
-    masked, mean = features.copy(), features.mean(axis=0)
-    for _ in range(config.frequency_masks):
-        width = int(random.integers(0, min(config.frequency_width, bins) + 1))
-        first = int(random.integers(0, bins - width + 1))
-        masked[:, first:first + width] = mean[first:first + width]
-    for _ in range(config.time_masks):
-        width = int(random.integers(0, int(config.time_width * frames) + 1))
-        first = int(random.integers(0, frames - width + 1))
-        masked[first:first + width] = mean
-    return masked

@@ -17,12 +17,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from steps.asr.augment import add_noise, spec_augment, stationary_noise
+from steps.asr.augment import add_noise, stationary_noise
 from steps.asr.config import AugmentationConfig, SamplingConfig
 from steps.asr.epoch_plan import EpochPlan
 from steps.asr.text import normalise
 from steps.asr.units import Units
 from steps.features.extractor import Extractor
+from steps.features.masking import spec_augment
 from steps.features.store import FeatureStore
 from steps.models.conformer import FEWEST_FRAMES, SUBSAMPLING, output_length
 from steps.training.distributed import World

@@ -33,6 +33,7 @@ KINDS = {
     "random_forest": "steps.experiments.classical:RandomForestKind",
     "linear_svm": "steps.experiments.classical:LinearSvmKind",
     "multitask_dnn": "steps.experiments.networks:MultitaskDnnKind",
+    "attention_rnn": "steps.experiments.sequence_networks:AttentionRnnKind",
 }
 
 

@@ -1,0 +1,196 @@
+"""Networks on sequences of frames as kinds of subsystem."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steps.experiments.examples import Features, Part
+from steps.experiments.kinds import ExperimentConfig
+from steps.experiments.networks import MAIN_TASK, FittedNetwork, NetworkKind
+from steps.features.masking import spec_augment
+from steps.models.attention_rnn import AttentionRnn, AttentionRnnConfig
+from steps.training import distributed
+from steps.training.config import TrainingConfig
+from steps.training.random_state import derive, generator, shuffled
+from utils.config import option
+
+CACHE_BYTES = 4 << 30  # sequences of a part kept in memory; beyond it they are read from the archive every epoch
+POOL = 8  # batches: an utterance shares its batch with the nearest in length among so many batches' utterances
+
+
+@dataclass
+class FramesConfig:
+    """How a network sees frames, and what hides some of them in training.
+
+    `stack` frames side by side become one, and of these every `every`-th is kept: 3 and 3 give a third of the steps of
+    recurrence with nothing lost.
+    """
+
+    stack: int = option(1, min=1, max=100, help="consecutive frames that become one vector")
+    every: int = option(1, min=1, max=100, help="every so many-th of these vectors is kept")
+    normalise_utterance: bool = option(False, help="z-normalise each utterance on itself, after --norms")
+    frequency_masks: int = option(0, min=0)
+    frequency_width: int = option(10, min=0, help="widest mask, columns")
+    time_masks: int = option(0, min=0)
+    time_width: float = option(0.1, min=0.0, max=1.0, help="widest mask, share of the utterance")
+
+    @property
+    def masked(self) -> bool:
+        return self.frequency_masks > 0 or self.time_masks > 0
+
+
+@dataclass
+class SequenceNetworkConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
+
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    model: AttentionRnnConfig = field(default_factory=AttentionRnnConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def stacked(frames: np.ndarray, stack: int, every: int) -> np.ndarray:
+    """(T, F) -> (ceil(T / every), stack * F): row t holds the frames t * every ... t * every + stack - 1.
+
+    Behind the last frame stands the last frame again, so that none is lost and the shortest utterance has one row.
+    """
+    if stack == every == 1:
+        return frames
+    rows = np.arange(0, len(frames), every)[:, None] + np.arange(stack)
+    return frames[np.minimum(rows, len(frames) - 1)].reshape(len(rows), -1)
+
+
+class Sequences:
+    """The sequences of a part by position, normalised, kept in memory as far as CACHE_BYTES goes."""
+
+    def __init__(self, features: Features, config: FramesConfig):
+        self.features, self.config = features, config
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = CACHE_BYTES
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """float32 (T, F), as stored, not yet stacked."""
+        kept = self._kept.get(position)
+        if kept is not None:
+            return kept
+        frames = self.features[position]
+        if self.config.normalise_utterance:
+            frames = normalised(frames)
+        if frames.nbytes <= self._room:
+            self._room -= frames.nbytes
+            self._kept[position] = frames
+        return frames
+
+    def batch(self, positions: np.ndarray, masks: Mapping[int, np.random.Generator] | None = None) -> dict[str, Tensor]:
+        """{"x": float32 (N, T, stack * F), zero behind "lengths" (N,)}; masks: a generator a position, in training."""
+        config, rows = self.config, []
+        for position in positions.tolist():
+            frames = self[position]
+            if masks is not None:
+                frames = spec_augment(frames, config, masks[position])
+            rows.append(stacked(frames, config.stack, config.every))
+        lengths = np.array([len(row) for row in rows])
+        x = np.zeros((len(rows), lengths.max(initial=1), rows[0].shape[1]), dtype=np.float32)
+        for number, row in enumerate(rows):
+            x[number, :len(row)] = row
+        return {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}
+
+    def lengths(self) -> np.ndarray:
+        """(N,) frames of each."""
+        return np.array([len(self[position]) for position in range(len(self))])
+
+
+def normalised(frames: np.ndarray) -> np.ndarray:
+    """(T, F) with mean 0 and deviation 1 over its own frames; a column that does not vary becomes 0."""
+    mean, deviation = frames.mean(axis=0, dtype=np.float64), frames.std(axis=0, dtype=np.float64)
+    flat = deviation <= 1e-6 * np.maximum(1.0, np.abs(mean))
+    return np.where(flat, 0.0, (frames - mean) / np.where(flat, 1.0, deviation)).astype(np.float32)
+
+
+class SequenceBatches:
+    """Batches of like length for the trainer; everything is a function of (seed, epoch, utterance ids).
+
+    Args:
+        targets: task -> (N,) class numbers, -1 = no label. ids: of the N items.
+
+    The utterances of an epoch are shuffled, POOL batches of them at a time sorted by length and cut into batches, and
+    the batches shuffled.
+    """
+
+    def __init__(self, sequences: Sequences, targets: dict[str, Tensor], ids: list[str], batch_size: int, seed: int,
+                 world: distributed.World | None = None):
+        self.sequences, self.targets, self.ids, self.seed = sequences, targets, ids, seed
+        self.world = world or distributed.World()
+        self.place = {key: position for position, key in enumerate(ids)}
+        self.length = sequences.lengths()
+        self.batches = math.ceil(len(ids) / batch_size)
+
+    def count(self, epoch: int) -> int:
+        return self.batches
+
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        """The positions of each batch of the epoch."""
+        order = np.array([self.place[key] for key in shuffled(self.ids, self.seed, epoch)])
+        cut = np.array_split(np.arange(len(order)), self.batches)
+        plan = []
+        for first in range(0, self.batches, POOL):
+            group = cut[first:first + POOL]
+            pool = order[group[0][0]:group[-1][-1] + 1]
+            pool = pool[np.argsort(self.length[pool], kind="stable")]
+            plan += np.split(pool, np.cumsum([len(part) for part in group])[:-1])
+        return sorted(plan, key=lambda batch: derive(self.seed, epoch, "batch", self.ids[batch[0]]))
+
+    def epoch(self, epoch: int, start: int) -> Iterator[dict[str, Any]]:
+        for batch in self.plan(epoch)[start:]:
+            chosen = batch[self.world.rank::self.world.size]
+            masks = {position: generator(self.seed, "mask", epoch, self.ids[position]) for position in chosen.tolist()}
+            yield {**self.sequences.batch(chosen, masks if self.sequences.config.masked else None),
+                   "targets": {task: labels[torch.from_numpy(chosen)] for task, labels in self.targets.items()}}
+
+
+class FittedSequenceNetwork(FittedNetwork):
+    """A network on sequences."""
+
+    def prepare(self, part: Part) -> Sequences:
+        return Sequences(part.x, self.config.frames)
+
+    def forward(self, prepared: Sequences, rows: int = 64) -> np.ndarray:
+        """float64 (N, C), `rows` sequences of like length at a time."""
+        self.model.eval()
+        logits = np.empty((len(prepared), 0))
+        order = np.argsort(prepared.lengths(), kind="stable")
+        with torch.no_grad():
+            for first in range(0, len(order), rows):
+                chosen = order[first:first + rows]
+                batch = prepared.batch(chosen)
+                scores = self.model(batch["x"].to(self.device), batch["lengths"].to(self.device))[MAIN_TASK]
+                if not first:
+                    logits = np.empty((len(prepared), scores.shape[1]))
+                logits[chosen] = scores.double().cpu().numpy()
+        return logits
+
+
+class AttentionRnnKind(NetworkKind):
+    """Subsystem C: recurrent network with attention-weighted pooling, single- and multitask."""
+
+    Config = SequenceNetworkConfig
+    Fitted = FittedSequenceNetwork
+    features = ("frames",)
+
+    @staticmethod
+    def build(config: SequenceNetworkConfig, inputs: int, classes: Mapping[str, int],
+              weights: Mapping[str, Tensor]) -> AttentionRnn:
+        return AttentionRnn(config.frames.stack * inputs, classes, config.model, weights)
+
+    def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
+        return SequenceBatches(Sequences(part.x, self.config.frames), targets, part.ids,
+                               self.config.training.batch_size, self.workspace.seed, self.world)

@@ -1,0 +1,115 @@
+"""The multitask attention RNN on sequences of frames (Tao, Liu & Zhao, ICASSP 2018; Tao & Liu, ICASSP 2018).
+
+As published: each frame through a layer of 256 ReLU; one bidirectional LSTM of 128 units a direction; pooling over time
+weighted by attention, a_t = softmax_t(u . h_t), z = sum_t a_t h_t; then the branches of the multitask DNN. The advanced
+LSTM of the second paper is an option, and so are the poolings that attention is compared with.
+
+What an utterance gives does not depend on the batch it is in: padding is never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from steps.models.advanced_lstm import AdvancedLstm
+from steps.models.heads.branches import TaskBranches
+from utils.config import option
+
+POOLINGS = ("attention", "mean", "last")
+
+
+@dataclass
+class AttentionRnnConfig:
+    """Sizes and regularisation; the publications name no dropout, so 0 is as published."""
+
+    projection: list[int] = option([256], min=1, help="widths of the layers that each frame goes through")
+    cell: str = option("lstm", choices=("lstm", "advanced"))
+    hidden: int = option(128, min=1, help="units a direction")
+    layers: int = option(1, min=1, help="recurrent layers")
+    steps_back: list[int] = option([1, 3, 5], min=1, help="cell advanced: the states that a step combines")
+    pooling: str = option("attention", choices=POOLINGS)
+    branch: list[int] = option([256], min=1, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, help="task: weight of its loss")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="after each projection, recurrent and hidden layer")
+    input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
+    input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
+
+
+class AttentionRnn(nn.Module):
+    """Frames (N, T, F) with lengths (N,) -> task -> (N, C) logits.
+
+    Args:
+        inputs: number of features F.
+        classes: task -> number of classes; tasks of the configuration that are not here are left out.
+        class_weights: task -> (C,) weights of the classes in the loss.
+    """
+
+    def __init__(self, inputs: int, classes: Mapping[str, int], config: AttentionRnnConfig,
+                 class_weights: Mapping[str, Tensor] | None = None):
+        super().__init__()
+        self.noise = config.input_noise
+        layers: list[nn.Module] = [nn.Dropout(config.input_dropout)] if config.input_dropout > 0 else []
+        for width in config.projection:
+            layers += [nn.Linear(inputs, width), nn.ReLU()]
+            if config.dropout > 0:
+                layers.append(nn.Dropout(config.dropout))
+            inputs = width
+        self.projection = nn.Sequential(*layers)
+        kind = Lstm if config.cell == "lstm" else AdvancedLstm
+        options = {} if config.cell == "lstm" else {"steps_back": config.steps_back}
+        self.recurrent = nn.ModuleList(kind(inputs if layer == 0 else 2 * config.hidden, config.hidden, **options)
+                                       for layer in range(config.layers))
+        self.dropout = nn.Dropout(config.dropout)
+        self.pooling = config.pooling
+        self.score = nn.Linear(2 * config.hidden, 1, bias=False) if config.pooling == "attention" else None
+        self.heads = TaskBranches(2 * config.hidden, {task: classes[task] for task in config.tasks if task in classes},
+                                  config.branch, config.tasks, config.dropout, class_weights)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """x (N, T, F), anything behind `lengths` (N,), each 1 or more -> task -> logits (N, C)."""
+        if self.training and self.noise > 0:
+            x = x + self.noise * torch.randn_like(x)
+        x = self.projection(x)
+        for layer in self.recurrent:
+            x = self.dropout(layer(x, lengths))
+        return self.heads(self.pool(x, lengths))
+
+    def pool(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(N, T, 2 H) -> (N, 2 H), over the frames that are there."""
+        there = (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None]  # (N, T, 1)
+        x = torch.where(there, x, torch.zeros((), device=x.device, dtype=x.dtype))
+        if self.pooling == "mean":
+            return x.sum(dim=1) / lengths[:, None]
+        if self.score is None:  # the last state of each direction: the backward one ends at the first frame
+            hidden = x.shape[2] // 2
+            end = (lengths - 1)[:, None, None].expand(-1, 1, hidden)
+            return torch.cat([x[:, :, :hidden].gather(1, end)[:, 0], x[:, 0, hidden:]], dim=1)
+        scores = self.score(x).float().masked_fill(~there, -torch.inf)
+        return (torch.softmax(scores, dim=1).to(x.dtype) * x).sum(dim=1)
+
+    def loss(self, batch: Mapping[str, object]) -> dict[str, object]:
+        """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
+
+        Args:
+            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> (N,) class numbers, -1 = no label.
+        """
+        x, lengths, targets = batch["x"], batch["lengths"], batch["targets"]
+        logits = self.forward(x, lengths)  # type: ignore[arg-type]
+        return {**self.heads.loss(logits, targets), "items": x.shape[0]}  # type: ignore[arg-type,attr-defined]
+
+
+class Lstm(nn.Module):
+    """One bidirectional LSTM layer, (N, T, F) with lengths (N,) -> (N, T, 2 H); exact under padding."""
+
+    def __init__(self, inputs: int, hidden: int):
+        super().__init__()
+        self.layer = nn.LSTM(inputs, hidden, batch_first=True, bidirectional=True)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.layer(packed)[0], batch_first=True, total_length=x.shape[1])[0]
