@@ -19,6 +19,18 @@ def _fbank() -> tuple[type, Callable[[str, Any], Extractor]]:
     return FbankConfig, Fbank
 
 
+def _fbank_pitch() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.features.fbank_pitch import FbankPitch, FbankPitchConfig
+
+    return FbankPitchConfig, FbankPitch
+
+
+def _sequence36() -> tuple[type, Callable[[str, Any], Extractor]]:
+    from steps.features.sequence import Sequence36, SequenceConfig
+
+    return SequenceConfig, Sequence36
+
+
 def _mfcc() -> tuple[type, Callable[[str, Any], Extractor]]:
     from steps.features.mfcc import Mfcc, MfccConfig
 
@@ -49,10 +61,10 @@ def _ivector() -> tuple[type, Callable[[str, Any], Extractor]]:
     return IvectorConfig, Ivector
 
 
-EXTRACTORS = {"fbank": _fbank, "mfcc": _mfcc, "opensmile": _smile, "given": _given,
-              "given_vectors": _given_vectors, "ivector": _ivector}
-NAMES = ("fbank", "fbank_lssed", "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given",
-         "given_vectors", "ivector")
+EXTRACTORS = {"fbank": _fbank, "fbank_pitch": _fbank_pitch, "sequence36": _sequence36, "mfcc": _mfcc,
+              "opensmile": _smile, "given": _given, "given_vectors": _given_vectors, "ivector": _ivector}
+NAMES = ("fbank", "fbank_pitch", "fbank_lssed", "sequence36", "is09", "is10", "compare", "is10_lld", "compare_lld",
+         "speaker_mfcc", "given", "given_vectors", "ivector")
 
 
 def create(name: str, overrides: Iterable[str] = ()) -> Extractor:

@@ -10,7 +10,8 @@ import pytest
 def write_dataset(path, ids, labels, speakers, genders, rows, folds, failed=(), classes=None, feature="toy"):
     """Write <path>: ids with labels (None = unlabelled), one feature vector each, and the protocol `plain`.
 
-    folds: list of {id: part}; failed: ids without features.
+    rows: (N, F), or a list of (T, F) for features of kind "frames". folds: list of {id: part}; failed: ids without
+    features.
     """
     (path / "splits").mkdir(parents=True)
     classes = classes or sorted({label for label in labels if label is not None})
@@ -31,11 +32,16 @@ def write_dataset(path, ids, labels, speakers, genders, rows, folds, failed=(), 
     store = path / feature
     store.mkdir()
     kept = [position for position, key in enumerate(ids) if key not in failed]
-    np.save(store / "archive.1.npy", rows[kept].astype(np.float32))
-    (store / "index.1.tsv").write_text("".join(f"{ids[position]}\t{row}\t1\n" for row, position in enumerate(kept)))
+    frames = isinstance(rows, list)
+    blocks = [np.atleast_2d(rows[position]) for position in kept]
+    np.save(store / "archive.1.npy", np.concatenate(blocks).astype(np.float32))
+    starts = np.cumsum([0] + [len(block) for block in blocks])
+    entries = zip([ids[position] for position in kept], starts[:-1], map(len, blocks), strict=True)
+    (store / "index.1.tsv").write_text("".join(f"{key}\t{start}\t{count}\n" for key, start, count in entries))
     (store / "failed.1.tsv").write_text("".join(f"{key}\ttoo short\n" for key in failed))
     (store / "feature.json").write_text(json.dumps({
-        "name": feature, "version": 1, "options": {}, "kind": "utterance", "dim": rows.shape[1], "frame_shift": None,
+        "name": feature, "version": 1, "options": {}, "kind": "frames" if frames else "utterance",
+        "dim": rows[0].shape[-1], "frame_shift": 0.01 if frames else None,
         "columns": [], "utterances": len(kept), "failed": len(failed), "archives": 1}))
     return path
 
@@ -66,3 +72,24 @@ def toy(tmp_path):
     fold2 = {key: part.get(speaker, "train") for key, speaker in zip(ids, speakers, strict=True)}
     return write_dataset(tmp_path / "data" / "toy", ids, labels, speakers, genders, np.array(rows), [fold1, fold2],
                          failed=["s5-07", "s4-02", "s1-05"])
+
+
+@pytest.fixture
+def toy_frames(tmp_path):
+    """6 speakers x 10 utterances of 8 to 20 frames, 4 features: where in time two of them rise gives the class."""
+    generator = np.random.default_rng(8)
+    ids, labels, speakers, genders, rows = [], [], [], [], []
+    for speaker in range(6):
+        for take in range(10):
+            frames = 0.3 * generator.normal(size=(int(generator.integers(8, 21)), 4))
+            label = take % 2
+            frames[:4, label] += 2
+            frames[-4:, 1 - label] += 2
+            ids.append(f"s{speaker}-{take:02d}")
+            labels.append(["angry", "sad"][label])
+            speakers.append(f"s{speaker}")
+            genders.append("female" if speaker % 2 else "male")
+            rows.append(frames)
+    part = {"s4": "dev", "s5": "test"}
+    fold = {key: part.get(speaker, "train") for key, speaker in zip(ids, speakers, strict=True)}
+    return write_dataset(tmp_path / "data" / "toy", ids, labels, speakers, genders, rows, [fold], failed=["s5-07"])

@@ -1,0 +1,155 @@
+"""Sequences for a network: stacking, batches that a resumed run draws alike, experiments end to end."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from steps.data.dataset import Dataset
+from steps.experiments import plan, run_task
+from steps.experiments.examples import load_examples
+from steps.experiments.kinds import load_experiment_config
+from steps.experiments.sequence_networks import (
+    AttentionRnnKind,
+    FramesConfig,
+    SequenceBatches,
+    Sequences,
+    normalised,
+    stacked,
+)
+from steps.features.store import FeatureStore
+from steps.training.distributed import World
+from utils.errors import UserError
+from utils.files import ROOT
+
+SMALL = ("model.projection=[8] model.hidden=6 model.branch=[6] model.dropout=0 frames.stack=2 frames.every=2 "
+         "frames.frequency_masks=0 frames.time_masks=1 training.epochs=12 training.patience=0 training.batch_size=10 "
+         "training.metric=loss training.tensorboard=false training.optimiser.learning_rate=0.02")
+
+
+def plan_task(data, out, settings=SMALL) -> Path:
+    assert plan.main(["--config", "attention_rnn", "--features", "toy", "--protocol", "plain", "--set", settings,
+                      "--data", str(data), "--out", str(out)]) == 0
+    return out / "log" / "task.1.json"
+
+
+def run(data, out, settings=SMALL) -> Path:
+    task = plan_task(data, out, settings)
+    assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), str(task)]) == 0
+    return out / "norm-global" / "fold1" / "seed0"
+
+
+def sequences(lengths, **options):
+    generator = np.random.default_rng(1)
+    return Sequences([generator.normal(size=(length, 3)).astype(np.float32) for length in lengths],
+                     FramesConfig(**options))
+
+
+def batches(count=50, seed=3, world=None, **options):
+    lengths = np.random.default_rng(2).integers(2, 40, count)
+    return SequenceBatches(sequences(lengths, **options), {"emotion": torch.arange(count)},
+                           [f"u{n:02d}" for n in range(count)], 4, seed, world)
+
+
+def same(one, two):
+    return all(torch.equal(a["x"], b["x"]) and torch.equal(a["lengths"], b["lengths"])
+               and torch.equal(a["targets"]["emotion"], b["targets"]["emotion"]) for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize(("length", "stack", "every"), [(7, 3, 3), (1, 3, 3), (9, 3, 3), (8, 4, 2), (5, 1, 2),
+                                                        (4, 1, 1)])
+def test_stacked_frames_stand_side_by_side(length, stack, every):
+    frames = np.random.default_rng(0).normal(size=(length, 2))
+    found = stacked(frames, stack, every)
+    expected = [[value for k in range(stack) for value in frames[min(t + k, length - 1)]]
+                for t in range(0, length, every)]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_an_utterance_is_normalised_on_itself_and_a_flat_column_is_zero():
+    frames = np.random.default_rng(0).normal(3, 5, (40, 3))
+    frames[:, 1] = 7.3
+    found = normalised(frames)
+    np.testing.assert_allclose(found[:, [0, 2]].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(found[:, [0, 2]].std(axis=0), 1, atol=1e-6)
+    assert (found[:, 1] == 0).all()
+
+
+def test_an_epoch_has_every_utterance_once_in_batches_of_like_length():
+    made = batches()
+    plan_of_epoch = made.plan(1)
+    assert len(plan_of_epoch) == made.count(1) == 13
+    assert sorted(np.concatenate(plan_of_epoch).tolist()) == list(range(50))
+    spread = np.mean([np.ptp(made.length[batch]) for batch in plan_of_epoch])
+    assert spread < 0.4 * np.mean([np.ptp(made.length[batch]) for batch in np.array_split(np.arange(50), 13)])
+    assert [batch.tolist() for batch in made.plan(2)] != [batch.tolist() for batch in plan_of_epoch]
+
+
+def test_a_resumed_epoch_goes_on_with_the_same_batches_and_masks():
+    options = {"frequency_masks": 1, "frequency_width": 2, "time_masks": 1, "time_width": 0.5}
+    whole = list(batches(**options).epoch(4, 0))
+    assert same(whole[7:], batches(**options).epoch(4, 7))
+    assert not same(whole, batches(seed=4, **options).epoch(4, 0))
+
+
+def test_masks_are_for_training_only():
+    made = sequences([9, 5], time_masks=3, time_width=0.9)
+    batch = made.batch(np.array([1, 0]))
+    np.testing.assert_array_equal(batch["x"][0, :5], made.features[1])
+    assert batch["lengths"].tolist() == [5, 9] and (batch["x"][0, 5:] == 0).all()
+
+
+def test_processes_share_each_batch():
+    parts = [list(batches(world=World(rank, 2)).epoch(1, 0)) for rank in (0, 1)]
+    for whole, first, second in zip(batches().epoch(1, 0), *parts, strict=True):
+        together = torch.cat([first["targets"]["emotion"], second["targets"]["emotion"]])
+        assert sorted(together.tolist()) == sorted(whole["targets"]["emotion"].tolist())
+
+
+@pytest.mark.parametrize("settings", ["", " model.cell=advanced model.pooling=mean frames.normalise_utterance=true"])
+def test_an_experiment_learns_what_only_the_order_of_frames_tells(toy_frames, tmp_path, settings):
+    directory = run(toy_frames, tmp_path / "exp" / "rnn" / "plain", SMALL + settings)
+    metrics = json.loads((directory / "metrics.json").read_text())
+    assert metrics["test"]["UA"] > 0.75 and metrics["prior_scored"] == ["s5-07"]
+    assert metrics["tasks"] == {"emotion": 2, "speaker": 4, "gender": 2}
+
+
+def test_a_stored_network_gives_the_same_logits(toy_frames, tmp_path):
+    directory = run(toy_frames, tmp_path / "exp" / "rnn" / "plain", SMALL + " refit=false training.epochs=2")
+    config = load_experiment_config("attention_rnn", SMALL.split())
+    fitted = AttentionRnnKind.load(config, directory)
+    data = Dataset.open(toy_frames)
+    examples = load_examples(data, FeatureStore.open(toy_frames / "toy"), data.split("plain"), 1, "global", 3.0)
+    logits = fitted.logits(examples.dev)
+    one = fitted.logits(examples.dev.take(np.array([3])))
+    np.testing.assert_allclose(one[0], logits[3], atol=1e-5)
+    metrics = json.loads((directory / "metrics.json").read_text())
+    found = (logits.argmax(axis=1) == examples.dev.y).mean()
+    assert found == pytest.approx(metrics["dev"]["WA"])
+
+
+def test_vectors_are_refused(toy, tmp_path):
+    with pytest.raises(UserError, match="attention_rnn cannot be trained .* kind of features is utterance"):
+        plan_task(toy, tmp_path / "exp" / "rnn" / "plain")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", ["checkpoint/select", "checkpoint/refit"])
+def test_a_kill_changes_no_score(toy_frames, tmp_path, window):
+    settings = SMALL + " model.dropout=0.2 training.epochs=4 training.checkpoint_every_batches=2"
+    whole = run(toy_frames, tmp_path / "whole" / "rnn" / "plain", settings)
+    out = tmp_path / "exp" / "rnn" / "plain"
+    task = plan_task(toy_frames, out, settings)
+    command = [sys.executable, "-m", "steps.experiments.run_task", "--device", "cpu", "--data", str(toy_frames),
+               "--out", str(out), str(task)]
+    fault = {"EMOTION_FAULT": window, "EMOTION_FAULT_ONCE": str(tmp_path / "once")}
+    killed = subprocess.run(command, cwd=ROOT, env={**os.environ, **fault}, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    for name in ("scores/dev.tsv", "scores/test.tsv", "model.safetensors"):
+        assert (whole / name).read_bytes() == (out / "norm-global" / "fold1" / "seed0" / name).read_bytes(), name
