@@ -8,7 +8,8 @@ usage() {
   cat <<'END'
 Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [option ...] DATA OUT
 
-  --config NAME     conf/NAME.yaml, overlaid by the recipe's own: random_forest, linear_svm, dnn, multitask_dnn, ...
+  --config NAME     conf/NAME.yaml, overlaid by the recipe's own: random_forest, linear_svm, dnn, multitask_dnn,
+                    attention_rnn, ...
   --features NAME   features in DATA/NAME
   --protocol NAME   split in DATA/splits/NAME.tsv
   --norms "N ..."   normalisations, one experiment each: global, speaker, none (default: global)
