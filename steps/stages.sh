@@ -49,6 +49,32 @@ stage_train() {
   trained+=("$exp/$subsystem/$protocol")
 }
 
+# stage_text N SUBSYSTEM "SOURCE ..." [option ...]: a subsystem on what is said, as ${data}_transcribed has it. Sources: asr,
+# nbest, reference.
+stage_text() {
+  local number=$1 subsystem=$2 sources=$3; shift 3
+  stage "$number" "Train $subsystem" --in "${data}_transcribed" --in "$data/splits/$protocol.tsv" \
+    --out "$exp/$subsystem/$protocol" -- \
+    steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
+    --set "$tiny_models$set" --nj "$nj" --cmd "$train_cmd" "$@" "${data}_transcribed" "$exp/$subsystem/$protocol"
+  trained+=("$exp/$subsystem/$protocol")
+}
+
+# stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
+# system. One that no stage trains (there is no recogniser, say) is told and left out.
+stage_fuse() {
+  local number=$1 inputs=() outputs=() subsystem how; shift
+  for subsystem in "$@"; do
+    case " ${trained[*]} " in *" $exp/$subsystem/$protocol "*) inputs+=(--in "$exp/$subsystem/$protocol") ;; esac
+  done
+  for how in equal simplex logistic; do
+    outputs+=(--out "$exp/fusion_$how/$protocol")
+    trained+=("$exp/fusion_$how/$protocol")
+  done
+  stage "$number" "Fuse" --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" --out "$exp/fusion/$protocol.json" -- \
+    steps/fuse_subsystems.sh --protocol "$protocol" --subsystems "$*" "$data" "$exp"
+}
+
 # stage_permuted N FEATURES: the linear SVM on permuted labels, which must fall to chance (the audit checks it).
 stage_permuted() {
   stage "$1" "Train on permuted labels" --in "$data/$2" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
@@ -59,11 +85,12 @@ stage_permuted() {
 
 # stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
 stage_audit() {
-  local inputs=() kind
+  local inputs=() words=() kind
   for kind in ${kinds[@]+"${kinds[@]}"}; do inputs+=(--in "$data/ivector_$kind"); done
+  if [ -n "${transcribed:-}" ]; then inputs+=(--in "$transcribed") words+=(--trained-on "$transcribed"); fi
   stage "$1" "Audit for leaks" "${inputs[@]}" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/audio_hashes.tsv" \
     --in "$exp/permuted/$protocol" --out "$exp/audit/$protocol.json" -- \
-    steps/audit_leaks.sh --protocol "$protocol" --permuted "$exp/permuted/$protocol" "$data" "$exp"
+    steps/audit_leaks.sh --protocol "$protocol" --permuted "$exp/permuted/$protocol" "${words[@]}" "$data" "$exp"
 }
 
 # stage_score N: every trained subsystem -> RESULTS.json and RESULTS.md.

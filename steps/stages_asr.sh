@@ -14,6 +14,7 @@ stage_transcribe() {
   stage "$number" "Transcribe" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/fbank" --in "${from[1]}" \
     --out "${data}_transcribed" -- \
     steps/transcribe.sh "${from[@]}" --nj "$nj" --cmd "$cpu_cmd" "$@" "$data" "${data}_transcribed"
+  transcribed=${data}_transcribed
 }
 
 # stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNISER]: phone states by forced alignment -> $exp/NAME; without
@@ -135,4 +136,4 @@ if [ "$size" = tiny ]; then
   tiny_phones="gaussian_rounds=1 least_steps=20 training.epochs=1 model.width=16 model.joined=16 least_frames=20"
   tiny_extractor="gmm.components=8 gmm.diagonal_iterations=2 gmm.full_iterations=1 clusters.number=8 clusters.iterations=2 total_variability.dim=8 total_variability.iterations=2 learning_frames=10000 backend.plda_iterations=2 "
 fi
-decoded=() systems=() speeds=() kinds=()
+decoded=() systems=() speeds=() kinds=() transcribed=""

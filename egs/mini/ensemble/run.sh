@@ -8,7 +8,9 @@ option protocol   official        "official: speakers and sentences apart" --cho
 option norms      "global"        "feature normalisations, one experiment each: global, speaker, none"
 option seeds      "0"             "seeds of each network"
 option set        ""              "key=value ... over every model configuration"
-option asr        own             "recogniser that transcribes: own (trains ../asr), none, or a directory"
+option asr        own             "recogniser: own (trains ../asr), a directory, or none: no i-vectors, no text"
+option extractors own             "i-vector extractors, one directory a kind: own (trains ../ivector), or a directory"
+option ivectors   tokens          "kinds of i-vectors; the first is the DNN's"
 option size       full            "full (about 800 utterances), or tiny (about 60)" --choices "full tiny"
 option synthesis-seed 0           "seed of the synthetic recordings" --int
 option nj         2               "parallel tasks" --int --free
@@ -19,32 +21,27 @@ corpus=mini work=. results=RESULTS
 [ "$size" = full ] || { work=$size; results=$size/RESULTS; }
 data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synthetic
 
+own_asr=$asr own_extractors=$extractors sub=${work#.}
+if [ "$asr" = own ]; then asr=../asr${sub:+/$sub}/exp/recogniser; fi
+if [ "$extractors" = own ]; then extractors=../ivector${sub:+/$sub}/exp/ivector; fi
+
 . "$ROOT/path.sh"
 . ./cmd.sh
 . "$ROOT/steps/stages.sh"
 . "$ROOT/steps/stages_asr.sh"
+. "$ROOT/steps/stages_ensemble.sh"
+more=(--size "$size" --nj "$nj" --cluster "$cluster")
 
 stage_synthesize 1
-stage_prepare    2
-stage_validate   3
-stage_features   4 is10
-stage_features   5 compare
-stage_train      6 forest_is10    random_forest is10
-stage_train      7 svm_is10       linear_svm    is10
-stage_train      8 dnn_compare    dnn           compare
-stage_train      9 dnn_is10       dnn           is10
-stage_train     10 multitask_is10 multitask_dnn is10
-stage_permuted  11 is10
-stage_audit     12
-stage_score     13
-stage_report    14
-if [ "$asr" = own ]; then
-  asr=../asr/exp/recogniser
-  [ "$size" = full ] || asr=../asr/$size/exp/recogniser
-  stage 15 "Train the recogniser" --out "$asr" -- ../asr/run.sh --size "$size" --nj "$nj" --cluster "$cluster"
+stage_prepare 2
+stage_validate 3
+[ "$own_asr" != own ] || stage 4 "Train the recogniser" --out "$asr" -- ../asr/run.sh "${more[@]}"
+if [ "$asr" != none ] && [ "$own_extractors" = own ]; then
+  stage 5 "Train the i-vector extractor" --in "$asr" --out "$extractors" -- ../ivector/run.sh "${more[@]}"
 fi
-if [ "$asr" != none ]; then
-  stage_features   16 fbank
-  stage_transcribe 17
-fi
+ensemble_features     # 10 to 17
+ensemble_baselines    # 20 to 23
+ensemble_subsystems   # 24 to 31
+ensemble_fusion       # 32
+ensemble_results      # 50 to 54
 run_stages

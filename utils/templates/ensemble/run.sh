@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# @corpus@: baselines and the multitask network on IS10.
+# @corpus@: baselines, the subsystems of the MEC 2017 ensemble and their fusion.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ../../../utils/recipe.sh
@@ -9,6 +9,9 @@ option protocol   @protocol@ "folds of data/@corpus@/splits/<protocol>.tsv"
 option norms      "@norms@" "feature normalisations, one experiment each: global, speaker, none"
 option seeds      "0"             "seeds of each network"
 option set        ""              "key=value ... over every model configuration"
+option ivectors   phone_states    "kinds of i-vectors (phone_states gmm tokens clusters); the first is the DNN's"
+option asr        none            "recogniser, e.g. ../../speechocean762/asr/exp/recogniser; none: no i-vectors, no text"
+option extractors "../../speechocean762/ivector/exp/ivector" "i-vector extractors, one directory a kind"
 option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
 option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
@@ -21,18 +24,14 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 . "$ROOT/path.sh"
 . ./cmd.sh
 . "$ROOT/steps/stages.sh"
+. "$ROOT/steps/stages_asr.sh"
+. "$ROOT/steps/stages_ensemble.sh"
 
-stage_prepare   1
-stage_validate  2
-stage_features  3 is10
-stage_features  4 compare
-stage_train     5 forest_is10    random_forest is10
-stage_train     6 svm_is10       linear_svm    is10
-stage_train     7 dnn_compare    dnn           compare
-stage_train     8 dnn_is10       dnn           is10
-stage_train     9 multitask_is10 multitask_dnn is10
-stage_permuted 10 is10
-stage_audit    11
-stage_score    12
-stage_report   13
+stage_prepare 1
+stage_validate 2
+ensemble_features     # 10 to 17
+ensemble_baselines    # 20 to 23
+ensemble_subsystems   # 24 to 31
+ensemble_fusion       # 32
+ensemble_results      # 50 to 54
 run_stages
