@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+END = 1000  # in the place of a stage: when all are done
 PATIENCE = 1200.0
 """Seconds after which a run counts as hanging."""
 
@@ -117,22 +119,29 @@ class Workshop:
 
     # State of the recipe
 
-    def make_reference(self, last: int = 14, say: Callable[[str], None] = lambda line: None) -> None:
+    @functools.cached_property
+    def stages(self) -> list[int]:
+        """The numbers of the recipe's stages."""
+        done = subprocess.run([str(self.recipe / "run.sh"), *self.options, "--dry-run"], capture_output=True, text=True,
+                              env=self.environment(), check=True)
+        return [int(line.split()[0]) for line in done.stdout.splitlines() if line.split()[:1][0].isdecimal()]
+
+    def make_reference(self, say: Callable[[str], None] = lambda line: None) -> None:
         """An undisturbed run, stage by stage, with a snapshot before each and the paths of all writing windows."""
         log = self.directory / "windows.txt"
-        for stage in range(1, last + 1):
+        for stage in self.stages:
             self.save(stage)
             run = self.run("--stop-stage", str(stage), EMOTION_FAULT_LOG=str(log))
             if run.status:
                 raise RuntimeError(f"the undisturbed run failed in stage {stage}: {run.text()[-2000:]}")
-        self.save(last + 1)
-        self.read_reference(last)
+        self.save(END)
+        self.read_reference()
         say(f"reference: {len(self.scores)} score files, {len(kinds(self.windows))} kinds of files written, "
-            f"{sum(self.seconds.values()):.0f} s in {last} stages")
+            f"{sum(self.seconds.values()):.0f} s in {len(self.stages)} stages")
 
-    def read_reference(self, last: int = 14) -> bool:
+    def read_reference(self) -> bool:
         """Take up the reference that an earlier workshop made in this directory; False if there is none."""
-        done = self.directory / "before" / str(last + 1)
+        done = self.directory / "before" / str(END)
         if not (done / "exp").exists():
             return False
         self.scores = {str(path.relative_to(done)): path.read_bytes()
