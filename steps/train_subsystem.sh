@@ -9,14 +9,15 @@ usage() {
 Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [option ...] DATA OUT
 
   --config NAME     conf/NAME.yaml, overlaid by the recipe's own: random_forest, linear_svm, dnn, multitask_dnn,
-                    attention_rnn, ...
-  --features NAME   features in DATA/NAME
+                    attention_rnn, text_svm, ...
+  --features NAME   features in DATA/NAME; text: none, the subsystem reads what is said (text_svm)
   --protocol NAME   split in DATA/splits/NAME.tsv
   --norms "N ..."   normalisations, one experiment each: global, speaker, none (default: global)
+  --sources "S ..." of --features text, one experiment each: asr, nbest, reference (default: as configured)
   --seeds "S ..."   seeds (default: 0); a deterministic subsystem runs the first one only
   --folds "F ..."   folds (default: all)
   --set "KEY=VALUE ..."   over the configuration; NAME:KEY=VALUE concerns conf/NAME.yaml only
-  --permute-labels  shuffle the labels of train and dev, for the leak audit (variant norm-...+permuted)
+  --permute-labels  shuffle the labels of train and dev, for the leak audit (variant ...+permuted)
   --nj N            parallel tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --device D        auto, cpu or cuda (default: auto)
@@ -29,9 +30,9 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-config="" features="" protocol="" norms=global seeds=0 folds="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
+config="" features="" protocol="" norms=global sources="" seeds=0 folds="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
-front_end_options "config features protocol norms seeds folds set nj cmd device processes" "permute-labels" "$@"
+front_end_options "config features protocol norms sources seeds folds set nj cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
@@ -45,7 +46,7 @@ front_end_environment
 front_end_job
 
 plan=(python -m steps.experiments.plan --config "$config" --features "$features" --protocol "$protocol"
-  --norms "$norms" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
+  --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
 tasks=$("${plan[@]}")
 

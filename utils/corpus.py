@@ -32,7 +32,7 @@ class Row:
 
     Attributes:
         id: unique in the corpus.
-        path: the recording; None when the corpus has features only.
+        path: the recording; None when the corpus has features only, or text only (Corpus.text_only).
         start, end: seconds within the recording; end None means to its end.
         fields: registered fields (conf/fields.yaml): speaker, gender, text, emotion, ...; absent means unknown.
         features: a .npy file of float32 (T, F), or (F,) for the whole utterance, where there is no recording.
@@ -65,6 +65,7 @@ class Corpus:
         published: counts of the whole corpus, e.g. {"utterances": 1440, "speakers": 24, "emotion": {"happy": 192}}.
         fields: further fields that this corpus registers: name -> {"type": ..., "help": ...} as in conf/fields.yaml.
         source: where a reader gets it, and its licence.
+        text_only: rows may have neither a recording nor features, but a text; `end` is then how long it took, if known.
         threshold: of a regression whose labels are also read as yes or no (F1 of "at least"), e.g. 10 for phq8.
     """
 
@@ -78,6 +79,7 @@ class Corpus:
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = ""
     synthetic: bool = False
+    text_only: bool = False
     threshold: float | None = None
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NEVER = -1e3  # decision value of a class without a training row: below every other's
+
 
 @dataclass(frozen=True)
 class LinearSvm:
@@ -20,8 +22,10 @@ class LinearSvm:
     biases: np.ndarray
 
     def decide(self, rows: np.ndarray) -> np.ndarray:
-        """(N, F) -> decision values (N, C), float64."""
-        return np.asarray(rows, dtype=np.float64) @ self.weights.T + self.biases
+        """(N, F), dense or sparse -> decision values (N, C), float64."""
+        if not hasattr(rows, "tocsr"):  # of scipy.sparse, which is not imported for it
+            rows = np.asarray(rows, dtype=np.float64)
+        return rows @ self.weights.T + self.biases
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Arrays to be stored; `from_arrays` takes them back."""
@@ -47,7 +51,7 @@ def path(rows: np.ndarray, labels: np.ndarray, classes: int, penalties: Sequence
     matrix = np.asarray(rows, dtype=np.float64)
     gram = matrix @ matrix.T
     for penalty in penalties:
-        weights, biases = np.zeros((classes, matrix.shape[1])), np.full(classes, -1e3)
+        weights, biases = np.zeros((classes, matrix.shape[1])), np.full(classes, NEVER)
         for number in range(classes):
             positive = labels == number
             if not positive.any():

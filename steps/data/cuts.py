@@ -6,6 +6,7 @@ Representation, one MonoCut an utterance (cut id = supervision id = utterance id
                   all in `recording`; the cut names channel 0, and steps/data/audio.py mixes down by the mean.
     features      instead of a recording, where a corpus comes as features only: a lhotse Features entry of storage
                   type numpy_files, a .npy of (T, F); (F,) is one row as long as the utterance.
+    neither       where a corpus may come as text only; the duration is 0 where nobody knows it.
     supervision   speaker, gender, language, text in lhotse's own places; all other fields in `custom` under their
                   registered names. The label field is always there; "-" is unlabelled.
     sequence      a label that moves: custom["valence"] = {"step": 0.1, "values": [...]}, seconds from the cut's start.
@@ -70,6 +71,8 @@ def cut_of_row(row: Row, corpus: Corpus, registry: Mapping[str, FieldSpec], info
     elif row.features is not None:
         features = _features(row)
         start, duration, source = 0.0, features["duration"], {"features": features}
+    elif corpus.text_only and row.fields.get("text"):
+        start, duration, source = 0.0, row.end or 0.0, {}
     else:
         raise UserError(f"{row_where(row)}: neither a recording nor features")
     supervision: dict[str, Any] = {"id": row.id, "recording_id": row.id, "start": 0.0, "duration": duration,

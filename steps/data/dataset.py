@@ -64,7 +64,7 @@ class Item:
         label: see the module's text; None is unlabelled.
         speaker, gender, language, text, dialogue, session: None where the corpus does not say.
         turn: place within the dialogue; None where the corpus does not say.
-        path: the recording, None for an item with features only. start, duration: seconds within it.
+        path: the recording, None for an item with features only, or with text only. start, duration: seconds within it.
         sampling_rate, channels: of the recording as it lies on disk; 0 without one.
         features: for an item with given features: {"path": .npy, "num_frames", "num_features", "frame_shift"}.
         fields: every known field by its registered name, those above included.

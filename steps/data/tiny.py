@@ -24,20 +24,21 @@ def choose_tiny(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> li
     for row in rows:
         units[row.id if corpus.unit == "utterance" else str(row.fields[corpus.unit])].append(row)
     chosen = _choose_speakers(rows, corpus, protocols) if all(row.speaker for row in rows) else None
-    cells: dict[tuple[str, str], list[str]] = defaultdict(list)
+    cells: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     parts = _first_parts(rows, protocols)
     for name in sorted(units):
         first = min(units[name], key=lambda row: row.id)
         if chosen is None or {row.speaker for row in units[name]} <= chosen:
             label = first.fields.get(corpus.label, UNLABELLED)
-            group = (first.speaker or "") if chosen is not None else parts.get(first.id, "")
-            cells[group, str(label) if corpus.task == "classification" else ""].append(name)
+            # A speaker has one part, but where a published protocol shares speakers.
+            group = (first.speaker or "") if chosen is not None else "", parts.get(first.id, "")
+            cells[(*group, str(label) if corpus.task == "classification" else "")].append(name)
     kept = _take_in_turn(cells, {name: len(members) for name, members in units.items()})
     return sorted((row for name in kept for row in units[name]), key=lambda row: row.id)
 
 
-def _take_in_turn(cells: dict[tuple[str, str], list[str]], sizes: dict[str, int]) -> list[str]:
-    """One unit of every (speaker, class) cell, then a second of each ..., until SIZE utterances are there."""
+def _take_in_turn(cells: dict[tuple[str, str, str], list[str]], sizes: dict[str, int]) -> list[str]:
+    """One unit of every (speaker, part, class) cell, then a second of each ..., until SIZE utterances are there."""
     kept: list[str] = []
     count = 0
     for turn in range(max(map(len, cells.values()), default=0)):

@@ -47,6 +47,8 @@ def decode(item: Item) -> Decoded:
     from steps.data.audio import read_audio, show_path
     from steps.data.duplicates import Print, envelope
 
+    if item.path is None and item.features is None:
+        return Decoded()  # text only
     if item.path is None:
         name, problem, values = show_path((item.features or {}).get("path", item.id)), "", numpy.zeros(0)
         try:
@@ -111,7 +113,8 @@ def summarise(data: Dataset) -> dict[str, Any]:
                              for speaker, row in sorted(table.items())},
         "sampling_rates": dict(sorted(Counter(str(item.sampling_rate) for item in items if item.path).items())),
         "converted": data.info.get("converted", {}),
-        "features_only": sum(item.path is None for item in items),
+        "features_only": sum(item.path is None and item.features is not None for item in items),
+        "text_only": sum(item.path is None and item.features is None for item in items),
     }
     if data.unit != "utterance":
         result[f"{data.unit}s"] = len(data.units)
@@ -176,7 +179,7 @@ def show(data: Dataset, result: Mapping[str, Any]) -> str:
                        ("converted", "converted")):
         if result[key]:
             lines.append(f"  {title:<10} " + ", ".join(f"{name} {n}" for name, n in result[key].items()))
-    for title, key in (("unlabelled", "unlabelled"), ("no audio", "features_only")):
+    for title, key in (("unlabelled", "unlabelled"), ("no audio", "features_only"), ("text only", "text_only")):
         if result[key]:
             lines.append(f"  {title:<10} {result[key]}")
     lines += _speaker_table(data, result)

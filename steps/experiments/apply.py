@@ -22,6 +22,7 @@ from steps.experiments.examples import NO_LABEL, Features, Frames, Part, Vectors
 from steps.experiments.kinds import ExperimentConfig, Fitted, Kind, kind_class
 from steps.features.normalise import Moments, Normalisation, Normaliser, check_speakers
 from steps.scoring.calibration import apply_temperature
+from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
 from utils.errors import UserError
 from utils.files import read_json
@@ -80,7 +81,7 @@ class TrainedExperiment:
         Args:
             items: N utterances with ids of their own.
             rows: of each its features as the store has them, (F,) or (T, F), not normalised; None where they could not
-                be computed. A kind that reads no features takes no rows.
+                be computed. A kind that reads no features takes no rows; the log prior is for empty texts then.
             speakers: statistics of a speaker's own features, in mode "speaker"; of those that are not there they are
                 learned from the given rows.
 
@@ -88,7 +89,9 @@ class TrainedExperiment:
             (N, C) float64 natural-log posteriors, calibrated and floored; the log prior for an item without features.
         """
         if rows is None:
-            rows = [np.zeros(0, dtype=np.float32)] * len(items)
+            source = getattr(self.config, "source", "")
+            empty = [bool(source) and not weighted_texts(item.fields, source) for item in items]
+            rows = [None if nothing else np.zeros(0, dtype=np.float32) for nothing in empty]
         if len(rows) != len(items):
             raise ValueError(f"{len(items)} items, {len(rows)} rows of features")
         out = np.tile(self.log_prior, (len(items), 1))

@@ -10,18 +10,21 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from steps.data.dataset import Dataset, Item, Split
 from steps.features.normalise import Normalisation, normalise
 from steps.features.store import FeatureStore
+from steps.text.source import EMPTY, FIELDS, weighted_texts
 from steps.training.random_state import generator
 from utils.corpus import PARTS
 from utils.errors import UserError
 
 NO_LABEL = -1
+TEXT = "text"  # the reserved name of "no features": what is said is a field of the data set
 
 
 class Features(Protocol):
@@ -87,6 +90,28 @@ class Frames:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """No features: the kind of subsystem reads the items' text."""
+
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        raise UserError("there are no features here but text")
+
+    def matrix(self) -> np.ndarray:
+        raise UserError("there are no features here but text")
+
+    def take(self, positions: np.ndarray) -> Nothing:
+        return Nothing(len(positions))
+
+    def join(self, other: Features) -> Nothing:
+        return Nothing(self.count + len(other))
+
+
+@dataclass(frozen=True)
 class Part:
     """The items of one part that have features, sorted by id, and those that have none.
 
@@ -148,19 +173,29 @@ class Examples:
         return np.log(counts / counts.sum())
 
 
-def load_examples(data: Dataset, store: FeatureStore, split: Split, fold: int, norm: str, clip: float | None = None,
-                  permute_seed: int | None = None) -> Examples:
+def open_features(data: Path, name: str) -> FeatureStore | None:
+    """The features `--features NAME` of a data set; None for TEXT."""
+    return None if name == TEXT else FeatureStore.open(data / name, {"name": name})
+
+
+def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold: int, norm: str,
+                  clip: float | None = None, permute_seed: int | None = None, source: str = "") -> Examples:
     """The examples of one fold.
 
     Args:
+        store: None for text, then of `source` (steps/text/source.py), and an empty text counts as no features.
         norm: global, speaker or none. clip: largest magnitude of a normalised feature.
         permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
     """
     ids = {part: split.ids(fold, part) for part in PARTS}
     check_present(data, split.name, ids)
-    usable = {part: [key for key in ids[part] if key in store] for part in PARTS}
-    features, arrays = read_vectors(data, store, usable, norm, clip) if store.kind == "utterance" \
-        else read_frames(data, store, usable, norm, clip)
+    missing = {part: absent(data, store, ids[part], source) for part in PARTS}
+    usable = {part: [key for key in ids[part] if key not in missing[part]] for part in PARTS}
+    features: dict[str, Features] = {part: Nothing(len(usable[part])) for part in PARTS}
+    arrays: dict[str, np.ndarray] = {}
+    if store is not None:
+        read = read_vectors if store.kind == "utterance" else read_frames
+        features, arrays = read(data, store, usable, norm, clip)
     number = {name: position for position, name in enumerate(data.classes)}
     parts: dict[str, Part] = {}
     for part in PARTS:
@@ -168,13 +203,20 @@ def load_examples(data: Dataset, store: FeatureStore, split: Split, fold: int, n
         y = np.array([NO_LABEL if item.label is None else number[str(item.label)] for item in items], dtype=np.int64)
         if permute_seed is not None and part != "test":
             y = permuted(y, permute_seed, f"{fold} {part}")
-        missing = {key: store.failed.get(key, "no features") for key in ids[part] if key not in store}
-        parts[part] = Part(items, features[part], y, missing)
+        parts[part] = Part(items, features[part], y, missing[part])
     for part in ("train", "dev"):
         if not (parts[part].y != NO_LABEL).any():
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
                             "utterance with features")
-    return Examples(data.classes, data.info["label"], store.dim, parts["train"], parts["dev"], parts["test"], arrays)
+    return Examples(data.classes, data.info["label"], 0 if store is None else store.dim, parts["train"], parts["dev"],
+                    parts["test"], arrays)
+
+
+def absent(data: Dataset, store: FeatureStore | None, ids: list[str], source: str) -> dict[str, str]:
+    """{utterance without features or text: why}."""
+    if store is None:
+        return {key: EMPTY for key in ids if not weighted_texts(data.items[key].fields, source)}
+    return {key: store.failed.get(key, "no features") for key in ids if key not in store}
 
 
 def read_vectors(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], norm: str,
@@ -217,14 +259,24 @@ def permuted(y: np.ndarray, seed: int, purpose: str) -> np.ndarray:
     return shuffled
 
 
-def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, object]) -> str:
-    """A hash of all that the examples of a fold are made of: ids, parts, labels, speakers, fields, feature.json."""
+def what_is_read(store: FeatureStore | None, source: str = "") -> dict[str, Any]:
+    """What identifies the features (feature.json), or the text and the fields that it is made of."""
+    if store is None:
+        return {"name": TEXT, "source": source, "fields": list(FIELDS[source])}
+    return {key: value for key, value in store.description.items() if key != "archives"}
+
+
+def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, Any]) -> str:
+    """A hash of all that the examples of a fold are made of: ids, parts, labels, speakers, fields, feature.json, and
+    where there are no features the text itself."""
+    texts = description["fields"] if description.get("name") == TEXT else ()
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([data.info["label"], data.classes, description], sort_keys=True).encode())
     for part in PARTS:
         for key in split.ids(fold, part):
             item = data.items.get(key)
-            values = None if item is None else [item.label, item.speaker, item.gender]
+            values = None if item is None else [item.label, item.speaker, item.gender,
+                                                *(item.fields.get(name) for name in texts)]
             digest.update(json.dumps([part, key, values], ensure_ascii=False, default=repr).encode())
     return digest.hexdigest()
 

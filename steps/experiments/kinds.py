@@ -34,6 +34,7 @@ KINDS = {
     "linear_svm": "steps.experiments.classical:LinearSvmKind",
     "multitask_dnn": "steps.experiments.networks:MultitaskDnnKind",
     "attention_rnn": "steps.experiments.sequence_networks:AttentionRnnKind",
+    "text_svm": "steps.experiments.text:TextSvmKind",
 }
 
 
@@ -87,7 +88,8 @@ class Kind(abc.ABC):
     seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     units: ClassVar[tuple[str, ...]] = ("utterance",)
-    features: ClassVar[tuple[str, ...]] = ("utterance",)  # kinds of features that it reads
+    # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
+    features: ClassVar[tuple[str, ...]] = ("utterance",)
 
     def __init__(self, config: Any, examples: Examples, workspace: Workspace):
         self.config, self.examples, self.workspace = config, examples, workspace

@@ -24,15 +24,13 @@ PERMUTED = "+permuted"
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
-    from steps.experiments.examples import fingerprint
+    from steps.experiments.examples import fingerprint, open_features, what_is_read
     from steps.experiments.kinds import kind_class, load_experiment_config
-    from steps.features.normalise import check_mode
-    from steps.features.store import FeatureStore
 
     data, out = Dataset.open(arguments.data), Path(arguments.out)
     config = load_experiment_config(arguments.config, shlex.split(arguments.set))
     kind = kind_class(config.kind)
-    store = FeatureStore.open(Path(arguments.data) / arguments.features, {"name": arguments.features})
+    store = open_features(data.path, arguments.features)
     split = data.split(arguments.protocol)
     check_fits(kind, config.kind, data, store)
     folds = integers("--folds", arguments.folds) or split.folds
@@ -42,19 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not kind.seeded and len(seeds) > 1:
         print(f"{config.kind} is deterministic: only seed {seeds[0]} is run", file=sys.stderr)
         seeds = seeds[:1]
-    norms = arguments.norms.split()
-    for norm in norms:
-        check_mode(norm)
-    if not norms:
-        raise UsageError("--norms is empty; accepted: global, speaker, none")
-    description = {key: value for key, value in store.description.items() if key != "archives"}
-    hashes = {fold: fingerprint(data, split, fold, description) for fold in folds}
+    variants = text_variants(data, config, arguments.sources) if store is None else \
+        norm_variants(config, arguments.norms, arguments.sources)
+    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", "")))
+              for name, (_, chosen) in variants.items() for fold in folds}
     suffix = PERMUTED if arguments.permute_labels else ""
-    tasks = [{"variant": f"norm-{norm}{suffix}", "norm": norm, "fold": fold, "seed": seed,
+    tasks = [{"variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
               "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
-              "permute_labels": arguments.permute_labels, "data": hashes[fold], "config": dataclasses.asdict(config)}
-             for norm in dict.fromkeys(norms) for fold in folds for seed in dict.fromkeys(seeds)]
+              "permute_labels": arguments.permute_labels, "data": hashes[name, fold],
+              "config": dataclasses.asdict(chosen)}
+             for name, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
     if arguments.finish:
         return count_outputs(out, tasks)
     write_tasks(out, tasks)
@@ -63,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "features": arguments.features, "task": data.task, "unit": data.unit, "corpus": data.name,
         "protocol": arguments.protocol, "classes": data.classes,
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
-        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels})
+        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
+        **({"text_source": {f"{name}{suffix}": chosen.source for name, (_, chosen) in variants.items()}}
+           if store is None else {})})
     print(len(tasks))
     return 0
 
@@ -72,9 +70,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.experiments.plan", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="conf/NAME.yaml")
-    parser.add_argument("--features", required=True, help="directory of features below the data directory")
+    parser.add_argument("--features", required=True,
+                        help="directory of features below the data directory; text: none, what is said")
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--norms", default="global", help='e.g. "global speaker"')
+    parser.add_argument("--sources", default="", help='of --features text, e.g. "asr reference"; empty: as configured')
     parser.add_argument("--seeds", default="0", help='e.g. "0 1 2"')
     parser.add_argument("--folds", default="", help="empty: all of the protocol")
     parser.add_argument("--set", default="", help='"key=value ..."; NAME:key=value is for conf/NAME.yaml only')
@@ -85,10 +85,36 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def norm_variants(config: Any, norms: str, sources: str) -> dict[str, tuple[str, Any]]:
+    """{variant: (normalisation, configuration)} of a subsystem that reads features."""
+    from steps.features.normalise import check_mode
+
+    if sources:
+        raise UsageError(f"--sources '{sources}' goes with --features text only")
+    for norm in norms.split():
+        check_mode(norm)
+    if not norms.split():
+        raise UsageError("--norms is empty; accepted: global, speaker, none")
+    return {f"norm-{norm}": (norm, config) for norm in norms.split()}
+
+
+def text_variants(data: Any, config: Any, sources: str) -> dict[str, tuple[str, Any]]:
+    """{variant: (normalisation, configuration)} of a subsystem that reads text."""
+    from steps.text.source import SOURCES, VARIANTS, check_source
+
+    chosen = sources.split() or [config.source]
+    for source in chosen:
+        if source not in SOURCES:
+            raise UsageError(f"--sources '{sources}': {source} is no source; accepted: {', '.join(SOURCES)}")
+        check_source(data, source)
+    return {VARIANTS[source]: ("none", dataclasses.replace(config, source=source)) for source in chosen}
+
+
 def check_fits(kind: Any, name: str, data: Any, store: Any) -> None:
     """The kind of subsystem can learn this task from these features."""
     for what, value, accepted in (("task", data.task, kind.tasks), ("unit", data.unit, kind.units),
-                                  ("kind of features", store.kind, kind.features)):
+                                  ("kind of features", "text" if store is None else store.kind,
+                                   kind.features or ("text",))):
         if value not in accepted:
             raise UserError(f"{name} cannot be trained on {data.path}: {what} is {value}, it takes "
                             f"{', '.join(accepted)}")
@@ -128,7 +154,7 @@ def count_outputs(out: Path, tasks: list[dict[str, Any]]) -> int:
     for variant, results in variants.items():
         prior = len({key for result in results for key in result["prior_scored"]})
         print(f"{out.parent.name} {variant}: {len(results)} experiments, {means([r['test'] for r in results])}"
-              f"{f'; {prior} utterances without features have the class prior' if prior else ''}")
+              f"{f'; {prior} utterances without features or text have the class prior' if prior else ''}")
     return 0
 
 

@@ -85,9 +85,8 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
           main_process: bool) -> None:
     """Train, calibrate, score, write."""
     from steps.data.dataset import Dataset
-    from steps.experiments.examples import fingerprint, load_examples
+    from steps.experiments.examples import fingerprint, load_examples, open_features, what_is_read
     from steps.experiments.kinds import Workspace, kind_class
-    from steps.features.store import FeatureStore
     from utils.config import from_dict
 
     started = time.monotonic()
@@ -95,12 +94,12 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     config = from_dict(kind_type.Config, task["config"])
     data = Dataset.open(data_path)
     split = data.split(task["protocol"])
-    store = FeatureStore.open(data_path / task["features"], {"name": task["features"]})
-    description = {key: value for key, value in store.description.items() if key != "archives"}
-    if fingerprint(data, split, task["fold"], description) != task["data"]:
+    store = open_features(data_path, task["features"])
+    source = getattr(config, "source", "")
+    if fingerprint(data, split, task["fold"], what_is_read(store, source)) != task["data"]:
         raise UserError(f"{data_path} has changed since this task was planned: run steps/train_subsystem.sh again")
     examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
-                             task["seed"] if task["permute_labels"] else None)
+                             task["seed"] if task["permute_labels"] else None, source)
     print_header(name, examples)
     kind = kind_type(config, examples, Workspace(directory, identity, task["seed"], device, name))
     try:
@@ -175,7 +174,8 @@ def print_header(name: str, examples: Examples) -> None:
     versions = [f"{module} {sys.modules[module].__version__}" for module in ("torch", "sklearn", "numpy")
                 if module in sys.modules]
     sizes = ", ".join(f"{part} {len(getattr(examples, part))}" for part in ("train", "dev", "test"))
-    print(f"{name}: {sizes}; {examples.dim} features; {len(examples.classes)} classes; python "
+    what = f"{examples.dim} features" if examples.dim else "text"
+    print(f"{name}: {sizes}; {what}; {len(examples.classes)} classes; python "
           f"{platform.python_version()}, {', '.join(versions)}; {platform.node()}, "
           f"{os.environ.get('EMOTION_NUM_THREADS') or 1} thread(s)", flush=True)
 

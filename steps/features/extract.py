@@ -99,8 +99,11 @@ def overrides(given: Iterable[str], source: str | None) -> list[str]:
 
 
 def _check_audio(extractor: Extractor, items: Iterable[Item]) -> None:
-    without = next((item.id for item in items if item.path is None), None) if extractor.needs_audio else None
-    if without is not None:
+    """Utterances without a recording fail one by one, if they are but some and have text only."""
+    items = list(items)
+    given = next((item.id for item in items if item.path is None and item.features is not None), None)
+    without = given or (items[0].id if all(item.path is None for item in items) else None)
+    if extractor.needs_audio and without is not None:
         raise UserError(f"{without} has no recording to compute {extractor.name} from; its given features are taken "
                         "with --features given")
 
@@ -151,6 +154,8 @@ def outcome(extractor: Extractor, item: Item) -> Outcome:
 
     from steps.features.extractor import CannotCompute
 
+    if extractor.needs_audio and item.path is None:
+        return item, None, (), "no recording"
     try:
         features, notes = extractor.extract_item(item)
     except CannotCompute as reason:

@@ -1,0 +1,1 @@
+"""Subsystem D: what is said, as n-gram counts."""

@@ -1,0 +1,69 @@
+"""Which text of an utterance a subsystem reads: what a recogniser heard, its n-best list, or the reference.
+
+Every source gives weighted texts, [(text, weight), ...] with weights that sum to 1: a single text weighs 1, the texts
+of an n-best list their posteriors, normalised over the list. Counts weighted by them are expected counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from steps.asr.text import normalise
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from steps.data.dataset import Dataset, Item
+
+ASR, NBEST, REFERENCE = "asr", "nbest", "reference"
+SOURCES = (ASR, NBEST, REFERENCE)
+# Fields that a source reads; they belong to the fingerprint of an experiment.
+FIELDS = {ASR: ("asr_text", "language"), NBEST: ("asr_nbest", "asr_text", "language"), REFERENCE: ("text", "language")}
+VARIANTS = {ASR: "asr-text", NBEST: "nbest-text", REFERENCE: "ref-text"}
+EMPTY = "empty text"
+
+Weighted = list[tuple[str, float]]
+
+
+def weighted_texts(fields: Mapping[str, object], source: str) -> Weighted:
+    """The texts of an utterance in normal form (steps/asr/text.py) and their weights; [] where nothing was said, or
+    nothing is known of it. Empty texts of an n-best list keep their weight to themselves.
+
+    Args:
+        fields: of the item. An utterance without n-best list has its one transcript.
+    """
+    language = fields.get("language")
+    name = "text" if source == REFERENCE else "asr_text"
+    found: list[tuple[object, float]] = [(fields.get(name) or "", 0.0)]
+    if source == NBEST and fields.get("asr_nbest"):
+        found = [(text, float(log_posterior)) for text, log_posterior in fields["asr_nbest"]]  # type: ignore
+    best = max(log_posterior for _, log_posterior in found)
+    masses = [math.exp(log_posterior - best) for _, log_posterior in found]
+    whole = sum(masses)
+    texts = [(normalise(str(text), language and str(language)), mass / whole)  # type: ignore[arg-type]
+             for (text, _), mass in zip(found, masses, strict=True)]
+    return [(text, weight) for text, weight in texts if text and weight > 0]
+
+
+def documents(items: list[Item] | tuple[Item, ...], source: str) -> list[Weighted]:
+    """The weighted texts of each item."""
+    return [weighted_texts(item.fields, source) for item in items]
+
+
+def check_source(data: Dataset, source: str) -> None:
+    """
+    Raises:
+        UserError: no utterance has that text; says how to come by it.
+    """
+    names = FIELDS[source][:-1]
+    if any(item.fields.get(name) is not None for item in data.items.values() for name in names[:1]):
+        return
+    advice = "the corpus has no reference transcripts" if source == REFERENCE else \
+        f"transcribe first (steps/transcribe.sh) and give {data.path}_transcribed"
+    raise UserError(f"{data.path} has no {names[0]}: {advice}")
+
+
+def source_of(variant: str) -> str | None:
+    """The source of a variant such as asr-text+permuted; None for a variant of another kind."""
+    return {name: source for source, name in VARIANTS.items()}.get(variant.split("+")[0])

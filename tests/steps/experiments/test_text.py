@@ -1,0 +1,134 @@
+"""Subsystem D end to end: sources as variants, empty texts, a changed transcript, permuted labels, stored models."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from steps.data.dataset import Dataset
+from steps.experiments import plan, run_task
+from steps.experiments.apply import TrainedExperiment
+from steps.experiments.kinds import load_experiment_config
+from steps.scoring.scores import read_scores
+from utils.config import read_yaml
+from utils.errors import UsageError, UserError
+
+SAID = {"angry": "you never listen to me", "happy": "what a lovely day", "sad": "nobody came at all"}
+
+
+@pytest.fixture
+def said(toy):
+    """The toy data set with texts: the reference tells the class, what was heard tells it every other time."""
+    cuts = read(toy)
+    for number, cut in enumerate(cuts):
+        custom = cut["supervisions"][0]["custom"]
+        text = SAID[custom.get("emotion", "sad")]
+        heard = text if number % 2 else SAID["sad"]
+        cut["supervisions"][0]["text"] = text.upper()
+        custom |= {"asr_text": heard, "asr_nbest": [[text, -0.1], [heard, -2.0]]}
+        if cut["id"] in ("s5-01", "s4-03", "s2-00"):
+            custom |= {"asr_text": "", "asr_nbest": [["", -0.1]]}
+    write(toy, cuts)
+    return toy
+
+
+def read(data):
+    with gzip.open(data / "cuts.jsonl.gz", "rt") as stream:
+        return [json.loads(line) for line in stream]
+
+
+def write(data, cuts):
+    with gzip.open(data / "cuts.jsonl.gz", "wt") as stream:
+        stream.writelines(json.dumps(cut) + "\n" for cut in cuts)
+
+
+def plan_text(data, out, *options):
+    words = ["--config", "text_svm", "--features", "text", "--protocol", "plain", "--set", "penalties=[0.1,1]"]
+    assert plan.main([*words, *options, "--data", str(data), "--out", str(out)]) == 0
+    return sorted((out / "log").glob("task.*.json"))
+
+
+def run_text(data, out, *options):
+    for task in plan_text(data, out, *options):
+        assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), str(task)]) == 0
+    return out
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "exp" / "text_svm" / "plain"
+
+
+def test_every_source_is_a_variant(said, out):
+    run_text(said, out, "--sources", "asr nbest reference", "--folds", "1")
+    ua = {name: json.loads((out / name / "fold1/seed0/metrics.json").read_text())["test"]["UA"]
+          for name in ("asr-text", "nbest-text", "ref-text")}
+    assert ua["ref-text"] == 1.0 and ua["asr-text"] < 0.8 < ua["nbest-text"]
+    about = json.loads((out / "subsystem.json").read_text())
+    assert about["text_source"] == {"asr-text": "asr", "nbest-text": "nbest", "ref-text": "reference"}
+    assert read_yaml(out / "ref-text/fold1/seed0/config.yaml")["config"]["source"] == "reference"
+
+
+def test_an_empty_transcript_has_the_class_prior(said, out):
+    run_text(said, out, "--folds", "1")
+    metrics = json.loads((out / "asr-text/fold1/seed0/metrics.json").read_text())
+    assert metrics["prior_scored"] == ["s4-03", "s5-01"] and metrics["train_left_out"] == ["s2-00"]
+    scores = read_scores(out / "asr-text/fold1/seed0/scores/test.tsv")
+    assert len(scores.ids) == 20
+    items = Dataset.open(said).items
+    train = [item.label for item in items.values() if item.speaker < "s4" and item.label and item.id != "s2-00"]
+    prior = np.log([(train.count(name) + 1) / (len(train) + 3) for name in scores.classes])
+    np.testing.assert_allclose(scores.logp[scores.ids.index("s5-01")], prior, atol=1e-5)
+
+
+def test_a_changed_transcript_is_noticed_and_another_source_is_not_asked(said, out):
+    [asr] = plan_text(said, out, "--folds", "1")
+    before = json.loads(asr.read_text())["data"]
+    cuts = read(said)
+    cuts[0]["supervisions"][0]["text"] = "another reference"
+    write(said, cuts)
+    assert json.loads(plan_text(said, out, "--folds", "1")[0].read_text())["data"] == before
+    cuts[0]["supervisions"][0]["custom"]["asr_text"] = "another transcript"
+    write(said, cuts)
+    with pytest.raises(UserError, match="has changed since this task was planned"):
+        run_task.run(json.loads(asr.read_text()), said, out)
+
+
+def test_permuted_labels_have_a_variant_of_their_own(said, out):
+    run_text(said, out, "--sources", "reference", "--permute-labels")
+    assert json.loads((out / "subsystem.json").read_text())["permuted"] is True
+    ua = [json.loads((out / f"ref-text+permuted/fold{fold}/seed0/metrics.json").read_text())["test"]["UA"]
+          for fold in (1, 2)]
+    assert np.mean(ua) < 0.7
+
+
+def test_a_stored_model_scores_the_same(said, out):
+    run_text(said, out, "--sources", "nbest", "--folds", "1", "--set", "penalties=[1] refit=false")
+    directory = out / "nbest-text" / "fold1" / "seed0"
+    items = [item for item in Dataset.open(said).items.values() if item.speaker == "s5"]
+    scores = read_scores(directory / "scores" / "test.tsv")
+    np.testing.assert_allclose(TrainedExperiment.open(directory).log_posteriors(items), scores.logp, atol=1e-5)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--config", "text_svm", "--features", "toy"], "text_svm cannot be trained on .*: kind of features is utterance"),
+    (["--config", "linear_svm", "--features", "text"], "linear_svm cannot .*: kind of features is text, it takes"),
+    (["--config", "text_svm", "--features", "text"], "has no asr_text: transcribe first .steps/transcribe.sh. and give "
+     ".*toy_transcribed"),
+    (["--config", "text_svm", "--features", "text", "--sources", "reference"], "has no text: the corpus has no refer"),
+    (["--config", "text_svm", "--features", "text", "--sources", "best"], "best is no source; accepted: asr, nbest, r"),
+    (["--config", "linear_svm", "--features", "toy", "--sources", "asr"], "goes with --features text only"),
+])
+def test_what_does_not_fit_is_one_clear_line(toy, out, options, message):
+    with pytest.raises(UserError, match=message):
+        plan.main([*options, "--protocol", "plain", "--data", str(toy), "--out", str(out)])
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ("words=[2,1]", r"words is \[2, 1\]; accepted: \[shortest, longest\]"), ("characters=[1]", "characters is"),
+    ("words=[] characters=[]", "are both"), ("source=ears", "source is 'ears'")])
+def test_settings_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(UsageError, match=message):
+        load_experiment_config("text_svm", settings.split())
