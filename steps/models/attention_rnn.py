@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from steps.models.advanced_lstm import AdvancedLstm
+from steps.models.advanced_lstm import AdvancedLstm, reverse
 from steps.models.heads.branches import TaskBranches
 from utils.config import option
 
@@ -104,12 +103,17 @@ class AttentionRnn(nn.Module):
 
 
 class Lstm(nn.Module):
-    """One bidirectional LSTM layer, (N, T, F) with lengths (N,) -> (N, T, 2 H); exact under padding."""
+    """One bidirectional LSTM layer, (N, T, F) with lengths (N,) -> (N, T, 2 H); exact under padding.
+
+    Two layers of one direction each, the second on sequences reversed within their lengths: what stands behind an end
+    comes after it in both. On a CPU torch's own packed sequences take up to ten times as long.
+    """
 
     def __init__(self, inputs: int, hidden: int):
         super().__init__()
-        self.layer = nn.LSTM(inputs, hidden, batch_first=True, bidirectional=True)
+        self.ahead = nn.LSTM(inputs, hidden, batch_first=True)
+        self.back = nn.LSTM(inputs, hidden, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(self.layer(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+        backward = reverse(self.back(reverse(x, lengths))[0], lengths)
+        return torch.cat([self.ahead(x)[0], backward], dim=-1)
