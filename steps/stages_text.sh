@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
-# The stages of the subsystem that reads what is said; see steps/stages.sh, whose settings they read.
+# The stages of a corpus that is read as text, without a recogniser; see steps/stages.sh, whose settings they read, and
+# stage_text there for what a recogniser heard.
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
-# stage_text N SUBSYSTEM "SOURCE ..." [DATA [option ...]]: one experiment a source (asr, nbest, reference) and fold.
-# DATA is the data set that has the text (default: $data; what a recogniser heard is in ${data}_transcribed).
-stage_text() {
-  local number=$1 subsystem=$2 sources=$3 from=${4:-$data}; shift 3; [ $# -eq 0 ] || shift
-  stage "$number" "Train $subsystem" --in "$from/cuts.jsonl.gz" --in "$from/splits/$protocol.tsv" \
-    --out "$exp/$subsystem/$protocol" -- \
-    steps/train_subsystem.sh --config text_svm --features text --sources "$sources" --protocol "$protocol" \
-    --set "$tiny_text$set" --nj "$nj" --cmd "$train_cmd" "$@" "$from" "$exp/$subsystem/$protocol"
+# stage_reference_text N SUBSYSTEM [option ...]: the text subsystem on the reference text of $data.
+stage_reference_text() {
+  local number=$1 subsystem=$2; shift 2
+  _reference_text "$number" "$subsystem" "Train $subsystem on reference text" "$@"
   trained+=("$exp/$subsystem/$protocol")
 }
 
-# stage_text_permuted N "SOURCE": the same on permuted labels, which must fall to chance (the audit checks it).
-stage_text_permuted() {
-  stage "$1" "Train on permuted labels" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
-    --out "$exp/permuted/$protocol" -- \
-    steps/train_subsystem.sh --config text_svm --features text --sources "$2" --protocol "$protocol" \
-    --set "$tiny_text$set" --permute-labels --nj "$nj" --cmd "$train_cmd" "$data" "$exp/permuted/$protocol"
+# stage_reference_permuted N: the same on permuted labels, which must fall to chance (the audit checks it).
+stage_reference_permuted() {
+  _reference_text "$1" permuted "Train on permuted labels" --permute-labels
+}
+
+_reference_text() {
+  local number=$1 subsystem=$2 title=$3; shift 3
+  stage "$number" "$title" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
+    --out "$exp/$subsystem/$protocol" -- \
+    steps/train_subsystem.sh --config text_svm --features text --sources reference --protocol "$protocol" \
+    --set "$tiny_text$set" --nj "$nj" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
 }
 
 tiny_text=""

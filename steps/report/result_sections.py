@@ -15,7 +15,7 @@ import numpy as np
 from steps.report import pictures
 from steps.report.cells import caption, norm_of, remark, td_num, th
 from steps.report.content import Content, total_counts
-from steps.scoring import metrics, results
+from steps.scoring import metrics, results, text_leakage
 
 SMALL_MATRICES = 12
 WARNING = re.compile("prior|overlap|unknown|partial|size|unlabelled|folds")
@@ -46,7 +46,8 @@ def results_section(content: Content) -> str:
             picture = pictures.forest_plot(lines, title.get(name, name), name in ("MAF", "UA"))
             figures.append(f"<figure>{picture}</figure>")
     text += f'<div class="grid">{"".join(figures)}</div>' if figures else ""
-    return text + "<h3>All systems</h3>" + results_table(rows)
+    text += "<h3>All systems</h3>" + results_table(rows)
+    return text + "".join(f'<p class="lead">{E(sentence)}</p>' for sentence in text_leakage.sentences(rows))
 
 
 def results_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -10,6 +10,7 @@ RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A ro
     fold_scores  {fold: metrics}; per_class {recall, precision, f1}
     paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself, and of the task
                  "verification", whose trials are of two speakers
+    sentences    of the reference, where text is read; see steps/scoring/text_leakage.py
     commit, command, summary (see steps/scoring/{summary,trials}.py), from which all figures are computed again
 
 Systems compete within a corpus, protocol and task.
@@ -22,7 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steps.scoring import trials
+from steps.scoring import text_leakage, trials
 from steps.scoring.metrics import LESS_IS_BETTER, TRANSCRIPTION, VERIFICATION
 from steps.scoring.summary import Summary, compare, figures
 from utils.errors import UserError
@@ -230,6 +231,8 @@ def table(rows: Sequence[Row]) -> str:
             cells.append(p_value(row, _main(rows)))
         cells += [" ".join(map(str, row["seeds"])), escape(", ".join(row["marks"])), row["commit"]]
         lines.append("| " + " | ".join(cells) + " |")
+    for sentence in text_leakage.sentences(rows):
+        lines += ["", sentence]
     return "\n".join(lines)
 
 

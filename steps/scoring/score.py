@@ -74,12 +74,24 @@ def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]
         summary, counted = summarise(data, split, system, part)
         rows.append({
             "corpus": data.name, "protocol": split.name, "subsystem": system.subsystem, "variant": system.variant,
-            "part": part, "text_source": system.about.get("text_source"), "task": data.task, "unit": data.unit,
+            "part": part, **about_text(data, system), "task": data.task, "unit": data.unit,
             "classes": data.classes, "folds": system.folds, "seeds": system.seeds, "items": counted["items"],
             "speakers": summary.known_speakers, "marks": marks_of(data, split, system, counted),
             "primary": bool(system.about.get("primary", False)), "best_on_dev": False, "commit": commit(),
             "command": command(data, split, system), **figures(summary), "summary": summary.to_json()})
     return rows
+
+
+def about_text(data: Dataset, system: System) -> dict[str, Any]:
+    """Where the system's text comes from, and how many different sentences the reference has: few carry no emotion."""
+    from steps.asr.text import normalise
+    from steps.text.source import source_of
+
+    source = source_of(system.variant) or system.about.get("text_source")
+    if source is None:
+        return {"text_source": None}
+    return {"text_source": source,
+            "sentences": len({normalise(item.text, item.language) for item in data.items.values() if item.text})}
 
 
 def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int]) -> list[str]:

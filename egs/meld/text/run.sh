@@ -22,11 +22,11 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 . "$ROOT/steps/stages.sh"
 . "$ROOT/steps/stages_text.sh"
 
-stage_prepare       1 --allow-partial "$allow_partial"
-stage_validate      2
-stage_text          3 text_svm reference
-stage_text_permuted 4 reference
-stage_audit         5
-stage_score         6
-stage_report        7
+stage_prepare            1 --allow-partial "$allow_partial"
+stage_validate           2
+stage_reference_text     3 text
+stage_reference_permuted 4
+stage_audit              5
+stage_score              6
+stage_report             7
 run_stages
