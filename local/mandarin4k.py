@@ -50,6 +50,12 @@ def _rows(path: Path, most: int | None) -> Iterator[Row]:
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:
-    """The published parts."""
+    """The published parts; and what an i-vector extractor may learn from: dev, as far as speakers are known."""
     parts = {row.id: str(row.fields["list"]).rpartition("/")[2] for row in rows}
-    return [Protocol("official", [parts], "published dev and test parts; training is elsewhere", speaker_overlap=True)]
+    other = {"dev": "train", "train": "dev", "test": "test"}
+    speakers = {row.id: other[parts[row.id]] for row in rows if row.speaker is not None}
+    found = [Protocol("official", [parts], "published dev and test parts; training is elsewhere", speaker_overlap=True)]
+    if set(speakers.values()) == {"train", "dev", "test"}:
+        found.append(Protocol("speakers", [speakers], "for i-vector extractors: the published dev parts that tell "
+                              "speakers are its train part", speaker_overlap=True))
+    return found
