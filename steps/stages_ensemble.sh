@@ -11,7 +11,7 @@
 #
 # A recipe sources this file after steps/stages.sh and steps/stages_asr.sh. Another subsystem is one more stage_train line
 # in the recipe, and its name in $fused. Settings, besides those of steps/stages.sh: asr (a recogniser, or none),
-# extractors, ivectors (kinds; the first is B's), noise (dB).
+# extractors, ivectors (kinds; the first is B's), noise (dB), text_sources (default: asr reference).
 # shellcheck disable=SC2154  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
 fused=(multitask_is10 multitask_ivector attention_fbank text)
@@ -37,7 +37,7 @@ ensemble_subsystems() {
   stage_train 24 multitask_is10 multitask_dnn is10
   [ -z "$ivectors" ] || stage_train 25 multitask_ivector multitask_ivector "ivector_${ivectors%% *}"
   stage_train 26 attention_fbank attention_rnn fbank
-  [ "$asr" = none ] || stage_text 27 text "asr reference"
+  [ "$asr" = none ] || stage_text 27 text "${text_sources:-asr reference}"
   for kind in $ivectors; do stage_train $((n += 1)) "svm_ivector_$kind" linear_svm "ivector_$kind"; done
 }
 

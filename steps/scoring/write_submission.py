@@ -30,7 +30,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser("write_submission.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
-    parser.add_argument("--system", metavar="SUBSYSTEM/VARIANT", help="default: the protocol's primary system")
+    parser.add_argument("--system", metavar="SUBSYSTEM/VARIANT", help="default, and where it is empty: the protocol's primary system")
     parser.add_argument("--separator", choices=tuple(SEPARATORS), default="tab", help="between cells (%(default)s)")
     parser.add_argument("--header", metavar="WORD WORD", default="", help="a first line, e.g. \"id label\"")
     parser.add_argument("--strip", metavar="PREFIX", default="", help="leave this out at the beginning of ids")
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if data.task != "classification":
         raise UsageError(f"{arguments.data} is a {data.task}; a submission needs classes")
     names = new_names(arguments.rename, data.classes)
-    system = choose(find_systems(arguments.exp, split.name), arguments.system, f"{arguments.exp}, {split.name}")
+    system = choose(find_systems(arguments.exp, split.name), arguments.system or None, f"{arguments.exp}, {split.name}")
     posteriors = mean_posteriors(data, split, system)
     cell = SEPARATORS[arguments.separator]
     head = [cell.join(arguments.header.split()) + "\n"] if arguments.header.strip() else []

@@ -6,55 +6,52 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 option corpus-dir ""              "directory with train/ validation/ test/ and their tables; README.md"
 option table      ""              "instead: one TSV of path, emotion, part ... (README.md)"
-option corpora-dir ""             "speech to train ../../mandarin4k/asr on, where neither --asr nor --asr-onnx is given"
+option corpora-dir ""             "speech to train ../../mandarin4k/asr on, where asr is own"
 option protocol   official        "official" --choices "official"
 option norms      "global"        "feature normalisations, one experiment each: global, speaker, none"
 option seeds      "0"             "seeds of each network"
 option set        ""              "key=value ... over every model configuration"
-option ivectors   ""              "kinds of i-vectors (gmm tokens clusters phone_states), with --asr and --extractors"
-option asr        ""              "recogniser in the place of ../../mandarin4k/asr"
-option asr-onnx   ""              "CTC model (model.onnx, tokens.txt) in its place; transcripts only"
-option submit     "multitask_is10/norm-global" "system whose decisions on test are written"
-option extractors "../../speechocean762/ivector/exp/ivector" "i-vector extractors, one directory a kind"
+option ivectors   tokens          "kinds of i-vectors (tokens gmm); the first is the DNN's"
+option asr        own             "recogniser: own (trains ../../mandarin4k/asr), a directory, or none: no i-vectors, no text"
+option asr-onnx   ""              "CTC model (model.onnx, tokens.txt) in its place; of the i-vectors gmm only"
+option extractors own             "i-vector extractors, one directory a kind: own (trains ../../mandarin4k/ivector), or a directory"
+option submit     ""              "SUBSYSTEM/VARIANT whose decisions on test are written (default: the primary fusion)"
 option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
 option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mec2017 work=. results=RESULTS
+corpus=mec2017 work=. results=RESULTS text_sources=asr own_asr=$asr own_extractors=$extractors
 [ "$size" = full ] || { work=$size; results=$size/RESULTS; }
 [ -z "$table" ] || corpus=mec2017_table   # local/table.py reads it
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
+if [ -n "$asr_onnx" ]; then asr=$asr_onnx own_asr=onnx; fi
+[ "$asr" != own ] || asr=../../mandarin4k/asr/$work/exp/recogniser
+# Whoever brings a recogniser brings its extractors, too, or goes without i-vectors.
+if [ "$own_asr$extractors" != ownown ] && [ "$extractors" = own ]; then ivectors=""; fi
+[ "$extractors" != own ] || extractors=../../mandarin4k/ivector/$work/exp/ivector
+
 . "$ROOT/path.sh"
 . ./cmd.sh
 . "$ROOT/steps/stages.sh"
 . "$ROOT/steps/stages_asr.sh"
+. "$ROOT/steps/stages_ensemble.sh"
+more=(--size "$size" --nj "$nj" --cluster "$cluster")
 
-stage_prepare   1
-stage_validate  2
-stage_features  3 is10
-stage_features  4 compare
-stage_train     5 forest_is10    random_forest is10
-stage_train     6 svm_is10       linear_svm    is10
-stage_train     7 dnn_compare    dnn           compare
-stage_train     8 dnn_is10       dnn           is10
-stage_train     9 multitask_is10 multitask_dnn is10
-n=9
-for kind in $ivectors; do
-  stage_ivectors $((n += 1)) "$kind"
-  stage_train    $((n += 1)) "svm_ivector_$kind" linear_svm "ivector_$kind"
-done
-if [ -z "$asr$asr_onnx" ]; then
-  asr=../../mandarin4k/asr/$work/exp/recogniser
-  stage 16 "Train the recogniser" --in "$data/cuts.jsonl.gz" --out "$asr" -- ../../mandarin4k/asr/run.sh \
-    --corpora-dir "$corpora_dir" --protect "$PWD/$data" --size "$size" --nj "$nj" --cluster "$cluster"
+stage_prepare 1
+stage_validate 2
+if [ "$own_asr" = own ]; then
+  stage 3 "Train the recogniser" --in "$data/cuts.jsonl.gz" --out "$asr" -- \
+    ../../mandarin4k/asr/run.sh --corpora-dir "$corpora_dir" --protect "$PWD/$data" "${more[@]}"
+  if [ "$own_extractors" = own ] && [ -n "$ivectors" ]; then
+    stage 4 "Train the i-vector extractors" --in "$asr" --out "$extractors" -- ../../mandarin4k/ivector/run.sh "${more[@]}"
+  fi
 fi
-stage_features   17 fbank
-stage_transcribe 18
-stage_permuted 20 is10
-stage_audit    21
-stage_score    22
-stage_report   23
-stage 24 "Write the submission" --in "$exp/scored/$protocol.json" --out "$exp/submission.tsv" -- \
+ensemble_features     # 10 to 17
+ensemble_baselines    # 20 to 23
+ensemble_subsystems   # 24 to 31
+ensemble_fusion       # 32
+ensemble_results      # 50 to 54
+stage 55 "Write the submission" --in "$exp/scored/$protocol.json" --out "$exp/submission.tsv" -- \
   steps/write_submission.sh --protocol "$protocol" --system "$submit" --strip test- "$data" "$exp" "$exp/submission.tsv"
 run_stages
