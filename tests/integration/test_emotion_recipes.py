@@ -3,15 +3,18 @@
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.integration.box import ROOT, checkout
 from tests.local.emotion_fixtures import BUILDERS
+from tests.local.meld_fixture import meld
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 TINY = ("--size", "tiny")
+CORPORA = {**BUILDERS, "meld": partial(meld, audio=True)}
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +32,9 @@ def call(root: Path, corpus: str, *options: str) -> subprocess.CompletedProcess[
                                                                  if key != "PYTHONPATH"})
 
 
-@pytest.mark.parametrize("corpus", BUILDERS)
+@pytest.mark.parametrize("corpus", CORPORA)
 def test_a_recipe_prepares_and_validates_its_fixture(root, tmp_path, corpus):
-    BUILDERS[corpus](tmp_path / "corpus")
+    CORPORA[corpus](tmp_path / "corpus")
     partial = [] if corpus == "mec2017" else ["--allow-partial", "true"]
     done = call(root, corpus, "--corpus-dir", str(tmp_path / "corpus"), *partial, "--stop-stage", "2")
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# MELD: the ensemble on the official split.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../../../utils/recipe.sh
+
+option corpus-dir ""              "directory with train_sent_emo.csv ... and the sound: train/dia0_utt0.wav ..."
+option allow-partial false        "go on when recordings of the published corpus are missing" --choices "true false"
+option protocol   official        "official: the published parts, which share speakers" --choices "official"
+option norms      "global"        "feature normalisations, one experiment each: global, speaker, none"
+option seeds      "0"             "seeds of each network"
+option set        ""              "key=value ... over every model configuration"
+option ivectors   phone_states    "kinds of i-vectors (phone_states gmm tokens clusters); the first is the DNN's"
+option asr        "../../speechocean762/asr/exp/recogniser" "recogniser; none: no i-vectors, no text"
+option extractors "../../speechocean762/ivector/exp/ivector" "i-vector extractors, one directory a kind"
+option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
+option nj         2               "parallel tasks" --int --free
+option cluster    local           "local, slurm, sge, or a YAML file" --free
+parse_options "$@"
+
+corpus=meld work=. results=RESULTS
+[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+data=$work/data/$corpus exp=$work/exp stage_dir=$work
+
+. "$ROOT/path.sh"
+. ./cmd.sh
+. "$ROOT/steps/stages.sh"
+. "$ROOT/steps/stages_asr.sh"
+. "$ROOT/steps/stages_ensemble.sh"
+
+stage_prepare 1 --allow-partial "$allow_partial"
+stage_validate 2
+ensemble_features     # 10 to 17
+ensemble_baselines    # 20 to 23
+ensemble_subsystems   # 24 to 31
+ensemble_fusion       # 32
+ensemble_results      # 50 to 54
+run_stages
