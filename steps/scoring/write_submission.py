@@ -30,7 +30,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser("write_submission.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
-    parser.add_argument("--system", metavar="SUBSYSTEM/VARIANT", help="default, and where it is empty: the protocol's primary system")
+    parser.add_argument("--system", metavar="SUBSYSTEM/VARIANT",
+                        help="default, and where it is empty: the protocol's primary system")
     parser.add_argument("--separator", choices=tuple(SEPARATORS), default="tab", help="between cells (%(default)s)")
     parser.add_argument("--header", metavar="WORD WORD", default="", help="a first line, e.g. \"id label\"")
     parser.add_argument("--strip", metavar="PREFIX", default="", help="leave this out at the beginning of ids")
