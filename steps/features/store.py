@@ -13,9 +13,10 @@ An utterance of kind "utterance" has one row, one of kind "frames" as many as it
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -250,6 +251,16 @@ class FeatureStore:
     def missing(self, ids: Sequence[str]) -> list[str]:
         """Those of `ids` that have no features: they score the class prior."""
         return [key for key in ids if key not in self._where]
+
+    def joined(self, other: FeatureStore, rename: Callable[[str], str]) -> FeatureStore:
+        """This store and another of the same features, whose utterances get the names `rename` gives them."""
+        both = copy.copy(self)
+        both._archives = [*self._archives, *other._archives]
+        both._where = self._where | {rename(key): (number + len(self._archives), start, rows)
+                                     for key, (number, start, rows) in other._where.items()}
+        both.failed = self.failed | {rename(key): reason for key, reason in other.failed.items()}
+        both.ids = sorted(both._where)
+        return both
 
     def _find(self, key: str) -> tuple[int, int, int]:
         try:

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows = recomputed(results.load(path))
         wanted[path] = results.dump(rows)
         wanted[path.with_suffix(".md")] = results.markdown(rows, recipe)
-        tables[recipe] = results.tables(rows, "test")
+        tables[recipe] = results.tables(rows, "test", brief=True)
     for readme in [root / "README.md", *sorted(root.glob("egs/*/*/README.md"))]:
         if readme.is_file():
             wanted[readme] = fill(readme, tables, root, arguments.check)

@@ -2,7 +2,8 @@
 
 RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A row:
     corpus, protocol, subsystem, variant, part, text_source     what was scored (the key), with
-    subset       of the part, where it is not the whole
+    subset       of the part, where it is not the whole; or the name of a noisy condition
+    condition    of a noisy test set {"snr" (dB), "kinds", "noises", "seed"}; absent elsewhere
     task, unit, classes, folds, seeds, items, speakers          how much
     marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalisation", ...
     primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
@@ -190,14 +191,19 @@ def markdown(rows: Sequence[Row], title: str) -> str:
     return "\n".join(lines)
 
 
-def tables(rows: Sequence[Row], part: str = "test") -> str:
-    """One table a corpus, protocol, task and subset, as Markdown."""
+def tables(rows: Sequence[Row], part: str = "test", brief: bool = False) -> str:
+    """One table a corpus, protocol, task and subset, as Markdown; of noisy conditions together one a metric, or
+    (brief) that of the main metric."""
+    from steps.scoring import robustness
+
     groups: dict[tuple[str, str, str, str], list[Row]] = {}
-    for row in rows:
-        if row["part"] == part:
+    mine = [row for row in rows if row["part"] == part]
+    for row in mine:
+        if not row.get("condition"):
             groups.setdefault((row["corpus"], row["protocol"], row["task"], row.get("subset") or ""), []).append(row)
     blocks = [table(groups[name]) for name in sorted(groups)]
-    return "\n\n".join(blocks)
+    noisy = robustness.tables(mine, robustness.METRICS[:1] if brief else robustness.METRICS)
+    return "\n\n".join([*blocks, noisy] if noisy else blocks)
 
 
 def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:

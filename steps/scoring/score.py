@@ -64,22 +64,25 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]:
     """The rows of one system: dev and test."""
-    from steps.scoring.collect import PARTS, expected_units, summarise
+    from steps.scoring.collect import PARTS, expected_units
+
+    return [row_of(data, split, system, part) for part in PARTS
+            if any(expected_units(data, split, fold, part) for fold in system.folds)]
+
+
+def row_of(data: Dataset, split: Split, system: System, part: str) -> dict[str, Any]:
+    """The row of one part."""
+    from steps.scoring.collect import summarise
     from steps.scoring.summary import figures
 
-    rows = []
-    for part in PARTS:
-        if not any(expected_units(data, split, fold, part) for fold in system.folds):
-            continue
-        summary, counted = summarise(data, split, system, part)
-        rows.append({
-            "corpus": data.name, "protocol": split.name, "subsystem": system.subsystem, "variant": system.variant,
-            "part": part, **about_text(data, system), "task": data.task, "unit": data.unit,
-            "classes": data.classes, "folds": system.folds, "seeds": system.seeds, "items": counted["items"],
-            "speakers": summary.known_speakers, "marks": marks_of(data, split, system, counted),
-            "primary": bool(system.about.get("primary", False)), "best_on_dev": False, "commit": commit(),
-            "command": command(data, split, system), **figures(summary), "summary": summary.to_json()})
-    return rows
+    summary, counted = summarise(data, split, system, part)
+    return {
+        "corpus": data.name, "protocol": split.name, "subsystem": system.subsystem, "variant": system.variant,
+        "part": part, **about_text(data, system), "task": data.task, "unit": data.unit,
+        "classes": data.classes, "folds": system.folds, "seeds": system.seeds, "items": counted["items"],
+        "speakers": summary.known_speakers, "marks": marks_of(data, split, system, counted),
+        "primary": bool(system.about.get("primary", False)), "best_on_dev": False, "commit": commit(),
+        "command": command(data, split, system), **figures(summary), "summary": summary.to_json()}
 
 
 def about_text(data: Dataset, system: System) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""Training with noise: the training part of every fold also gets its utterances as they sound in a noisy set.
+
+The noisy copies are utterances of their own, named <id>+aug, in the training part alone: dev and test stay clean. They
+have the labels and the speaker of the clean ones as fields, but count as another speaker where features are normalised
+by speaker: noise changes a speaker's statistics, and those of his clean utterances must be what they are in a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from steps.data.dataset import Dataset, Item, Split
+from steps.features.store import FeatureStore, differences
+from utils.errors import UserError
+
+SUFFIX = "+aug"  # of ids, speakers and variants
+
+
+class AugmentedDataset(Dataset):
+    """A data set and the noisy copies of its utterances."""
+
+    def __init__(self, data: Dataset, noisy: Dataset):
+        super().__init__(data.path, data.info)
+        self.items = {**data.items, **{f"{key}{SUFFIX}": copy_of(item) for key, item in noisy.items.items()}}
+
+
+def copy_of(item: Item) -> Item:
+    speaker = None if item.speaker is None else f"{item.speaker}{SUFFIX}"
+    return replace(item, id=f"{item.id}{SUFFIX}", speaker=speaker)
+
+
+def open_noisy(data: Dataset, path: str | Path) -> Dataset:
+    """
+    Raises:
+        UserError: no noisy set, of another corpus, with noises that are for testing, or no longer like DATA.
+    """
+    noisy = Dataset.open(path)
+    about = noisy.info.get("noise")
+    if about is None or noisy.name != data.name:
+        raise UserError(f"--augment {path} is no noisy set of {data.name}; make one with steps/make_noisy_set.sh --snr "
+                        "random")
+    if about["pool"] != "train":
+        raise UserError(f"--augment {path} was made of the noises for testing, with which nothing is trained; make one "
+                        "with steps/make_noisy_set.sh --snr random")
+    changed = [key for key, item in noisy.items.items() if key not in data.items
+               or (item.label, item.speaker) != (data.items[key].label, data.items[key].speaker)]
+    if changed:
+        raise UserError(f"--augment {path}: {changed[0]} is not what it is in {data.path}; make the noisy set again")
+    return noisy
+
+
+def augment(data: Dataset, split: Split, noisy: Dataset) -> tuple[Dataset, Split]:
+    """The data set with its noisy copies, and the split with those of the training utterances.
+
+    Raises:
+        UserError: a training utterance is not in the noisy set.
+    """
+    parts = {}
+    for fold in split.folds:
+        train = split.ids(fold, "train")
+        absent = [key for key in train if key not in noisy.items]
+        if absent:
+            raise UserError(f"--augment {noisy.path} lacks {len(absent)} of the {len(train)} training utterances of "
+                            f"{split.name}, fold {fold}, the first is {absent[0]}")
+        parts[fold] = {**split.parts[fold], "train": sorted([*train, *(f"{key}{SUFFIX}" for key in train)])}
+    return AugmentedDataset(data, noisy), replace(split, parts=parts)
+
+
+def join_features(store: FeatureStore, noisy: FeatureStore) -> FeatureStore:
+    """Features of clean utterances and of their noisy copies.
+
+    Raises:
+        UserError: the two were not extracted alike.
+    """
+    wanted = {key: store.description[key] for key in ("name", "version", "options", "kind", "dim")}
+    for key, found, expected in differences(noisy.description, wanted):
+        raise UserError(f"{noisy.path}: {key} is {found!r}, in {store.path} {expected!r}; extract both alike")
+    return store.joined(noisy, lambda key: f"{key}{SUFFIX}")
+
+
+def about_noise(noisy: Dataset, store: FeatureStore | None) -> dict[str, Any]:
+    """What config.yaml says of the noisy set: how it was made, and in which state its features are."""
+    about = {key: noisy.info["noise"][key] for key in ("snr", "kinds", "pool", "seed", "musan")}
+    return about if store is None else {**about, "utterances": len(store)}

@@ -1,0 +1,192 @@
+"""How trained subsystems and their fusion stand noise: which there are (--plan), and what came out (--finish).
+
+    python -m steps.noise.score_robustness --plan   --conditions "snr10=data/x_snr10 snr0=data/x_snr0" ... data/x exp
+    python -m steps.noise.score_robustness --finish --conditions ... data/x exp
+
+steps/score_robustness.sh runs both, and steps.noise.apply_conditions between them. Scores of noisy test parts lie in
+EXP/robustness/<protocol>/<condition>/<subsystem>/<variant>/fold<k>/seed<s>/scores/test.tsv; a fusion combines those of
+its members as it was learned to. Their rows go into RESULTS.json as a table of its own, and into
+EXP/robustness/<protocol>.json for the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.arguments import ArgumentParser
+from utils.errors import UsageError, UserError, run_main
+from utils.files import write_json
+
+if TYPE_CHECKING:
+    from steps.data.dataset import Dataset, Split
+    from steps.noise.conditions import Condition
+    from steps.scoring.collect import Experiment, System
+
+FUSED = "fusion"  # subsystem.json: kind
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    from steps.noise.conditions import open_conditions, open_sets
+    from steps.scoring.collect import find_systems
+
+    data = open_sets("clean", arguments.data).sets[0]
+    split = data.split(arguments.protocol)
+    if data.task != "classification":
+        raise UserError(f"{data.path}: robustness is scored of classification, not of {data.task}")
+    conditions = open_conditions(arguments.conditions, data.name)
+    systems = chosen(find_systems(arguments.exp, split.name), arguments.subsystems.split(), arguments.exp, split.name)
+    plain = with_model([system for system in systems if not is_fusion(system)], bool(arguments.subsystems))
+    if arguments.plan:
+        print(plan(arguments.exp / "robustness" / split.name / "log", plain, conditions, split))
+        return 0
+    fused = [system for system in systems if is_fusion(system)
+             and fuse(system, plain, conditions, data, split, arguments.exp)]
+    finish([*plain, *fused], conditions, data, split, arguments.exp, arguments.results)
+    return 0
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = ArgumentParser(prog="steps.noise.score_robustness", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--plan", action="store_true", help="write one task a system, print how many")
+    what.add_argument("--finish", action="store_true", help="after the tasks: fuse, score, write the tables")
+    parser.add_argument("--protocol", required=True)
+    parser.add_argument("--conditions", required=True, metavar="NAME=DIR ...")
+    parser.add_argument("--subsystems", default="", metavar="NAME ...", help="default: all that kept their models")
+    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM")
+    parser.add_argument("data", metavar="DATA[,TRANSCRIBED]")
+    parser.add_argument("exp", type=Path, metavar="EXP")
+    return parser.parse_args(argv)
+
+
+def is_fusion(system: System) -> bool:
+    return system.about.get("kind") == FUSED
+
+
+def chosen(systems: list[System], names: Sequence[str], exp: Path, protocol: str) -> list[System]:
+    """
+    Raises:
+        UsageError: a subsystem of that name was not trained.
+    """
+    unknown = sorted(set(names) - {system.subsystem for system in systems})
+    if unknown:
+        raise UsageError(f"--subsystems: {exp}/{unknown[0]}/{protocol} does not exist; train it first")
+    return [system for system in systems if not names or system.subsystem in names]
+
+
+def with_model(systems: Sequence[System], all_of_them: bool) -> list[System]:
+    """Those that kept their models; the others are told.
+
+    Raises:
+        UserError: one has none and was asked for, or none has one.
+    """
+    from steps.experiments.apply import read_description
+
+    kept, last = [], None
+    for system in systems:
+        try:
+            for experiment in system.experiments:
+                read_description(experiment.path)
+        except UserError as error:
+            if all_of_them:
+                raise
+            print(f"note: {system.name} is left out of the robustness test: {error}", file=sys.stderr)
+            last = error
+            continue
+        kept.append(system)
+    if not kept and last is not None:
+        raise last
+    return kept
+
+
+def plan(log: Path, systems: Sequence[System], conditions: Sequence[Condition], split: Split) -> int:
+    """One file a task: its system, and a hash of all that its scores depend on."""
+    from steps.experiments.plan import write_tasks
+
+    write_tasks(log.parent, [{"subsystem": system.subsystem, "variant": system.variant, "protocol": split.name,
+                              "inputs": digest(system, conditions)} for system in systems])
+    return len(systems)
+
+
+def digest(system: System, conditions: Sequence[Condition]) -> str:
+    """Of the models and the noisy sets, as far as small files tell: another state of these is another task."""
+    known = hashlib.sha256(json.dumps([condition.name for condition in conditions]).encode())
+    features = str(system.about.get("features"))
+    for path in [path for experiment in system.experiments for path in (experiment.path / "metrics.json",)] + [
+            path for condition in conditions for data in condition.sets
+            for path in (data.path / "corpus.json", data.path / "cuts.jsonl.gz", data.path / features / "feature.json")]:
+        known.update(path.read_bytes() if path.is_file() else b"")
+    return known.hexdigest()[:16]
+
+
+def fuse(system: System, members: Sequence[System], conditions: Sequence[Condition], data: Dataset, split: Split,
+         exp: Path) -> bool:
+    """Score every condition with a fusion; False, and a note, where one of its members was not scored."""
+    from steps.fusion.combine import Fusion
+    from steps.noise.apply_conditions import noisy_directory, write_noisy
+    from steps.scoring.scores import read_scores
+
+    known = {(member.subsystem, member.variant): member for member in members}
+    for experiment in system.experiments:
+        fusion = Fusion.load(experiment.path)
+        absent = [f"{name}/{variant}" for name, variant in fusion.subsystems if (name, variant) not in known]
+        if absent:
+            print(f"note: {system.name} is left out of the robustness test: {absent[0]} is", file=sys.stderr)
+            return False
+        runs = {name: run_of(known[name, variant], experiment) for name, variant in fusion.subsystems}
+        for condition in conditions:
+            tables = {name: read_scores(noisy_directory(exp, split.name, condition.name, run) / "scores" / "test.tsv")
+                      for name, run in runs.items()}
+            first = next(iter(tables.values()))
+            write_noisy(noisy_directory(exp, split.name, condition.name, experiment), data, first.ids,
+                        fusion.log_posteriors({name: table.logp for name, table in tables.items()}), [])
+    return True
+
+
+def run_of(member: System, experiment: Experiment) -> Experiment:
+    """The run of a member that a fusion's fold and seed takes: a member with one seed gives that one to all."""
+    wanted = experiment.seed if len(member.seeds) > 1 else member.seeds[0]
+    return next(run for run in member.experiments if (run.fold, run.seed) == (experiment.fold, wanted))
+
+
+def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dataset, split: Split, exp: Path,
+           stem: Path) -> None:
+    """Rows of every system and condition into RESULTS.{json,md} and EXP/robustness/<protocol>.json."""
+    from steps.noise.apply_conditions import noisy_directory
+    from steps.scoring import results, robustness
+    from steps.scoring.score import continue_results, row_of
+
+    rows = []
+    for condition in conditions:
+        for system in systems:
+            noisy = replace(system, experiments=[
+                replace(experiment, path=noisy_directory(exp, split.name, condition.name, experiment))
+                for experiment in system.experiments])
+            row = row_of(data, split, noisy, "test")
+            rows.append({**row, "subset": condition.label, "condition": condition.about})
+    affected = continue_results(stem, data, split, rows, reference_in(results.load(Path(f"{stem}.json")), data, split))
+    mine = {results.key_of(row) for row in rows}
+    clean = [row for row in affected if row["part"] == "test" and not row.get("subset")]
+    print(robustness.tables([*clean, *(row for row in affected if results.key_of(row) in mine)]))
+    write_json(exp / "robustness" / f"{split.name}.json",
+               {"corpus": data.name, "protocol": split.name, "clean": clean,
+                "rows": [row for row in affected if results.key_of(row) in mine]})
+
+
+def reference_in(rows: Sequence[dict[str, Any]], data: Dataset, split: Split) -> str | None:
+    """The system that steps/score.sh was told to test against, if any."""
+    return next((row["paired"]["named"] for row in rows if (row["corpus"], row["protocol"]) == (data.name, split.name)
+                 and row.get("paired", {}).get("named")), None)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
