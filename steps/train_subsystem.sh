@@ -17,6 +17,8 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
   --seeds "S ..."   seeds (default: 0); a deterministic subsystem runs the first one only
   --folds "F ..."   folds (default: all)
   --set "KEY=VALUE ..."   over the configuration; NAME:KEY=VALUE concerns conf/NAME.yaml only
+  --augment DATA2   noisy set of DATA (steps/make_noisy_set.sh --snr random): train every experiment a second time, with
+                    DATA2's copies of its training utterances too (variant ...+aug); dev and test stay clean
   --permute-labels  shuffle the labels of train and dev, for the leak audit (variant ...+permuted)
   --nj N            parallel tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
@@ -30,9 +32,9 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-config="" features="" protocol="" norms=global sources="" seeds=0 folds="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
+config="" features="" protocol="" norms=global sources="" seeds=0 folds="" augment="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
-front_end_options "config features protocol norms sources seeds folds set nj cmd device processes" "permute-labels" "$@"
+front_end_options "config features protocol norms sources seeds folds augment set nj cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
@@ -48,11 +50,13 @@ front_end_job
 plan=(python -m steps.experiments.plan --config "$config" --features "$features" --protocol "$protocol"
   --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
+[ -z "$augment" ] || plan+=(--augment "$augment")
 tasks=$("${plan[@]}")
 
-run=(python)
+run=(python) with=(--data "$data" --out "$out")
+[ -z "$augment" ] || with+=(--augment "$augment")
 if [ "$processes" -gt 1 ]; then run+=(-m torch.distributed.run --standalone "--nproc-per-node=$processes"); fi
 "${job[@]}" --max-jobs-run "$nj" JOB=1:"$tasks" "$out/log/train.{JOB}.log" \
-  "${run[@]}" -m steps.experiments.run_task --device "$device" --data "$data" --out "$out" "$out/log/task.{JOB}.json"
+  "${run[@]}" -m steps.experiments.run_task --device "$device" "${with[@]}" "$out/log/task.{JOB}.json"
 
 "${plan[@]}" --finish

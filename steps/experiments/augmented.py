@@ -80,6 +80,16 @@ def join_features(store: FeatureStore, noisy: FeatureStore) -> FeatureStore:
     return store.joined(noisy, lambda key: f"{key}{SUFFIX}")
 
 
+def open_augmented(data: Dataset, store: FeatureStore | None, split: Split,
+                   path: str | Path) -> tuple[Dataset, FeatureStore | None, Split, dict[str, Any]]:
+    """Data set, features (None: text) and split with the noisy copies, and what config.yaml says of these."""
+    noisy = open_noisy(data, path)
+    more = None if store is None else FeatureStore.open(noisy.path / store.path.name, {"name": store.name})
+    both, longer = augment(data, split, noisy)
+    return (both, None if store is None or more is None else join_features(store, more), longer,
+            about_noise(noisy, more))
+
+
 def about_noise(noisy: Dataset, store: FeatureStore | None) -> dict[str, Any]:
     """What config.yaml says of the noisy set: how it was made, and in which state its features are."""
     about = {key: noisy.info["noise"][key] for key in ("snr", "kinds", "pool", "seed", "musan")}

@@ -24,6 +24,7 @@ PERMUTED = "+permuted"
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
+    from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, open_features, what_is_read
     from steps.experiments.kinds import kind_class, load_experiment_config
 
@@ -42,15 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         seeds = seeds[:1]
     variants = text_variants(data, config, arguments.sources) if store is None else \
         norm_variants(config, arguments.norms, arguments.sources)
+    suffix = PERMUTED if arguments.permute_labels else ""
     hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", "")))
               for name, (_, chosen) in variants.items() for fold in folds}
-    suffix = PERMUTED if arguments.permute_labels else ""
     tasks = [{"variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
               "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
               "permute_labels": arguments.permute_labels, "data": hashes[name, fold],
               "config": dataclasses.asdict(chosen)}
              for name, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
+    if arguments.augment:
+        tasks += with_noise(tasks, open_augmented(data, store, split, arguments.augment))
     if arguments.finish:
         return count_outputs(out, tasks)
     write_tasks(out, tasks)
@@ -60,10 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         "protocol": arguments.protocol, "classes": data.classes,
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
         "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
-        **({"text_source": {f"{name}{suffix}": chosen.source for name, (_, chosen) in variants.items()}}
-           if store is None else {})})
+        **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
     print(len(tasks))
     return 0
+
+
+def with_noise(tasks: list[dict[str, Any]], augmented: tuple[Any, Any, Any, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each of the tasks once more, with noisy copies in its training part (steps/experiments/augmented.py)."""
+    from steps.experiments.augmented import SUFFIX
+    from steps.experiments.examples import fingerprint, what_is_read
+
+    data, store, split, noise = augmented
+    return [{**task, "variant": f"{task['variant']}{SUFFIX}", "augment": noise, "data": fingerprint(
+        data, split, task["fold"], what_is_read(store, task["config"].get("source", "")))} for task in tasks]
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -79,6 +91,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folds", default="", help="empty: all of the protocol")
     parser.add_argument("--set", default="", help='"key=value ..."; NAME:key=value is for conf/NAME.yaml only')
     parser.add_argument("--permute-labels", action="store_true", help="shuffle labels of train and dev (leak audit)")
+    parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set; every experiment also with its "
+                        "copies of the training part (variant ...+aug)")
     parser.add_argument("--finish", action="store_true", help="after the tasks: check that every experiment is there")
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")

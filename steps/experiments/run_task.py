@@ -35,14 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--data", required=True)
+    parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set, for the tasks that train with it")
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
     parser.add_argument("task", help="<out>/log/task.<j>.json, written by steps.experiments.plan")
     arguments = parser.parse_args(argv)
-    run(read_json(arguments.task), Path(arguments.data), Path(arguments.out), arguments.device)
+    run(read_json(arguments.task), Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment)
     return 0
 
 
-def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto") -> None:
+def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", noisy: str = "") -> None:
     """Run the experiment that `task` describes, unless it is finished."""
     from steps.training.config import identity
 
@@ -60,7 +61,7 @@ def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto") 
     main_process = int(os.environ.get("RANK", 0)) == 0
     if main_process:
         write_yaml(directory / "config.yaml", task)
-    train(task, data_path, directory, name, wanted, device, main_process)
+    train(task, data_path, directory, name, wanted, device, main_process, noisy)
 
 
 def finished(directory: Path, keep_model: bool) -> bool:
@@ -82,9 +83,10 @@ def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
 
 
 def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, identity: dict[str, Any], device: str,
-          main_process: bool) -> None:
-    """Train, calibrate, score, write."""
+          main_process: bool, noisy: str = "") -> None:
+    """Train, calibrate, score, write. noisy: the set of `--augment`, where the task asks for it."""
     from steps.data.dataset import Dataset
+    from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, load_examples, open_features, what_is_read
     from steps.experiments.kinds import Workspace, kind_class
     from utils.config import from_dict
@@ -95,6 +97,8 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     data = Dataset.open(data_path)
     split = data.split(task["protocol"])
     store = open_features(data_path, task["features"])
+    if task.get("augment"):
+        data, store, split, _ = open_augmented(data, store, split, noisy)
     source = getattr(config, "source", "")
     if fingerprint(data, split, task["fold"], what_is_read(store, source)) != task["data"]:
         raise UserError(f"{data_path} has changed since this task was planned: run steps/train_subsystem.sh again")

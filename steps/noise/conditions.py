@@ -42,7 +42,8 @@ class Sets:
         if features == TEXT:
             return items, None
         store = FeatureStore.open(data.path / features, {"name": features})
-        return items, [store[key] if key in store else None for key in ids]
+        missing = set(store.missing(ids))
+        return items, [None if key in missing else store[key] for key in ids]
 
     def data_with(self, features: str, source: str) -> Dataset:
         """

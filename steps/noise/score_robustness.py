@@ -119,11 +119,15 @@ def plan(log: Path, systems: Sequence[System], conditions: Sequence[Condition], 
 
 def digest(system: System, conditions: Sequence[Condition]) -> str:
     """Of the models and the noisy sets, as far as small files tell: another state of these is another task."""
+    from steps.data.dataset import CORPUS, CUTS
+    from steps.features.store import DESCRIPTION
+
     known = hashlib.sha256(json.dumps([condition.name for condition in conditions]).encode())
-    features = str(system.about.get("features"))
-    for path in [path for experiment in system.experiments for path in (experiment.path / "metrics.json",)] + [
-            path for condition in conditions for data in condition.sets
-            for path in (data.path / "corpus.json", data.path / "cuts.jsonl.gz", data.path / features / "feature.json")]:
+    files = [experiment.path / "metrics.json" for experiment in system.experiments]
+    for condition in conditions:
+        for data in condition.sets:
+            files += [data.path / name for name in (CORPUS, CUTS, f"{system.about.get('features')}/{DESCRIPTION}")]
+    for path in files:
         known.update(path.read_bytes() if path.is_file() else b"")
     return known.hexdigest()[:16]
 
