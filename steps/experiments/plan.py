@@ -75,7 +75,8 @@ def with_noise(tasks: list[dict[str, Any]], augmented: tuple[Any, Any, Any, dict
 
     data, store, split, noise = augmented
     return [{**task, "variant": f"{task['variant']}{SUFFIX}", "augment": noise, "data": fingerprint(
-        data, split, task["fold"], what_is_read(store, task["config"].get("source", "")))} for task in tasks]
+        data, split, task["fold"], {**what_is_read(store, task["config"].get("source", "")), "augment": noise})}
+        for task in tasks]
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -97,11 +97,13 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     data = Dataset.open(data_path)
     split = data.split(task["protocol"])
     store = open_features(data_path, task["features"])
-    if task.get("augment"):
-        data, store, split, _ = open_augmented(data, store, split, noisy)
     source = getattr(config, "source", "")
-    if fingerprint(data, split, task["fold"], what_is_read(store, source)) != task["data"]:
-        raise UserError(f"{data_path} has changed since this task was planned: run steps/train_subsystem.sh again")
+    read = what_is_read(store, source)
+    if task.get("augment"):
+        data, store, split, noise = open_augmented(data, store, split, noisy)
+        read["augment"] = noise
+    if fingerprint(data, split, task["fold"], read) != task["data"]:
+        raise UserError(f"{' or '.join(filter(None, (str(data_path), noisy)))} has changed since this task was planned: run steps/train_subsystem.sh again")
     examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
                              task["seed"] if task["permute_labels"] else None, source)
     print_header(name, examples)

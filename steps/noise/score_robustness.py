@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from steps.noise.conditions import Condition
     from steps.scoring.collect import Experiment, System
 
-FUSED = "fusion"  # subsystem.json: kind
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
@@ -69,6 +67,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def is_fusion(system: System) -> bool:
+    from steps.fusion.inputs import FUSED
+
     return system.about.get("kind") == FUSED
 
 
@@ -176,7 +176,7 @@ def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dat
                 replace(experiment, path=noisy_directory(exp, split.name, condition.name, experiment))
                 for experiment in system.experiments])
             row = row_of(data, split, noisy, "test")
-            rows.append({**row, "subset": condition.label, "condition": condition.about})
+            rows.append({"subset": condition.label, "condition": condition.about, **row})
     affected = continue_results(stem, data, split, rows, reference_in(results.load(Path(f"{stem}.json")), data, split))
     mine = {results.key_of(row) for row in rows}
     clean = [row for row in affected if row["part"] == "test" and not row.get("subset")]
