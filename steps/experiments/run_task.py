@@ -103,7 +103,8 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
         data, store, split, noise = open_augmented(data, store, split, noisy)
         read["augment"] = noise
     if fingerprint(data, split, task["fold"], read) != task["data"]:
-        raise UserError(f"{' or '.join(filter(None, (str(data_path), noisy)))} has changed since this task was planned: run steps/train_subsystem.sh again")
+        where = f"{data_path} or {noisy}" if task.get("augment") else str(data_path)
+        raise UserError(f"{where} has changed since this task was planned: run steps/train_subsystem.sh again")
     examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
                              task["seed"] if task["permute_labels"] else None, source)
     print_header(name, examples)
