@@ -16,9 +16,13 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from steps.asr.text import normalise
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from steps.asr.hypothesis import Hypothesis
 
 SHOWN = 5
 
@@ -70,6 +74,14 @@ def read_transcripts(path: Path, languages: Mapping[str, str | None] | None = No
     if not found:
         raise UserError(f"{path} holds no transcript; expected lines `id word ...`, or a TSV with a header id, text")
     return found
+
+
+def of_hypotheses(found: Sequence[Hypothesis]) -> Transcript | None:
+    """An n-best list as it is written to a table and read back; None for an empty one."""
+    if not found:
+        return None
+    return Transcript(normalise(found[0].text), round(found[0].confidence, 6),
+                      merge((normalise(entry.text), round(entry.log_posterior, 6)) for entry in found))
 
 
 def _kaldi(line: str) -> tuple[str, Transcript]:

@@ -20,7 +20,7 @@ from steps.data.dataset import Item
 from steps.experiments.arrays import load_npz
 from steps.experiments.examples import NO_LABEL, Features, Frames, Part, Vectors
 from steps.experiments.kinds import ExperimentConfig, Fitted, Kind, kind_class
-from steps.features.normalise import Moments, Normalisation, Normaliser, check_speakers
+from steps.features.normalise import Normalisation, Normaliser, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
 from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
@@ -121,18 +121,15 @@ class TrainedExperiment:
 
 def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dict[str, Normaliser]:
     """Mean and standard deviation of each speaker's own rows, as steps/features/normalise.py learns them."""
+    if rows[0].ndim == 2:
+        moments = speaker_moments((row, item.speaker) for item, row in zip(items, rows, strict=True))
+        return {speaker: Normaliser.of_moments(each) for speaker, each in moments.items()}
     vectors: dict[str, list[np.ndarray]] = {}
     for item, row in zip(items, rows, strict=True):
         vectors.setdefault(str(item.speaker), []).append(row)
     found = {}
     for speaker, own in vectors.items():
-        if own[0].ndim == 1:  # at once, not one by one: the same rounding as in training
-            found[speaker] = Normaliser.fit(np.stack(own))
-            continue
-        moments = Moments()
-        for row in own:
-            moments.add(row)
-        found[speaker] = Normaliser.of_moments(moments)
+        found[speaker] = Normaliser.fit(np.stack(own))  # at once, not one by one: the same rounding as in training
     return found
 
 

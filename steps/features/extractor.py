@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -60,6 +60,14 @@ class Extractor:
             CannotCompute: with the reason.
         """
         raise NotImplementedError
+
+    def extract_shared(self, samples: np.ndarray, compute: Callable[[Extractor], np.ndarray]) -> np.ndarray:
+        """As `extract`, where other features of the same samples are wanted too.
+
+        Args:
+            compute: gives another extractor's features of these samples, computed once for all who ask.
+        """
+        return self.extract(samples)
 
     def extract_item(self, item: Item) -> tuple[np.ndarray, tuple[str, ...]]:
         """Features of an utterance, and what was done to its audio ("resampled 8000", "stereo").

@@ -144,9 +144,7 @@ class Normalisation:
         speakers: dict[str, Normaliser] = {}
         if mode == "speaker":
             check_speakers([speaker for _, speaker, _ in utterances])
-            moments: dict[str, Moments] = {}
-            for features, speaker, _ in utterances:
-                moments.setdefault(str(speaker), Moments()).add(features)
+            moments = speaker_moments((features, speaker) for features, speaker, _ in utterances)
             speakers = {speaker: Normaliser.of_moments(each) for speaker, each in moments.items()}
         training = ((features, speaker) for features, speaker, train in utterances if train)
         overall = Normaliser.fit((speakers[str(speaker)].apply(features) if speakers else features
@@ -201,6 +199,14 @@ def speaker_normalise(rows: np.ndarray, speakers: Sequence[str | None]) -> np.nd
         own = labels == speaker
         out[own] = Normaliser.fit(np.asarray(rows[own])).apply(rows[own])
     return out
+
+
+def speaker_moments(utterances: Iterable[tuple[np.ndarray, str | None]]) -> dict[str, Moments]:
+    """Of each speaker's own features, (F,) or (T, F) an utterance."""
+    moments: dict[str, Moments] = {}
+    for features, speaker in utterances:
+        moments.setdefault(str(speaker), Moments()).add(features)
+    return moments
 
 
 def check_mode(mode: str) -> None:

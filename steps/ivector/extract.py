@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,12 @@ class Ivector(Extractor):
             UserError: no extractor, no recogniser, or another one than the extractor was trained with.
         """
         self.dim = self._extractor.dim
+
+    def extract(self, samples: np.ndarray) -> np.ndarray:
+        return self.extract_shared(samples, lambda extractor: extractor.extract(samples))
+
+    def extract_shared(self, samples: np.ndarray, compute: Callable[[Extractor], np.ndarray]) -> np.ndarray:
+        return self._extractor.heard(compute)[0]
 
     def extract_item(self, item: Item) -> tuple[np.ndarray, tuple[str, ...]]:
         try:

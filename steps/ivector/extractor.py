@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
     from steps.asr.recogniser import Recogniser
+    from steps.features.extractor import Extractor
 
 ABOUT, MODEL, BACKEND = "extractor.json", "model.safetensors", "backend.safetensors"
 FORMAT = 1
@@ -88,10 +89,17 @@ class IvectorExtractor:
         Raises:
             UserError: the recording cannot be read.
         """
+        return self._vector_of(lambda: self.speech.of(item))
+
+    def heard(self, compute: Callable[[Extractor], np.ndarray]) -> tuple[np.ndarray, bool]:
+        """`vector` of an utterance of no data set; `compute` gives an extractor's features of it."""
+        return self._vector_of(lambda: self.speech.heard("", compute))
+
+    def _vector_of(self, read: Callable[[], Utterance]) -> tuple[np.ndarray, bool]:
         from steps.features.extractor import CannotCompute
 
         try:
-            utterance = self.speech.of(item)
+            utterance = read()
         except CannotCompute:  # too short for a frame: nothing is known of it, as of silence
             return np.zeros(self.dim, dtype=np.float32), True
         return self.vector(utterance)

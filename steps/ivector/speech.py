@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,20 @@ class Speech:
                 raise UserError(f"{item.id} has no recording to compute its features from")
             samples, _ = load_audio(item)
         cepstra, *rest = (source.features(item.id, samples) for source in self._sources)
+        return self._utterance(item.id, cepstra, rest)
+
+    def heard(self, key: str, compute: Callable[[Extractor], np.ndarray]) -> Utterance:
+        """An utterance of no data set; `compute` gives an extractor's features of it.
+
+        Raises:
+            CannotCompute: the utterance is too short.
+        """
+        cepstra, *rest = (compute(source.extractor) for source in self._sources)
+        return self._utterance(key, cepstra, rest)
+
+    def _utterance(self, key: str, cepstra: np.ndarray, rest: list[np.ndarray]) -> Utterance:
         features, voiced = speaker_features(cepstra, self.config)
-        return Utterance(item.id, features, voiced, rest[0] if rest else None)
+        return Utterance(key, features, voiced, rest[0] if rest else None)
 
     def told(self) -> str:
         """Where the features come from, for a log."""

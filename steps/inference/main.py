@@ -1,0 +1,115 @@
+"""Say what is felt in recordings, with a model that steps/export.sh wrote.
+
+    utils/emotion.sh MODEL a.wav b.flac directory list.tsv
+
+prints a line of JSON a recording: the posterior of each emotion, each subsystem's, the transcript. A file that cannot
+be read gives {"file", "error"}; the others are done, and the exit status is 1. With --timeline DIR a recording is cut
+into windows, and DIR/<name>.svg shows them.
+
+A model with per-speaker normalisation wants 5 utterances of a speaker or more, named by --speaker or in the list
+(`path<tab>speaker`); with fewer it takes the statistics of the average training speaker, and the record says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.arguments import ArgumentParser, count
+from utils.errors import UsageError, UserError, run_main
+
+if TYPE_CHECKING:
+    from steps.inference.inputs import Source
+    from steps.inference.model import EmotionModel
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    from steps.features.extract import keep_freed_memory
+    from steps.inference.inputs import sources
+    from steps.inference.model import EmotionModel
+    from steps.inference.output import Json, Table
+
+    named = list(sources(arguments.inputs, arguments.speaker))
+    keep_freed_memory()
+    model = EmotionModel.open(arguments.model, transcribe=not arguments.no_transcript)
+    use_one_thread()
+    if model.by_speaker and not any(speaker for _, speaker in named):
+        print("note: this model normalises by speaker, and no speaker is named (--speaker, or a list): the average "
+              "training speaker stands in", file=sys.stderr)
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] - a file's name may be anything
+    out = Json() if arguments.format == "json" else Table(model.classes, list(model.subsystems),
+                                                          arguments.timeline is not None)
+    failed = 0
+    for record in records(model, named, arguments):
+        if "error" in record:
+            failed += 1
+            print(f"error: {record['error']}", file=sys.stderr)
+        for line in out.lines(record):
+            print(line, flush=True)
+    if failed:
+        print(f"{failed} of {len(named)} recordings could not be read", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = ArgumentParser("emotion.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--format", choices=("json", "tsv"), default="json", help="%(default)s")
+    parser.add_argument("--speaker", metavar="NAME", help="all recordings are by this speaker")
+    parser.add_argument("--timeline", type=Path, metavar="DIR", help="cut into windows; pictures go to DIR")
+    parser.add_argument("--window", type=float, default=3.0, metavar="S", help="seconds of a window (%(default)s)")
+    parser.add_argument("--shift", type=float, default=1.0, metavar="S", help="seconds between windows (%(default)s)")
+    parser.add_argument("--no-transcript", action="store_true", help="faster, unless a subsystem reads the transcript")
+    parser.add_argument("--threads", type=count, default=1, metavar="N", help="recordings at a time (%(default)s)")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="directory that steps/export.sh wrote")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="recording, directory, or list (.txt, .tsv)")
+    arguments = parser.parse_args(argv)
+    for name in ("window", "shift"):
+        if not 0.1 <= getattr(arguments, name) <= 3600:
+            raise UsageError(f"--{name} is {getattr(arguments, name):g}; accepted: 0.1 to 3600 seconds")
+    return arguments
+
+
+def records(model: EmotionModel, named: Sequence[Source], arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What is found, recording by recording."""
+    if arguments.timeline is None:
+        yield from model.classify_many([path for path, _ in named], [speaker for _, speaker in named],
+                                       arguments.threads)
+        return
+    from steps.inference.picture import timeline
+    from utils.files import write_text
+
+    taken: set[str] = set()
+    for path, speaker in named:
+        try:
+            record = model.windows(path, arguments.window, arguments.shift, speaker, arguments.threads)
+        except UserError as error:
+            yield {"file": path, "error": str(error)}
+            continue
+        name = free_name(Path(path).stem, taken)
+        write_text(arguments.timeline / f"{name}.svg", timeline(record, model.classes))
+        yield {**record, "picture": str(arguments.timeline / f"{name}.svg")}
+
+
+def free_name(stem: str, taken: set[str]) -> str:
+    """A name for a picture: that of the recording, numbered where two are called alike."""
+    name, number = stem, 1
+    while name in taken:
+        name, number = f"{stem}.{number + 1}", number + 1
+    taken.add(name)
+    return name
+
+
+def use_one_thread() -> None:
+    """Recordings are done side by side, so each network takes one core."""
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

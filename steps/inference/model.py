@@ -1,0 +1,220 @@
+"""An exported model in use:
+
+    from steps.inference.model import EmotionModel
+    model = EmotionModel.open("model")
+    print(model.classify("a.wav")["emotion"])
+
+A record is plain values, ready for JSON:
+
+    {"file", "emotion", "posteriors": {class: p}, "subsystems": {name: {class: p}}, "transcript", "seconds"}
+
+and, where they say something, "prior": {subsystem: why it knows the class prior only} and "speaker": whose statistics
+normalised the features ("average": those of the average training speaker, for lack of utterances of one speaker).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steps.data.audio import RATE, load_audio
+from steps.data.dataset import Item
+from steps.experiments.apply import TrainedExperiment
+from steps.experiments.arrays import load_npz
+from steps.features.normalise import Normaliser
+from steps.inference.directory import AVERAGE, FUSION, SUBSYSTEMS, check, read_about
+from steps.inference.listener import Heard, Listener
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from steps.fusion.combine import Fusion
+
+    Record = dict[str, Any]
+
+BLOCK = 32  # recordings that are scored together
+FEWEST = 5  # utterances of a speaker from which his own mean and deviation are worth more than the average speaker's
+NOBODY = "-"  # stands for a speaker of whom too little is known
+
+
+@dataclass(frozen=True)
+class Subsystem:
+    """One member of a model.
+
+    Attributes:
+        features: their name; None for a kind that reads the transcript.
+        average: statistics of the average training speaker, for per-speaker normalisation; else None.
+    """
+
+    name: str
+    experiment: TrainedExperiment
+    features: str | None
+    average: Normaliser | None = None
+
+    def log_posteriors(self, items: Sequence[Item], heard: Sequence[Heard], few: set[str]) -> np.ndarray:
+        """(N, C) natural log; `few` are the speakers who are normalised as the average one."""
+        if self.features is None:
+            return self.experiment.log_posteriors(items)
+        rows = [one.features.get(self.features) for one in heard]
+        known = {} if self.average is None else dict.fromkeys(few, self.average)
+        return self.experiment.log_posteriors(items, rows, known)
+
+
+class EmotionModel:
+    """Open it with `EmotionModel.open`.
+
+    Attributes:
+        about: model.yaml. classes: in the order of the tables. subsystems: by name.
+        by_speaker: whether features are normalised by speaker, so that several utterances of one are wanted.
+    """
+
+    def __init__(self, about: dict[str, Any], listener: Listener, subsystems: Sequence[Subsystem],
+                 fusion: Fusion | None):
+        self.about, self.listener, self.fusion = about, listener, fusion
+        self.classes: list[str] = list(about["classes"])
+        self.subsystems = {subsystem.name: subsystem for subsystem in subsystems}
+        self.by_speaker = any(subsystem.average is not None for subsystem in subsystems)
+
+    @classmethod
+    def open(cls, directory: str | Path, transcribe: bool = True) -> EmotionModel:
+        """
+        Args:
+            transcribe: False: no transcript, unless a subsystem reads it.
+
+        Raises:
+            UserError: no model there, one of another format, or a damaged file.
+        """
+        directory = Path(directory)
+        about = read_about(directory)
+        check(directory)
+        subsystems = []
+        for name, told in about["subsystems"].items():
+            place = directory / SUBSYSTEMS / name
+            average = Normaliser.from_arrays(load_npz(place / AVERAGE)) if (place / AVERAGE).is_file() else None
+            subsystems.append(Subsystem(name, TrainedExperiment.open(place), told["features"], average))
+        reads = any(subsystem.features is None for subsystem in subsystems)
+        fusion = None
+        if about["fusion"]:
+            from steps.fusion.combine import Fusion
+
+            fusion = Fusion.load(directory / FUSION)
+        return cls(about, Listener.open(directory, about, transcribe or reads), subsystems, fusion)
+
+    def classify(self, path: str | Path, speaker: str | None = None) -> Record:
+        """
+        Raises:
+            UserError: not audio that can be read.
+        """
+        return self.score([self.hear(path, speaker)])[0]
+
+    def classify_many(self, paths: Iterable[str | Path], speakers: Iterable[str | None] | None = None,
+                      threads: int = 1) -> Iterator[Record]:
+        """A record for each path, in their order; {"file", "error"} for one that cannot be read.
+
+        Args:
+            speakers: of each path. A model with per-speaker normalisation hears all recordings before it gives the
+                first record: the statistics of a speaker are those of all of his.
+            threads: recordings that are heard at the same time.
+        """
+        queue = iter([(path, None) for path in paths] if speakers is None else zip(paths, speakers, strict=True))
+        with ThreadPoolExecutor(threads) as pool:
+            while block := list(queue) if self.by_speaker else list(islice(queue, BLOCK)):
+                found = list(pool.map(self._try_to_hear, block))
+                heard = [one for one in found if isinstance(one, Heard)]
+                records = iter(self.score(heard))
+                yield from (next(records) if isinstance(one, Heard) else one for one in found)
+
+    def windows(self, path: str | Path, window: float = 3.0, shift: float = 1.0, speaker: str | None = None,
+                threads: int = 1) -> Record:
+        """A long recording in windows: {"file", "seconds", "emotion", "posteriors", "windows": [...]}.
+
+        A window's record has "start" and "end" (seconds); the posteriors of the whole are the mean over its windows.
+
+        Raises:
+            UserError: not audio that can be read.
+        """
+        samples, _ = load_audio(path)
+        size, step = max(1, round(window * RATE)), max(1, round(shift * RATE))
+        starts = range(0, max(len(samples) - size + step - 1, 0) + 1, step)
+        with ThreadPoolExecutor(threads) as pool:
+            heard = list(pool.map(lambda start: self.listener(
+                f"{path} {start}", samples[start:start + size], len(samples[start:start + size]) / RATE,
+                speaker or str(path)), starts))
+        records = []
+        for start, record in zip(starts, self.score(heard), strict=True):
+            del record["file"]
+            begin = start / RATE
+            records.append({"start": round(begin, 3), "end": round(begin + record.pop("seconds"), 3), **record})
+        mean = np.mean([list(record["posteriors"].values()) for record in records], axis=0)
+        return {"file": str(path), "seconds": round(len(samples) / RATE, 3),
+                "emotion": self.classes[int(mean.argmax())],
+                "posteriors": dict(zip(self.classes, mean.tolist(), strict=True)), "windows": records}
+
+    def hear(self, path: str | Path, speaker: str | None = None) -> Heard:
+        """Features and transcript of one recording.
+
+        Raises:
+            UserError: not audio that can be read.
+        """
+        samples, _ = load_audio(path)
+        return self.listener(str(path), samples, len(samples) / RATE, speaker)
+
+    def _try_to_hear(self, source: tuple[str | Path, str | None]) -> Heard | Record:
+        try:
+            return self.hear(*source)
+        except UserError as error:
+            return {"file": str(source[0]), "error": str(error)}
+
+    def score(self, heard: Sequence[Heard]) -> list[Record]:
+        """The records of what was heard."""
+        if not heard:
+            return []
+        counts = Counter(one.speaker for one in heard if one.speaker)
+        speakers = [one.speaker if one.speaker and counts[one.speaker] >= FEWEST else NOBODY for one in heard]
+        items = [item_of(one, speaker, str(number))
+                 for number, (one, speaker) in enumerate(zip(heard, speakers, strict=True))]
+        scores = {name: subsystem.log_posteriors(items, heard, {NOBODY})
+                  for name, subsystem in self.subsystems.items()}
+        final = self.fusion.log_posteriors(scores) if self.fusion is not None else next(iter(scores.values()))
+        return [self._record(heard[number], speakers[number], final[number],
+                             {name: logp[number] for name, logp in scores.items()}) for number in range(len(heard))]
+
+    def _record(self, heard: Heard, speaker: str, final: np.ndarray, scores: dict[str, np.ndarray]) -> Record:
+        table = partial(posteriors, self.classes)
+        record: Record = {
+            "file": heard.key, "emotion": self.classes[int(final.argmax())], "posteriors": table(final),
+            "subsystems": {name: table(logp) for name, logp in scores.items()},
+            "transcript": None if heard.transcript is None else heard.transcript.text,
+            "seconds": round(heard.seconds, 3)}
+        prior = {name: self._reason(subsystem, heard) for name, subsystem in self.subsystems.items()}
+        if any(prior.values()):
+            record["prior"] = {name: reason for name, reason in prior.items() if reason}
+        if self.by_speaker:
+            record["speaker"] = "average" if speaker == NOBODY else speaker
+        return record
+
+    @staticmethod
+    def _reason(subsystem: Subsystem, heard: Heard) -> str:
+        """Why a subsystem has the class prior; "" where it does not."""
+        if subsystem.features is None:
+            return "" if heard.transcript is not None and heard.transcript.text else "nothing was recognised"
+        return heard.failed.get(subsystem.features, "")
+
+
+def item_of(heard: Heard, speaker: str, key: str) -> Item:
+    """What a subsystem sees of a recording beside its features."""
+    from steps.asr.transcribe import fields_of
+
+    fields = {"speaker": speaker, **fields_of(heard.transcript)}
+    return Item(id=key, speaker=speaker, duration=heard.seconds, fields=fields)
+
+
+def posteriors(classes: Sequence[str], logp: np.ndarray) -> dict[str, float]:
+    return dict(zip(classes, np.exp(logp).tolist(), strict=True))

@@ -1,0 +1,59 @@
+"""Records as lines of JSON or of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+DIGITS = 6  # of a posterior
+
+
+class Json:
+    """A line a recording."""
+
+    def lines(self, record: Mapping[str, Any]) -> Iterator[str]:
+        yield json.dumps(rounded(record), ensure_ascii=False)
+
+
+class Table:
+    """Tab-separated with a header; a line a recording, or a window of one. What does not apply is empty."""
+
+    def __init__(self, classes: Sequence[str], subsystems: Sequence[str], windows: bool = False):
+        self.classes, self.subsystems, self.windows = list(classes), list(subsystems), windows
+        self._begun = False
+
+    def lines(self, record: Mapping[str, Any]) -> Iterator[str]:
+        if not self._begun:
+            self._begun = True
+            times = ["start", "end"] if self.windows else ["seconds"]
+            yield "\t".join(["file", *times, "emotion", *self.classes,
+                             *(f"{name}:{label}" for name in self.subsystems for label in self.classes),
+                             "transcript", "error"])
+        for row in record.get("windows", [record]):
+            yield "\t".join(self._cells(record["file"], row))
+
+    def _cells(self, file: str, row: Mapping[str, Any]) -> Iterator[str]:
+        yield plain(file)
+        for name in ("start", "end") if self.windows else ("seconds",):
+            yield f"{row[name]:g}" if name in row else ""
+        yield row.get("emotion", "")
+        alone = row.get("subsystems", {})
+        for table in (row.get("posteriors", {}), *(alone.get(name, {}) for name in self.subsystems)):
+            yield from (f"{table[label]:.{DIGITS}f}" if label in table else "" for label in self.classes)
+        yield plain(row.get("transcript") or "")
+        yield plain(row.get("error", ""))
+
+
+def plain(text: str) -> str:
+    """A text that fits into a cell."""
+    return " ".join(text.split("\t")).replace("\n", " ").replace("\r", " ")
+
+
+def rounded(value: Any) -> Any:
+    """Every number with so many digits as are worth printing."""
+    if isinstance(value, float):
+        return round(value, DIGITS)
+    if isinstance(value, Mapping):
+        return {key: rounded(entry) for key, entry in value.items()}
+    return [rounded(entry) for entry in value] if isinstance(value, list) else value

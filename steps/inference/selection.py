@@ -1,0 +1,131 @@
+"""Which experiments an exported model consists of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from steps.experiments.apply import read_description
+from utils.errors import UserError
+from utils.files import read_json
+
+PLACE = re.compile(r"(fold|seed)([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One subsystem of one fold and seed. task: its config.yaml. metrics: its metrics.json."""
+
+    name: str
+    variant: str
+    directory: Path
+    task: dict[str, Any]
+    metrics: dict[str, Any]
+
+    @property
+    def features(self) -> str | None:
+        """None where it reads the transcript."""
+        name = self.task.get("features")
+        return None if name in (None, "", "text") else name
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is exported.
+
+    Attributes:
+        exp: directory of all subsystems. fusion: directory with the weights; None for a single subsystem.
+    """
+
+    exp: Path
+    name: str
+    protocol: str
+    variant: str
+    fold: int
+    seed: int
+    members: list[Member]
+    fusion: Path | None = None
+
+    @property
+    def corpus(self) -> str:
+        return self.members[0].task["corpus"]
+
+
+def select(experiment: Path, fold: int | None = None, seed: int | None = None) -> Chosen:
+    """
+    Args:
+        experiment: EXP/<subsystem>/<protocol>[/<variant>[/fold<k>[/seed<s>]]]. fold, seed: None: the first.
+
+    Raises:
+        UserError: not there, or trained without keeping the model.
+    """
+    place = experiment.resolve()
+    if not place.is_dir():
+        raise UserError(f"{experiment}: no such directory; expected EXP/<subsystem>/<protocol>/<variant>", 2)
+    given: dict[str, int] = {}
+    for _ in range(2):
+        if match := PLACE.fullmatch(place.name):
+            given[match[1]], place = int(match[2]), place.parent
+    fold, seed = given.get("fold", fold), given.get("seed", seed)
+    if (place / "subsystem.json").is_file():
+        place = place / primary(place)
+    if not (place.parent / "subsystem.json").is_file():
+        raise UserError(f"{experiment} is no trained subsystem; expected EXP/<subsystem>/<protocol>/<variant>", 2)
+    variant, protocol, subsystem, exp = place.name, place.parent.name, place.parents[1].name, place.parents[2]
+    fold = numbered(place, "fold", fold)
+    seed = numbered(place / f"fold{fold}", "seed", seed)
+    directory = place / f"fold{fold}" / f"seed{seed}"
+    name = f"{subsystem}/{protocol}/{variant}/fold{fold}/seed{seed}"
+    fused = fused_members(directory)
+    if not fused:
+        return Chosen(exp, name, protocol, variant, fold, seed, [member(subsystem, variant, directory)])
+    members = []
+    for other, its_variant in fused:
+        below = exp / other / protocol / its_variant / f"fold{fold}"
+        # A deterministic subsystem has one seed only, whatever the seed of the others.
+        own = seed if (below / f"seed{seed}").is_dir() else numbered(below, "seed", None)
+        members.append(member(other, its_variant, below / f"seed{own}"))
+    return Chosen(exp, name, protocol, variant, fold, seed, members, directory)
+
+
+def member(name: str, variant: str, directory: Path) -> Member:
+    task, metrics = read_description(directory)
+    if task.get("permute_labels"):
+        raise UserError(f"{directory} was trained on permuted labels; it is of no use")
+    if variant.startswith("ref-text"):
+        raise UserError(f"{directory} reads reference transcripts, which a new recording has not; export its asr-text "
+                        "variant")
+    return Member(name, variant, directory, task, metrics)
+
+
+def fused_members(directory: Path) -> list[tuple[str, str]]:
+    """(subsystem, variant) of what is fused; [] where `directory` is no fusion."""
+    path = directory / "model.json"
+    content = read_json(path) if path.is_file() else {}
+    return [(name, variant) for name, variant in content.get("subsystems", [])] if "how" in content else []
+
+
+def primary(directory: Path) -> str:
+    """The variant that EXP/<subsystem>/<protocol> means."""
+    about = read_json(directory / "subsystem.json")
+    variants = [about["primary"]] if about.get("primary") else list(about["variants"])
+    if len(variants) != 1:
+        raise UserError(f"{directory} has the variants {', '.join(variants)}; name one of them", 2)
+    return variants[0]
+
+
+def numbered(directory: Path, what: str, wanted: int | None) -> int:
+    """The number of the subdirectory fold<k> or seed<s>.
+
+    Raises:
+        UserError: it is not there.
+    """
+    found = sorted(int(match[2]) for path in directory.glob(f"{what}*")
+                   if (match := PLACE.fullmatch(path.name)) and match[1] == what)
+    if not found:
+        raise UserError(f"{directory} has no {what}; train it with steps/train_subsystem.sh", 2)
+    if wanted is not None and wanted not in found:
+        raise UserError(f"{directory} has no {what} {wanted}; it has {', '.join(map(str, found))}", 2)
+    return found[0] if wanted is None else wanted

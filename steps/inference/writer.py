@@ -1,0 +1,235 @@
+"""Write the directory of a model: copies of what was trained, and what it takes to compute its input."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import shutil
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steps.experiments.arrays import save_npz
+from steps.features.normalise import Normaliser, speaker_moments
+from steps.inference import directory as names
+from steps.inference.selection import Chosen, Member
+from utils.config import write_yaml
+from utils.errors import UserError
+from utils.files import ROOT, read_json, write_text
+
+LEFT_OUT = ("scores", "log", "checkpoint")  # of an experiment
+RECOGNISER = ("recogniser.json", "config.yaml", "model.safetensors", "model.onnx*", "tokens.txt", "trained_on.json",
+              "phone_states.json", "units", "phone_states", "graph")
+PACKAGES = ("torch", "numpy", "kaldi-native-fbank", "opensmile", "safetensors")
+
+PAGE = """# {name}
+
+Says which of {classes} is in a recording. Trained on {corpus}; `model.yaml` has the rest.
+
+```
+utils/emotion.sh {out} recording.wav
+```
+
+```python
+from steps.inference.model import EmotionModel
+model = EmotionModel.open("{out}")
+print(model.classify("recording.wav"))
+```
+"""
+
+
+@dataclasses.dataclass
+class Writer:
+    """
+    Attributes:
+        out: the directory. data: data set of the experiments. asr: recogniser's directory.
+        extractors: directories of i-vector extractors.
+    """
+
+    out: Path
+    chosen: Chosen
+    data: Path
+    asr: Path | None
+    extractors: Sequence[Path]
+
+    def write(self) -> None:
+        """
+        Raises:
+            UserError: something that the model needs is not there.
+        """
+        features = {}
+        for one in self.chosen.members:
+            self._copy_member(one)
+            if one.features is not None:
+                features[one.features] = self._write_features(one.features)
+        if self.chosen.fusion is not None:
+            (self.out / names.FUSION).mkdir()
+            shutil.copyfile(self.chosen.fusion / "model.json", self.out / names.FUSION / "model.json")
+        reads = [one.name for one in self.chosen.members if one.features is None]
+        if reads and self.asr is None:
+            raise UserError(f"{reads[0]} reads transcripts: give the recogniser with --asr DIR", 2)
+        recogniser = self._write_recogniser()
+        write_yaml(self.out / names.ABOUT, self._about(features, recogniser))
+        write_text(self.out / names.README, PAGE.format(
+            name=self.chosen.name, classes=", ".join(self.chosen.members[0].metrics["log_prior"]),
+            corpus=self.chosen.corpus, out="MODEL"))
+        names.write_checksums(self.out)
+
+    def _copy_member(self, one: Member) -> None:
+        target = self.out / names.SUBSYSTEMS / one.name
+        shutil.copytree(one.directory, target, ignore=lambda _, found: [name for name in found if name in LEFT_OUT])
+        if one.task.get("norm") == "speaker":
+            save_npz(target / names.AVERAGE, self._average_speaker(one).to_arrays())
+
+    def _average_speaker(self, one: Member) -> Normaliser:
+        """Mean over the training speakers of their means and variances."""
+        from steps.data.dataset import Dataset
+        from steps.features.store import FeatureStore
+
+        data, store = Dataset.open(self.data), FeatureStore.open(self.data / str(one.features))
+        parts = ("train", "dev") if one.task["config"].get("refit") else ("train",)
+        ids = [key for part in parts for key in data.split(self.chosen.protocol).ids(self.chosen.fold, part)]
+        moments = speaker_moments([(store[key], data.items[key].speaker) for key in ids if key in store])
+        means = [speaker.mean for speaker in moments.values()]
+        variances = [np.square(speaker.std) for speaker in moments.values()]
+        return Normaliser(np.mean(means, axis=0), np.sqrt(np.mean(variances, axis=0)))
+
+    def _write_features(self, name: str) -> dict[str, Any]:
+        """features/<name>.yaml, and the extractor of i-vectors; returns what model.yaml says of them."""
+        path = self.data / name / "feature.json"
+        if not path.is_file():
+            raise UserError(f"{path} is not there, which says how {name} was computed; name the data set with --data "
+                            "DIR", 2)
+        described = read_json(path)
+        options = dict(described["options"])
+        kind = options.get("extractor")
+        if kind in ("given", "given_vectors"):
+            raise UserError(f"{self.data / name} was given, not computed here: a new recording has no such features")
+        (self.out / names.FEATURES).mkdir(exist_ok=True)
+        if kind == "ivector":
+            self._copy_extractor(name, options)
+        write_yaml(self.out / names.FEATURES / f"{name}.yaml", {"extractor": kind} if kind == "ivector" else options)
+        return {"kind": described["kind"], "dim": described["dim"], "version": described["version"],
+                "options": options}
+
+    def _copy_extractor(self, name: str, options: dict[str, Any]) -> None:
+        from steps.ivector.config import GMM
+        from steps.ivector.extractor import ABOUT, MODEL, IvectorExtractor
+
+        found = find_extractor(self.extractors, options["fingerprint"])
+        if found is None:
+            places = ", ".join(map(str, self.extractors))
+            raise UserError(f"{self.data / name} was made by the i-vector extractor {options['fingerprint']}, which "
+                            + (f"is not in {places}" if places else "must be given") + "; give it with --ivectors DIR",
+                            2)
+        asr = None if options["occupancy"] == GMM else self.asr
+        IvectorExtractor.load(found, asr)  # says if the recogniser is missing or is another one
+        target = self.out / names.IVECTORS / name
+        target.mkdir(parents=True)
+        for file in (ABOUT, MODEL):
+            shutil.copyfile(found / file, target / file)
+
+    def _write_recogniser(self) -> dict[str, Any] | None:
+        """The recogniser's directory without what only training needs; returns what model.yaml says of it."""
+        if self.asr is None:
+            return None
+        from steps.asr.recogniser import open_recogniser
+
+        target = self.out / names.RECOGNISER
+        for pattern in RECOGNISER:
+            for path in self.asr.glob(pattern):
+                target.mkdir(exist_ok=True)
+                if path.is_dir():
+                    shutil.copytree(path, target / path.name)
+                else:
+                    shutil.copyfile(path, target / path.name)
+        if not target.is_dir():
+            raise UserError(f"{self.asr} is no recogniser that can be exported: recogniser.json or model.onnx with "
+                            "tokens.txt is needed (a TorchScript file is a program)", 2)
+        if (target / "phone_states.json").is_file():
+            return None  # a phone-state head alone: it tells components, not words
+        return {"decoding": self._decoding(), "features": open_recogniser(target).extractor.options}
+
+    def _decoding(self) -> dict[str, Any]:
+        """As the transcripts of training were made where the data set tells, else by the graph if there is one."""
+        from steps.asr.decode import DecodeConfig
+        from steps.asr.tune_decoding import settings
+        from utils.config import load_config
+
+        assert self.asr is not None
+        graph = self.asr / "graph"
+        plan = self.data.with_name(f"{self.data.name}_transcribed") / "decoded" / "plan.json"
+        if plan.is_file():
+            planned = read_json(plan)
+            self._check_plan(planned)
+            return planned["config"]
+        method = "graph" if graph.is_dir() else "prefix"
+        return dataclasses.asdict(load_config(DecodeConfig, "asr_decode", [
+            *settings(graph if graph.is_dir() else None), f"method={method}"]))
+
+    def _check_plan(self, planned: dict[str, Any]) -> None:
+        """
+        Raises:
+            UserError: a subsystem reads transcripts, and those of training were made otherwise.
+        """
+        from steps.asr.graph import Graph
+        from steps.asr.recogniser import open_recogniser
+
+        if all(one.features is not None for one in self.chosen.members):
+            return
+        assert self.asr is not None
+        recogniser = open_recogniser(self.asr)
+        graph = Graph.open(self.asr / "graph", recogniser.units).fingerprint if planned["graph"] else None
+        for what, found in (("recogniser", recogniser.fingerprint), ("graph", graph)):
+            if found != planned[what]:
+                raise UserError(f"the transcripts of training were made with the {what} {planned[what]}, {self.asr} is "
+                                f"{found}; give the former with --asr")
+
+    def _about(self, features: dict[str, Any], recogniser: dict[str, Any] | None) -> dict[str, Any]:
+        from utils.jobs.files import git_commit
+
+        chosen, first = self.chosen, self.chosen.members[0]
+        marks = sorted({mark for one in chosen.members for mark in marks_of(one)})
+        return {
+            "format": names.FORMAT, "name": chosen.name, "label": first.metrics["label"],
+            "classes": list(first.metrics["log_prior"]),
+            "trained_on": {"corpus": chosen.corpus, "protocol": chosen.protocol, "fold": chosen.fold,
+                           "seed": chosen.seed, "utterances": first.metrics["train_items"]},
+            "marks": marks, "fusion": chosen.fusion is not None,
+            "subsystems": {one.name: {"kind": one.task["kind"], "variant": one.variant, "features": one.features,
+                                      "parts": "train and dev" if one.task["config"].get("refit") else "train"}
+                           for one in chosen.members},
+            "features": features, "recogniser": recogniser,
+            "versions": {"python": platform.python_version(), "commit": git_commit(ROOT), **versions()}}
+
+
+def find_extractor(places: Sequence[Path], fingerprint: str) -> Path | None:
+    """The i-vector extractor of this fingerprint in one of `places` or up to two levels below."""
+    from steps.ivector.extractor import ABOUT, read_about
+
+    for place in places:
+        for path in (place, place / "extractor", *sorted(place.glob("*/extractor"))):
+            if (path / ABOUT).is_file() and read_about(path)["fingerprint"] == fingerprint:
+                return path
+    return None
+
+
+def marks_of(one: Member) -> list[str]:
+    """What a result of this subsystem carries too."""
+    found = ["per-speaker normalisation"] if one.task.get("norm") == "speaker" else []
+    found += ["speakers of dev or test are in train"] if one.metrics.get("speaker_overlap") else []
+    return found + (["trained on noisy copies too"] if "+aug" in one.variant else [])
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what decides the values."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
