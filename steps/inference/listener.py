@@ -90,12 +90,14 @@ class Transcriber:
                    Graph.open(directory / "graph", recogniser.units) if config.method == "graph" else None)
 
     def of(self, computed: Computed) -> Transcript | None:
-        """As steps/transcribe.sh writes it; None for what is too short for a frame."""
+        """As steps/transcribe.sh writes it; None for what is too short for a frame, or no sound."""
         from steps.asr.given_transcripts import of_hypotheses
 
         try:
             rows = computed.of(self.recogniser.extractor)
         except CannotCompute:
+            return None
+        if not np.isfinite(rows).all():
             return None
         return of_hypotheses(self._decoder().decode(self.recogniser.log_posteriors([rows])[0]))
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 BLOCK = 32  # recordings that are scored together
+LONGEST = 300  # seconds; what a recogniser's attention takes grows by their square
 FEWEST = 5  # utterances of a speaker from which his own mean and deviation are worth more than the average speaker's
 NOBODY = "-"  # stands for a speaker of whom too little is known
 
@@ -161,9 +162,12 @@ class EmotionModel:
         """Features and transcript of one recording.
 
         Raises:
-            UserError: not audio that can be read.
+            UserError: not audio that can be read, or too long.
         """
         samples, _ = load_audio(path)
+        if len(samples) > LONGEST * RATE:
+            raise UserError(f"{path}: {len(samples) / RATE:.0f} s are no utterance; more than {LONGEST} s are cut into "
+                            "windows (--timeline, EmotionModel.windows)")
         return self.listener(str(path), samples, len(samples) / RATE, speaker)
 
     def _try_to_hear(self, source: tuple[str | Path, str | None]) -> Heard | Record:
@@ -171,6 +175,8 @@ class EmotionModel:
             return self.hear(*source)
         except UserError as error:
             return {"file": str(source[0]), "error": str(error)}
+        except (RuntimeError, ValueError, MemoryError) as error:  # of a library; the other recordings are done
+            return {"file": str(source[0]), "error": f"{source[0]}: cannot be processed ({error!s:.200})"}
 
     def score(self, heard: Sequence[Heard]) -> list[Record]:
         """The records of what was heard."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import shutil
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -162,10 +163,13 @@ class Writer:
         assert self.asr is not None
         graph = self.asr / "graph"
         plan = self.data.with_name(f"{self.data.name}_transcribed") / "decoded" / "plan.json"
-        if plan.is_file():
-            planned = read_json(plan)
-            self._check_plan(planned)
-            return planned["config"]
+        if any(one.features is None for one in self.chosen.members):
+            if plan.is_file():
+                planned = read_json(plan)
+                self._check_plan(planned)
+                return planned["config"]
+            print(f"note: {plan} is not there: recordings are transcribed by {self.asr}, however the transcripts of "
+                  "training were made", file=sys.stderr)
         method = "graph" if graph.is_dir() else "prefix"
         return dataclasses.asdict(load_config(DecodeConfig, "asr_decode", [
             *settings(graph if graph.is_dir() else None), f"method={method}"]))
@@ -173,13 +177,11 @@ class Writer:
     def _check_plan(self, planned: dict[str, Any]) -> None:
         """
         Raises:
-            UserError: a subsystem reads transcripts, and those of training were made otherwise.
+            UserError: the transcripts of training were made otherwise.
         """
         from steps.asr.graph import Graph
         from steps.asr.recogniser import open_recogniser
 
-        if all(one.features is not None for one in self.chosen.members):
-            return
         assert self.asr is not None
         recogniser = open_recogniser(self.asr)
         graph = Graph.open(self.asr / "graph", recogniser.units).fingerprint if planned["graph"] else None

@@ -40,9 +40,9 @@ def train(data, exp, name, config, settings, features="is10", norms="global spea
     assert run(plan.main, *words, "--finish") == 0
 
 
-def fuse(exp, variant, names, weights):
+def fuse(exp, variant, names, weights, how="simplex"):
     """A fusion directory as steps/fuse_subsystems.sh leaves it: equal footing, these weights."""
-    out = exp / "fusion_simplex" / PROTOCOL
+    out = exp / f"fusion_{how}" / PROTOCOL
     place = out / variant / "fold1" / "seed0"
     tables = [exp / name / PROTOCOL / variant / "fold1" / "seed0" / "scores" / "test.tsv" for name in names]
     scores = [read_scores(path) for path in tables]
@@ -50,9 +50,9 @@ def fuse(exp, variant, names, weights):
     write_scores(place / "scores" / "test.tsv", scores[0].ids, scores[0].labels, scores[0].classes,
                  summed - np.log(np.exp(summed).sum(axis=1, keepdims=True)))
     (place / "model.json").write_text(json.dumps({
-        "how": "simplex", "subsystems": [[name, variant] for name in names], "classes": scores[0].classes,
+        "how": how, "subsystems": [[name, variant] for name in names], "classes": scores[0].classes,
         "weights": weights, "biases": [0.0] * len(scores[0].classes), "temperature": 1.0}))
-    (out / "subsystem.json").write_text(json.dumps({"subsystem": "fusion_simplex", "variants": [variant]}))
+    (out / "subsystem.json").write_text(json.dumps({"subsystem": f"fusion_{how}", "variants": [variant]}))
 
 
 @pytest.fixture(scope="session")

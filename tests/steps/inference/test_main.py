@@ -61,6 +61,12 @@ def test_silence_and_a_click_have_a_record(exported, tmp_path):
     assert np.isfinite(list(silence["posteriors"].values())).all()
 
 
+def test_an_hour_is_no_utterance(exported, tmp_path):
+    soundfile.write(tmp_path / "hour.wav", np.zeros(301 * 8000, dtype=np.int16), 8000)
+    status, lines = run(exported("svm_is10"), tmp_path / "hour.wav")
+    assert status == 1 and "301 s are no utterance" in json.loads(lines[0])["error"]
+
+
 def test_a_table_has_a_column_a_class_and_subsystem(lab, exported, tmp_path):
     (tmp_path / "bad\tname.wav").write_text("no audio")
     status, lines = run("--format", "tsv", exported("fusion_simplex"), lab.items[1].path, tmp_path / "bad\tname.wav")
