@@ -4,7 +4,8 @@
     steps/export.sh --fold 2 --asr ASR --ivectors EXTRACTORS exp/fusion_simplex/six_folds/norm-global model
 
 EXPERIMENT is EXP/<subsystem>/<protocol>/<variant>, with or without /fold<k>/seed<s>; EXP/<subsystem>/<protocol> means
-its primary variant. OUT is replaced as a whole if it is an exported model. utils/emotion.sh uses it.
+its primary variant, EXP/fusion/<protocol>.json the primary fusion. OUT is replaced as a whole if it is an exported
+model. utils/emotion.sh uses it.
 """
 
 from __future__ import annotations

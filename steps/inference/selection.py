@@ -56,12 +56,15 @@ class Chosen:
 def select(experiment: Path, fold: int | None = None, seed: int | None = None) -> Chosen:
     """
     Args:
-        experiment: EXP/<subsystem>/<protocol>[/<variant>[/fold<k>[/seed<s>]]]. fold, seed: None: the first.
+        experiment: EXP/<subsystem>/<protocol>[/<variant>[/fold<k>[/seed<s>]]], or EXP/fusion/<protocol>.json, which
+            means the primary fusion. fold, seed: None: the first.
 
     Raises:
         UserError: not there, or trained without keeping the model.
     """
     place = experiment.resolve()
+    if place.suffix == ".json" and place.is_file():
+        place = primary_fusion(place)
     if not place.is_dir():
         raise UserError(f"{experiment}: no such directory; expected EXP/<subsystem>/<protocol>/<variant>", 2)
     given: dict[str, int] = {}
@@ -114,6 +117,15 @@ def primary(directory: Path) -> str:
     if len(variants) != 1:
         raise UserError(f"{directory} has the variants {', '.join(variants)}; name one of them", 2)
     return variants[0]
+
+
+def primary_fusion(path: Path) -> Path:
+    """The directory EXP/<subsystem>/<protocol>/<variant> that EXP/fusion/<protocol>.json declares."""
+    try:
+        chosen = read_json(path)["primary"]
+        return path.parents[1] / chosen["subsystem"] / path.stem / chosen["variant"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} declares no primary fusion ({error}); run steps/fuse_subsystems.sh", 2) from error
 
 
 def numbered(directory: Path, what: str, wanted: int | None) -> int:

@@ -9,6 +9,7 @@ import pytest
 from steps.inference import export
 from steps.inference.directory import CHECKSUMS
 from steps.inference.model import EmotionModel
+from steps.inference.selection import select
 from tests.steps.inference.conftest import PROTOCOL, SUBSYSTEMS, run
 from utils.errors import UserError
 
@@ -127,6 +128,18 @@ def test_an_export_replaces_a_model_and_nothing_else(lab, exported, tmp_path, ca
     for _ in range(2):
         assert run(export.main, experiment, tmp_path / "model") == 0
     assert [path.name for path in tmp_path.iterdir() if path.name != "mine"] == ["model"]
+
+
+def test_the_primary_fusion_of_a_protocol(lab, tmp_path):
+    path = tmp_path / "exp" / "fusion" / f"{PROTOCOL}.json"
+    path.parent.mkdir(parents=True)
+    for entry in lab.exp.iterdir():
+        shutil.copytree(entry, tmp_path / "exp" / entry.name)
+    path.write_text(json.dumps({"primary": {"subsystem": "fusion_simplex", "variant": "norm-global"}}))
+    assert select(path).name == f"fusion_simplex/{PROTOCOL}/norm-global/fold1/seed0"
+    path.write_text("{}")
+    with pytest.raises(UserError, match="declares no primary fusion"):
+        select(path)
 
 
 def test_what_cannot_be_exported_is_one_line(lab, tmp_path, capsys):
