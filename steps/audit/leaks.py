@@ -1,5 +1,6 @@
 """What a test part shares with the parts that anything was learned or chosen on: train (classifier, normaliser) and dev
-(epoch, hyper-parameters, calibration; and the classifier too where a model is refitted on both).
+(epoch, hyper-parameters, calibration, the weights of a fusion and which one is primary; and the classifier too where a
+model is refitted on both). A fusion takes each fold's weights from that fold's own dev part.
 
     utterance   the same id                        always a leak
     audio       the same samples under two ids     always a leak
@@ -22,7 +23,7 @@ KINDS = ("utterance", "audio", "speaker", "sentence", "session", "dialogue")
 EXAMPLES = 5
 TRAINED = {"classifier": "train, and dev where it is refitted", "normaliser": "train",
            "per-speaker normalisation": "each speaker's own unlabelled audio, test too (marked in the results)",
-           "epoch, hyper-parameters": "dev", "calibration": "dev"}
+           "epoch, hyper-parameters": "dev", "calibration": "dev", "fusion": "dev"}
 
 
 def audit(data: Dataset, split: Split) -> dict[str, Any]:

@@ -77,6 +77,8 @@ def tell_missing(found: Found) -> None:
 def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ensemble], fusions: Sequence[Fused],
           primary: str | None) -> None:
     """EXP/fusion_<how>/<protocol> as a whole: nothing is left of an earlier fusion."""
+    from steps.text.source import source_of
+
     name, how = directory.parent.name, fusions[0].how
     with atomic_directory(directory) as out:
         for fused, ensemble in zip(fusions, ensembles, strict=True):
@@ -87,8 +89,7 @@ def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ense
                 prior = set.intersection(*(set(experiment.metrics.get("prior_scored", ()))
                                            for experiment in ensemble.experiments(fold, seed)))
                 write_run(out / fused.variant / f"fold{fold}" / f"seed{seed}", run, task, split, sorted(prior))
-        sources = {variant.removesuffix("-text") for fused in fusions for _, variant in fused.members
-                   if variant.endswith("-text")}
+        sources = {source for fused in fusions for _, variant in fused.members if (source := source_of(variant))}
         write_json(out / "subsystem.json", {
             "subsystem": name, "kind": "fusion", "config": how, "features": "scores", "task": data.task,
             "unit": data.unit, "corpus": data.name, "protocol": split.name, "classes": data.classes,

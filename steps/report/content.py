@@ -36,7 +36,7 @@ class Content:
     Attributes:
         info: validation.json. audit: exp/audit/<protocol>.json. test: rows of this run's test parts.
         paired: names of systems, and {(i, j): {metric: test}}.
-        curves: (name, columns, epochs (E,), values (runs, E, columns)).
+        curves: (name, columns, epochs (E,), values (runs, E, columns)). fusion: exp/fusion/<protocol>.json.
     """
 
     data: Dataset
@@ -47,6 +47,7 @@ class Content:
     results: str
     paired: tuple[list[str], dict[tuple[int, int], Any]] = field(default_factory=lambda: ([], {}))
     curves: list[tuple[str, list[str], np.ndarray, np.ndarray]] = field(default_factory=list)
+    fusion: dict[str, Any] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
     trainings: list[dict[str, str]] = field(default_factory=list)
     configurations: list[tuple[str, str]] = field(default_factory=list)
@@ -103,6 +104,7 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
                       optional(exp / "audit" / f"{split.name}.json"), rows, stem.name + ".json")
     systems = {system.name: system for system in collect.find_systems(exp, split.name)}
     content.paired = all_pairs(rows)
+    content.fusion = optional(exp / "fusion" / f"{split.name}.json")
     content.curves = [entry for system in systems.values() for entry in [learning(system)] if entry]
     best = content.best
     if best is not None and data.task == "classification" and name_of(best) in systems:

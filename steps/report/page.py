@@ -53,7 +53,8 @@ def head(content: Content) -> str:
         value = results.shown(name)(best["metrics"][name])
         ends = best["intervals"].get(name)
         interval = f" [{results.shown(name)(ends[0])}, {results.shown(name)(ends[1])}]" if ends else ""
-        shown = (f'<div class="tile main"><b>{E(name)} {E(value)}</b><span>{E(best["subsystem"])}, best on dev'
+        says = "primary" if best.get("primary") else "best on dev"
+        shown = (f'<div class="tile main"><b>{E(name)} {E(value)}</b><span>{E(best["subsystem"])}, {says}'
                  f"{E(interval)}</span></div>") + shown
     return (f'<header><div class="wrap"><div class="eyebrow">Speech emotion recognition</div>'
             f"<h1>{E(content.corpus)} · {E(content.protocol)}</h1><p>{E(content.split.description)}</p>"

@@ -23,7 +23,7 @@ WARNING = re.compile("prior|overlap|unknown|partial|size|unlabelled|folds")
 
 def results_section(content: Content) -> str:
     """Picture and table of every system."""
-    rows = sorted(content.test, key=lambda row: (-results.quality(row), results.key_of(row)))
+    rows = results.ordered(content.test)
     if not rows:
         return ""
     first = rows[0]
@@ -33,11 +33,12 @@ def results_section(content: Content) -> str:
     text += ("Intervals: 95 %, bootstrap over speakers. " if any(row["intervals"] for row in rows) else
              f"No {lacking}: {reasons}. ")
     text += "Systems and everything in them were chosen on the dev parts.</p>"
+    first_of_all = results.leading(rows)
     names = ["MAF", "UA"] if first["task"] == "classification" else [results.main_metric(first)]
     figures = []
     for name in names:
         lines = [(row["subsystem"], remark(row), row["metrics"][name],
-                  tuple(row["intervals"][name]) if row["intervals"].get(name) else None, row["best_on_dev"])
+                  tuple(row["intervals"][name]) if row["intervals"].get(name) else None, row in first_of_all)
                  for row in sorted(rows, key=lambda row: -(row["metrics"].get(name) or 0))
                  if row["metrics"].get(name) is not None]
         if lines:
@@ -53,15 +54,16 @@ def results_section(content: Content) -> str:
 def results_table(rows: Sequence[dict[str, Any]]) -> str:
     names = results.metric_names(rows)
     tested = [row for row in rows if row.get("paired")]
-    main = results.main_metric(rows[0])
+    main, leading = results.main_metric(rows[0]), results.leading(rows)
     head = [th("System", ""), th("Normalisation", ""), *(th(name, "num") for name in names)]
     if tested:
         head.append(th(f"p ({main})", "num"))
     head += [th("Seeds", "num"), th("Marks", "", False)]
     body = []
     for row in rows:
-        tags = ('<span class="tag accent">best on dev</span>' if row["best_on_dev"] else "") + (
-            '<span class="tag accent">primary</span>' if row.get("primary") else "")
+        tags = ('<span class="tag accent">primary</span>' if row.get("primary") else "") + (
+            f'<span class="tag{" accent" if row in leading else ""}">best {"on dev" if row in leading else "single"}'
+            "</span>" if row["best_on_dev"] else "")
         cells = [f'<td><span class="name">{E(row["subsystem"])}</span> {tags}</td>', f"<td>{E(norm_of(row))}</td>"]
         for name in names:
             value, show = row["metrics"].get(name), results.shown(name)
@@ -75,7 +77,7 @@ def results_table(rows: Sequence[dict[str, Any]]) -> str:
         marks = "".join(f'<span class="tag{" warn" if WARNING.search(mark) else ""}">{E(mark)}</span>'
                         for mark in row["marks"])
         cells += [td_num(str(len(row["seeds"])), len(row["seeds"])), f"<td>{marks}</td>"]
-        body.append(f'<tr class="{"best" if row["best_on_dev"] else ""}">{"".join(cells)}</tr>')
+        body.append(f'<tr class="{"best" if row in leading else ""}">{"".join(cells)}</tr>')
     note = ""
     if tested:
         against = sorted({row["paired"]["reference"] for row in tested})
@@ -117,7 +119,7 @@ def confusion_section(content: Content) -> str:
     rows = [row for row in content.test if row["classes"] and row["metrics"]]
     if not rows:
         return ""
-    best = next((row for row in rows if row["best_on_dev"]), rows[0])
+    best = next(iter(results.leading(rows)), rows[0])
     counts = total_counts(best)
     detail = metrics.per_class(counts)
     lines = []
@@ -130,7 +132,7 @@ def confusion_section(content: Content) -> str:
              + th("Items", "num") + f"</tr></thead><tbody>{''.join(lines)}</tbody></table>")
     seeds = ", counts are means over seeds" if len(best["seeds"]) > 1 else ""
     text = ("<h2>Confusions</h2><p class=\"lead\">Rows: what it is; columns: what was decided; percent of the row"
-            f"{seeds}. Best system on dev:</p>"
+            f"{seeds}. {'The primary system' if best.get('primary') else 'Best system on dev'}:</p>"
             f'<div class="grid"><figure><figcaption>{caption(best)}</figcaption>'
             f"{pictures.confusion_matrix(counts, best['classes'])}</figure>"
             f"<div>{table}{confused(counts, best['classes'])}</div></div>")

@@ -13,6 +13,7 @@ from typing import Any
 from steps.report import pictures
 from steps.report.cells import caption, figure, td_num, th
 from steps.report.content import Content
+from steps.report.fusion_section import fusion_section
 from steps.report.result_sections import confusion_section, paired_section, results_section
 
 CURVES: tuple[tuple[str, tuple[tuple[str, str], ...], float | None], ...] = (
@@ -106,7 +107,7 @@ def audit_section(content: Content) -> str:
             f'<td><span class="tag {tag}">{E(word)}</span> {E(share)} <small>{E(examples)}</small></td>')
     body = [f'<tr><td class="name">{E(kind.capitalize())}</td>{text}</tr>' for kind, text in cells.items()]
     text = ('<h2>Leak audit</h2><p class="lead">What the test parts share with train (classifier, normaliser) and dev '
-            "(epoch, hyper-parameters, calibration), over all folds.</p>"
+            "(epoch, hyper-parameters, calibration, fusion), over all folds.</p>"
             '<div class="scroll"><table><thead><tr><th>The same</th><th>in test and train</th><th>in test and dev</th>'
             f"</tr></thead><tbody>{''.join(body)}</tbody></table></div>" + components_table(audit))
     if audit.get("permuted"):
@@ -168,7 +169,8 @@ def configuration_section(content: Content) -> str:
 
 
 SECTIONS: tuple[tuple[str, str, Callable[[Content], str]], ...] = (
-    ("results", "Results", results_section), ("differences", "Differences", paired_section),
-    ("confusions", "Confusions", confusion_section), ("curves", "Learning curves", curves_section),
-    ("errors", "Worst errors", errors_section), ("data", "Data", data_section), ("audit", "Leak audit", audit_section),
+    ("results", "Results", results_section), ("fusion", "Fusion", fusion_section),
+    ("differences", "Differences", paired_section), ("confusions", "Confusions", confusion_section),
+    ("curves", "Learning curves", curves_section), ("errors", "Worst errors", errors_section),
+    ("data", "Data", data_section), ("audit", "Leak audit", audit_section),
     ("configuration", "Configuration", configuration_section))

@@ -7,6 +7,7 @@ RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A ro
     task, unit, classes, folds, seeds, items, speakers          how much
     marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalisation", ...
     primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
+    fuses        names of the subsystems that a fusion is made of; absent for a single system
     metrics      mean over seeds of the scores pooled over folds; sd over seeds; intervals, or no_intervals: why not
     fold_scores  {fold: metrics}; per_class {recall, precision, f1}
     paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself, and of the task
@@ -74,9 +75,24 @@ def save(path: Path, rows: Iterable[Row]) -> None:
 
 
 def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    """New rows take the place of old ones with the same key; the others stay. One best a protocol."""
-    merged = {key_of(row): row for row in old} | {key_of(row): row for row in new}
+    """New rows take the place of old ones with the same key; the others stay. One best a protocol.
+
+    A fusion that is declared primary takes the place of the former one. A fusion of other text than before is the same
+    system.
+    """
+    def place(row: Row) -> tuple[str, ...]:
+        return key_of({**row, "text_source": None})
+
+    fused = {place(row) for row in new if row.get("fuses")}
+    declared = {group_of(row) for row in new if row.get("primary")}
+    merged = {key_of(row): {**row, "primary": False} if group_of(row) in declared else row
+              for row in old if place(row) not in fused} | {key_of(row): row for row in new}
     return decide(list(merged.values()))
+
+
+def group_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What systems compete within."""
+    return row["corpus"], row["protocol"], row["task"]
 
 
 def main_metric(row: Mapping[str, Any]) -> str:
@@ -98,16 +114,16 @@ def quality(row: Mapping[str, Any]) -> float:
 
 
 def decide(rows: list[Row]) -> list[Row]:
-    """Set `best_on_dev`, and sort. At most one row a protocol, task and part may be primary.
+    """Set `best_on_dev` (fusions do not compete), and sort. At most one system a protocol and task may be primary.
 
     Raises:
         UserError: two primaries.
     """
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["corpus"], row["protocol"], row["task"]), []).append(row)
+        groups.setdefault(group_of(row), []).append(row)
     for (corpus, protocol, _), group in groups.items():
-        dev = sorted((row for row in group if row["part"] == "dev" and not row.get("subset")),
+        dev = sorted((row for row in group if row["part"] == "dev" and not (row.get("subset") or row.get("fuses"))),
                      key=lambda row: (-quality(row), key_of(row)))
         best = dev[0] if dev and quality(dev[0]) > float("-inf") else None
         for row in group:
@@ -139,16 +155,27 @@ def of_trials(row: Mapping[str, Any]) -> bool:
 
 def reference_of(rows: Sequence[Row], row: Mapping[str, Any], reference: str | None) -> Row | None:
     """The row that `row` is compared with: the subsystem `reference` in the same variant, else in its best by dev; or,
-    without a name, the best system by dev."""
+    without a name, the primary one, else the best by dev."""
     rivals = [other for other in rows if all(other.get(name) == row.get(name)
                                              for name in ("corpus", "protocol", "task", "part", "subset"))]
     if reference is None:
-        found = [other for other in rivals if other.get("best_on_dev")]
+        found = leading(rivals)
     else:
         named = [other for other in rivals if reference in (other["subsystem"], f"{other['subsystem']}/"
                                                             f"{other['variant']}")]
         found = [other for other in named if other["variant"] == row["variant"]] or named
     return None if not found or found[0] is row or key_of(found[0]) == key_of(row) else found[0]
+
+
+def leading(rows: Iterable[Row]) -> list[Row]:
+    """Of rows that compete the primary one, else the best on dev; []: there is neither."""
+    rows = list(rows)
+    return [row for row in rows if row.get("primary")] or [row for row in rows if row.get("best_on_dev")]
+
+
+def ordered(rows: Iterable[Row]) -> list[Row]:
+    """The primary row, then the others, best first."""
+    return sorted(rows, key=lambda row: (not row.get("primary"), -quality(row), key_of(row)))
 
 
 def add_paired(rows: Sequence[Row], reference: str | None = None, only: Iterable[Row] | None = None) -> None:
@@ -172,7 +199,8 @@ def markdown(rows: Sequence[Row], title: str) -> str:
     lines = [f"# Results: {title}", "",
              "Made from RESULTS.json by `steps/recompute_results.sh`; do not edit. Percent (CCC, MAE and RMSE as they "
              "are), pooled over folds, mean over seeds ± standard deviation over seeds, with 95 % intervals by "
-             "bootstrap over speakers. **Bold**: best on dev, where everything is chosen.", ""]
+             "bootstrap over speakers. **Bold**: " + ("primary, which is declared by dev, where everything is chosen."
+              if any(row.get("primary") for row in rows) else "best on dev, where everything is chosen."), ""]
     if any(row["task"] == "transcription" for row in rows):
         lines += ["Of WER (word error rate), CER (on characters), the three kinds of errors (a word of the reference) "
                   "and ECE (expected calibration error of the words' confidences), less is better; of AUC (right "
@@ -226,12 +254,14 @@ def table(rows: Sequence[Row]) -> str:
     reference = sorted({row["paired"]["reference"] for row in rows if row.get("paired")})
     paired = bool(reference)
     head = ["subsystem", "variant", *names, *(["p"] if paired else []), "seeds", "marks", "commit"]
+    bold = leading(rows)
     lines = [about + (f". p: {_main(rows)} against {' or '.join(reference)}, sign-flip test over speakers." if paired
                       else "."), "",
              "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in sorted(rows, key=lambda row: (-quality(row), key_of(row))):
-        name = f"**{escape(row['subsystem'])}**" if row.get("best_on_dev") else escape(row["subsystem"])
-        name += " (primary)" if row.get("primary") else ""
+    for row in ordered(rows):
+        name = f"**{escape(row['subsystem'])}**" if row in bold else escape(row["subsystem"])
+        name += " (primary)" if row.get("primary") else " (best single)" if row not in bold and row.get(
+            "best_on_dev") else ""
         cells = [name, escape(row["variant"]), *(cell(row, metric) for metric in names)]
         if paired:
             cells.append(p_value(row, _main(rows)))

@@ -56,7 +56,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                         help="write STEM.json and STEM.md (%(default)s)")
     parser.add_argument("--reference", metavar="SUBSYSTEM[/VARIANT]",
                         help="the system that all are tested against, in the same variant where it has that; "
-                             "default: the best on dev")
+                             "default: the primary fusion, else the best on dev")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)
@@ -81,8 +81,8 @@ def row_of(data: Dataset, split: Split, system: System, part: str) -> dict[str, 
         "part": part, **about_text(data, system), "task": data.task, "unit": data.unit,
         "classes": data.classes, "folds": system.folds, "seeds": system.seeds, "items": counted["items"],
         "speakers": summary.known_speakers, "marks": marks_of(data, split, system, counted),
-        "primary": bool(system.about.get("primary", False)), "best_on_dev": False, "commit": commit(),
-        "command": command(data, split, system), **figures(summary), "summary": summary.to_json()}
+        "primary": system.about.get("primary") in (True, system.variant), **fused_of(system), "best_on_dev": False,
+        "commit": commit(), "command": command(data, split, system), **figures(summary), "summary": summary.to_json()}
 
 
 def about_text(data: Dataset, system: System) -> dict[str, Any]:
@@ -95,6 +95,12 @@ def about_text(data: Dataset, system: System) -> dict[str, Any]:
         return {"text_source": None}
     return {"text_source": source,
             "sentences": len({normalise(item.text, item.language) for item in data.items.values() if item.text})}
+
+
+def fused_of(system: System) -> dict[str, list[str]]:
+    """{"fuses": names} of a fusion; {} of a single system."""
+    members = system.about.get("fuses", {}).get(system.variant)
+    return {"fuses": [name for name, _ in members]} if members else {}
 
 
 def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int]) -> list[str]:

@@ -200,7 +200,7 @@ def test_exactly_one_system_may_be_primary(tmp_path):
     data, exp = recipe(tmp_path)
     for name in ("svm_is10", "forest_is10"):
         about = exp / name / "folds/subsystem.json"
-        about.write_text(json.dumps({**json.loads(about.read_text()), "primary": True}))
+        about.write_text(json.dumps({**json.loads(about.read_text()), "primary": "norm-global"}))
     with pytest.raises(UserError, match="both primary"):
         run(data, exp)
 
