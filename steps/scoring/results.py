@@ -84,10 +84,13 @@ def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
         return key_of({**row, "text_source": None})
 
     fused = {place(row) for row in new if row.get("fuses")}
-    declared = {group_of(row) for row in new if row.get("primary")}
-    merged = {key_of(row): {**row, "primary": False} if group_of(row) in declared else row
-              for row in old if place(row) not in fused} | {key_of(row): row for row in new}
-    return decide(list(merged.values()))
+    declared = {group_of(row): (row["subsystem"], row["variant"]) for row in new
+                if row.get("primary") and not row.get("subset")}
+    merged = {key_of(row): row for row in old if place(row) not in fused}
+    for key, row in merged.items():
+        if row.get("primary") and declared.get(group_of(row), name := (row["subsystem"], row["variant"])) != name:
+            merged[key] = {**row, "primary": False}
+    return decide(list((merged | {key_of(row): row for row in new}).values()))
 
 
 def group_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
