@@ -15,6 +15,7 @@ Usage: steps/make_noisy_set.sh --snr DB|random [option ...] DATA OUT
   --musan DIR       take noise, music and babble from MUSAN in DIR (noise/, music/, speech/); default: our own sounds
   --seed N          the same seed gives the same noises, at every ratio and over any number of tasks (default: 0)
   --only "PROTOCOL/PART ..."   only utterances of these parts, in whichever fold (default: all)
+  --features "NAME ..."   extract these from it too (steps/extract_features.sh)
   --nj N            tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
@@ -26,8 +27,8 @@ missing.
 END
 }
 
-snr="" kinds="noise music babble bursts" pool="" musan="" seed=0 only="" nj=1 cmd=$ROOT/utils/job.sh positional=()
-front_end_options "snr kinds pool musan seed only nj cmd" "" "$@"
+snr="" kinds="noise music babble bursts" pool="" musan="" seed=0 only="" features="" nj=1 cmd=$ROOT/utils/job.sh positional=()
+front_end_options "snr kinds pool musan seed only features nj cmd" "" "$@"
 [ -n "$snr" ] || fail "--snr DB is missing; see --help"
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 check_count nj
@@ -47,3 +48,7 @@ make=(python -m steps.noise.make_noisy_set "--snr=$snr" --kinds "$kinds" --seed 
 "${job[@]}" --max-jobs-run "$nj" JOB=1:"$nj" "$out/log/noise.{JOB}.log" \
   "${make[@]}" --task "{JOB}" --index "$out/audio/index.{JOB}.tsv" "$data" "$out"
 "${make[@]}" --finish "$data" "$out"
+read -ra names <<<"$features"
+for name in ${names[@]+"${names[@]}"}; do
+  "$ROOT/steps/extract_features.sh" --features "$name" --nj "$nj" --cmd "$cmd" "$out"
+done

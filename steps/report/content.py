@@ -45,6 +45,7 @@ class Content:
     audit: dict[str, Any]
     test: list[dict[str, Any]]
     results: str
+    robustness: dict[str, Any] = field(default_factory=dict)
     paired: tuple[list[str], dict[tuple[int, int], Any]] = field(default_factory=lambda: ([], {}))
     curves: list[tuple[str, list[str], np.ndarray, np.ndarray]] = field(default_factory=list)
     fusion: dict[str, Any] = field(default_factory=dict)
@@ -103,6 +104,7 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     content = Content(data, split, optional(data.path / "validation.json"),
                       optional(exp / "audit" / f"{split.name}.json"), rows, stem.name + ".json")
     systems = {system.name: system for system in collect.find_systems(exp, split.name)}
+    content.robustness = optional(exp / "robustness" / f"{split.name}.json")
     content.paired = all_pairs(rows)
     content.fusion = optional(exp / "fusion" / f"{split.name}.json")
     content.curves = [entry for system in systems.values() for entry in [learning(system)] if entry]

@@ -11,7 +11,14 @@ from html import escape
 
 import numpy as np
 
-PALETTE = ("#2456c7", "#c2571a", "#1d7a4c", "#8a3fb0", "#0f7f93", "#a8293a", "#7a6a12", "#4a5568")
+from steps.report.svg import PALETTE
+from steps.report.svg import axis as _axis
+from steps.report.svg import line as _line
+from steps.report.svg import number as _n
+from steps.report.svg import opening as _svg
+from steps.report.svg import polyline as _path
+from steps.report.svg import shortened as _short
+from steps.report.svg import words as _text
 
 
 def forest_plot(rows: Sequence[tuple[str, str, float, tuple[float, float] | None, bool]], label: str,
@@ -225,18 +232,6 @@ def chance_plot(rows: Sequence[tuple[str, float, float, float, float]]) -> str:
     return "".join(parts) + "</svg>"
 
 
-def _axis(low: float, high: float, wanted: int = 6) -> tuple[float, float, list[float]]:
-    """Rounded ends and ticks for values from low to high."""
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
-    raw = (high - low) / max(wanted - 1, 1)
-    magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= raw - 1e-12)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = [round(number * step, 10) for number in range(first, last + 1)]
-    return ticks[0], ticks[-1], ticks
-
-
 def _shade(share: float, right: bool) -> str:
     """White to blue on the diagonal, white to orange beside it."""
     full = (36, 86, 199) if right else (194, 87, 26)
@@ -245,38 +240,6 @@ def _shade(share: float, right: bool) -> str:
     return "#" + "".join(f"{round(b + (f - b) * weight):02x}" for b, f in zip(base, full, strict=True))
 
 
-def _svg(width: float, height: float, label: str) -> str:
-    return (f'<svg viewBox="0 0 {_n(width)} {_n(height)}" style="max-width:{_n(width * 1.15)}px" role="img" '
-            f'aria-label="{escape(label)}">')
-
-
-def _text(x: float, y: float, text: str, size: float, kind: str = "", anchor: str = "start", style: str = "",
-          limit: int = 0) -> str:
-    shown = _short(text, limit) if limit else text
-    title = f"<title>{escape(text)}</title>" if shown != text else ""
-    extra = (f' class="{kind}"' if kind else "") + (f' style="{style}"' if style else "")
-    return (f'<text x="{_n(x)}" y="{_n(y)}" font-size="{size:g}" text-anchor="{anchor}"{extra}>'
-            f"{escape(shown)}{title}</text>")
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str = "", style: str = "") -> str:
-    extra = (f' class="{kind}"' if kind else "") + (f' style="{style}"' if style else "")
-    return f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}"{extra}/>'
-
-
-def _path(points: Sequence[tuple[float, float]], colour: str, width: float, opacity: float) -> str:
-    text = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
-    return f'<polyline points="{text}" fill="none" stroke="{colour}" stroke-width="{width}" opacity="{opacity}"/>'
-
-
-def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[:max(limit - 1, 1)] + "…"
-
-
 def _count(value: float) -> str:
     """A mean of counts, with a digit only where it is small."""
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")

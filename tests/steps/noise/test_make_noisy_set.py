@@ -102,11 +102,12 @@ def test_what_cannot_be_is_refused(tmp_path, data):
 
 @pytest.mark.slow
 def test_the_front_end_runs_tasks_as_jobs(tmp_path, data):
-    words = [str(ROOT / "steps/make_noisy_set.sh"), "--snr", "-5", "--kinds", "bursts", "--nj", "2", str(data),
-             str(tmp_path / "out")]
+    words = [str(ROOT / "steps/make_noisy_set.sh"), "--snr", "-5", "--kinds", "bursts", "--nj", "2",
+             "--features", "fbank", str(data), str(tmp_path / "out")]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out/corpus.json").read_text())["noise"]["snr"] == -5
+    assert json.loads((tmp_path / "out/fbank/feature.json").read_text())["utterances"] == 12
     again = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
     assert again.returncode == 0 and "0 of 2 tasks to do" in again.stdout
 

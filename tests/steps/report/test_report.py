@@ -183,3 +183,25 @@ def test_a_browser_draws_it_and_its_policy_blocks_nothing_of_its_own(tmp_path):
          (exp / "report" / "index.html").resolve().as_uri()], capture_output=True, text=True, timeout=120, check=False)
     assert (tmp_path / "page.png").stat().st_size > 50_000, done.stderr[-2000:]
     assert "Content Security Policy" not in done.stderr
+
+
+def test_noise_has_a_line_a_system_and_a_table(tmp_path):
+    from steps.report.noise_section import robustness_html
+
+    def row(variant, value, snr=None):
+        subset = {} if snr is None else {"subset": f"{snr} dB", "condition": {"snr": snr, "kinds": ["music"],
+                                                                              "noises": "synthetic"}}
+        values = dict.fromkeys(("MAF", "UA", "WA"), value)
+        return {"subsystem": "svm<b>", "variant": variant, "task": "classification", "metrics": values, "sd": {},
+                "intervals": {"UA": [value - 0.1, value + 0.1]}, **subset}
+
+    scored = {"clean": [row("norm-global", 0.8), row("norm-global+aug", 0.75), row("other", 0.9)],
+              "rows": [row("norm-global", 0.4, 0), row("norm-global+aug", 0.6, 0), row("norm-global", 0.7, 20)]}
+    text = robustness_html(scored)
+    page = Page(text)
+    assert [line.get("stroke-dasharray") for line in page.find("polyline")] == [None, None, "6 4", "6 4"] or \
+        [line.get("stroke-dasharray") for line in page.find("polyline")] == ["6 4", "6 4", None, None]
+    heads = [content for content in page.texts if content in ("clean", "20 dB", "0 dB")]
+    assert heads == ["clean", "20 dB", "0 dB"] * 4  # of the picture and of three tables
+    assert "svm<b>" in page.texts and "other" not in page.texts and "30.0–50.0" in page.texts
+    assert robustness_html({}) == ""
