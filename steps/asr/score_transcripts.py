@@ -206,9 +206,15 @@ def read_scored(data: Dataset, ids: Sequence[str], system: System, part: str) ->
 
 def calibrate(scored: Sequence[Scored], exp: Path) -> None:
     """Learn each system's calibration on its dev part, write it, and apply it to the confidences of all parts."""
-    from steps.asr.word_confidence import apply_calibration, fit_calibration, write_calibration
+    from steps.asr.word_confidence import UNCALIBRATED, apply_calibration, fit_calibration, write_calibration
 
-    learned = {entry.system: fit_calibration(*entry.words()) for entry in scored if entry.part == "dev"}
+    learned = {}
+    for entry in (entry for entry in scored if entry.part == "dev"):
+        silent = not any(transcript.right for transcript in entry.transcripts)
+        if silent:
+            print(f"{entry.system.name}: no word was recognised on dev, so there is no confidence to calibrate",
+                  file=sys.stderr)
+        learned[entry.system] = UNCALIBRATED if silent else fit_calibration(*entry.words())
     for system, calibration in learned.items():
         name = system.name if system.variant == "-" else f"{system.name}.{system.variant}"
         write_calibration(exp / "confidence" / f"{name}.json", calibration)

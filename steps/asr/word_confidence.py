@@ -18,6 +18,8 @@ from steps.scoring.metrics import confidence_histogram
 from utils.errors import UserError
 from utils.files import write_json
 
+UNCALIBRATED = (1.0, 0.0)  # leaves a confidence as it is
+
 
 def gather(transcripts: Iterable[Transcript],
            confidences: Iterable[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
