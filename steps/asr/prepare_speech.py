@@ -13,6 +13,7 @@ import argparse
 import functools
 import gzip
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -170,7 +171,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     reader = importlib.import_module(arguments.reader)
     for text in chosen:
         name, separator, directory = text.partition("=")
-        corpus_dir = Path(directory) if separator else arguments.corpora_dir / name
+        # Absolute, because recipes in other directories read what is written, too.
+        corpus_dir = Path(os.path.abspath(directory if separator else arguments.corpora_dir / name))
         about = prepare(name, reader.rows(name, corpus_dir), arguments.out / name, limits, arguments.threads)
         parts = "; ".join(f"{part} {found['utterances']} utterances, {found['seconds'] / 3600:.2f} h, "
                           f"{found['speakers']} speakers" for part, found in about["parts"].items())

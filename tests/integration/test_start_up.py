@@ -150,12 +150,15 @@ def test_a_dry_run_needs_no_environment_and_leaves_nothing(clone, tmp_path, scri
 
 
 def given_from_outside(recipe: str, directory: Path) -> list[str]:
-    """Options of a recipe's text: `directory` stands for recordings and for the recogniser of another recipe.
+    """Options of a recipe's text: `directory` stands for recordings, and for what other recipes make.
 
-    A recipe without recordings makes everything itself.
+    A recipe that synthesises its recordings makes everything itself.
     """
-    if "-dir " not in recipe:
+    if "stage_synthesize" in recipe:
         return []
     (directory / "lexicon.txt").touch()  # a corpus may bring one
-    return [word for name in ("corpus-dir", "corpora-dir", "asr") if f"option {name} " in recipe
+    for name in ("phone_states", "tokens", "data/synthetic", "exp/recogniser"):
+        (directory / name).mkdir(parents=True)
+        (directory / name / "file").touch()
+    return [word for name in ("corpus-dir", "corpora-dir", "asr", "extractors") if f"option {name} " in recipe
             for word in (f"--{name}", str(directory))]

@@ -39,6 +39,16 @@ def test_lhotse_reads_the_cuts_lazily_and_hears_them(tmp_path):
     assert not list(CutSet.from_jsonl_lazy(cuts_path(tmp_path / "out", "train")))
 
 
+def test_cuts_name_their_recordings_from_the_root(tmp_path, monkeypatch):
+    """Recipes in other directories read them, too."""
+    mandarin_fixtures.st_cmds(tmp_path / "speech" / "st_cmds")
+    monkeypatch.chdir(tmp_path)
+    assert main(["--corpora", "st_cmds", "--corpora-dir", "speech", "--reader", "local.mandarin_speech", "out"]) == 0
+    with gzip.open(cuts_path(tmp_path / "out/st_cmds", "train"), "rt") as stream:
+        sources = [json.loads(line)["recording"]["sources"][0]["source"] for line in stream]
+    assert sources and all(source.startswith(str(tmp_path)) for source in sources)
+
+
 def test_every_unusable_utterance_is_listed_with_its_reason(tmp_path):
     good, long = sound(tmp_path / "good.wav", 0), sound(tmp_path / "long.wav", 1, 3.0)
     (tmp_path / "empty.wav").write_bytes(b"")
