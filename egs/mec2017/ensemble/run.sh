@@ -44,7 +44,8 @@ if [ "$own_asr" = own ]; then
   stage 3 "Train the recogniser" --in "$data/cuts.jsonl.gz" --out "$asr" -- \
     ../../mandarin4k/asr/run.sh --corpora-dir "$corpora_dir" --protect "$PWD/$data" "${more[@]}"
   if [ "$own_extractors" = own ] && [ -n "$ivectors" ]; then
-    stage 4 "Train the i-vector extractors" --in "$asr" --out "$extractors" -- ../../mandarin4k/ivector/run.sh "${more[@]}"
+    stage 4 "Train the i-vector extractors" --in "$asr" --out "$extractors" -- \
+      ../../mandarin4k/ivector/run.sh --occupancies "$ivectors" "${more[@]}"
   fi
 fi
 ensemble_features     # 10 to 17
