@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steps.data.audio import resample
 from steps.features.extractor import RATE
 from steps.features.fbank import Fbank, FbankConfig
 from steps.features.framing import frames_of
@@ -41,8 +42,9 @@ class FbankPitch(Fbank):
         self.columns += ["harmonic_ratio", "log_pitch"]
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
-        bank = super().extract(samples)
-        length, shift = (round(RATE * ms / 1000) for ms in (PITCH_MS, self.config.frame_shift_ms))
-        ratio, pitch = harmonics(frames_of(samples, length, shift), RATE, self.config.lowest_pitch,
-                                 self.config.highest_pitch, self.config.voiced)
+        bank, config = super().extract(samples), self.config
+        length, shift = (round(RATE * ms / 1000) for ms in (PITCH_MS, config.frame_shift_ms))
+        played = resample(samples, round(100 * config.speed), 100)  # as the filter bank hears it
+        ratio, pitch = harmonics(frames_of(played, length, shift), RATE, config.lowest_pitch, config.highest_pitch,
+                                 config.voiced)
         return np.column_stack([bank, ratio, log_contour(pitch)]).astype(np.float32)

@@ -69,3 +69,10 @@ def test_the_filter_bank_with_pitch_is_the_filter_bank_and_three_columns():
     np.testing.assert_allclose(np.exp(found[5:-5, 82]), 150, rtol=0.03)
     frame = frames_of(samples, 400, 160)[20].astype(np.float64)
     assert found[20, 0] == pytest.approx(np.log(np.square(frame - frame.mean()).sum()), abs=1e-3)
+
+
+def test_faster_speech_has_a_higher_pitch_and_as_many_rows_as_its_filter_bank():
+    samples = tone(150, 0.6).astype(np.float32)
+    found = create("fbank_pitch", ["speed=1.2"]).extract(samples)
+    assert len(found) == len(create("fbank", ["speed=1.2"]).extract(samples)) == 50
+    np.testing.assert_allclose(np.exp(found[5:-5, 82]), 180, rtol=0.03)
