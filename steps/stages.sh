@@ -104,7 +104,9 @@ stage_score() {
 
 # stage_report N: one page with tables, pictures and the worst errors.
 stage_report() {
-  stage "$1" "Write the report" --in "$exp/scored/$protocol.json" --in "$data/validation.json" \
+  local inputs=()
+  case " ${trained[*]} " in *" $exp/fusion_equal/$protocol "*) inputs+=(--in "$exp/fusion/$protocol.json") ;; esac
+  stage "$1" "Write the report" --in "$exp/scored/$protocol.json" --in "$data/validation.json" "${inputs[@]}" \
     --out "$exp/report/index.html" -- \
     steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"
 }

@@ -71,7 +71,7 @@ class Scored:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
-    from steps.scoring import results
+    from steps.scoring import results, tables
     from steps.scoring.score import continue_results
 
     data = Dataset.open(arguments.data)
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     mine = {results.key_of(row) for row in rows}
     mine_now = [row for row in affected if results.key_of(row) in mine]
     for part in arguments.part:
-        print(f"{part}:\n\n{results.tables(mine_now, part)}\n")
+        print(f"{part}:\n\n{tables.tables(mine_now, part)}\n")
     write_json(arguments.exp / "scored" / f"{split.name}.json",
                {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json", "rows": mine_now})
     if arguments.report:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steps.asr.error_rate import Transcript
-from steps.scoring import metrics, results
+from steps.scoring import metrics, results, tables
 from steps.training.random_state import shuffled
 from utils.files import ROOT
 
@@ -85,7 +85,7 @@ def _figures(rows: Sequence[dict[str, Any]], part: str) -> str:
 
 
 def _table(rows: Sequence[dict[str, Any]], part: str, subset: str) -> str:
-    names = results.metric_names(rows)
+    names = tables.metric_names(rows)
     words = int(results.summary_of(rows[0]).pooled()[0][0])
     about = (f"{rows[0]['items']} utterances, {words} words"
              + (f", {rows[0]['speakers']} speakers" if rows[0]["speakers"] else "")
@@ -105,7 +105,7 @@ def _table(rows: Sequence[dict[str, Any]], part: str, subset: str) -> str:
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
-    value, show = row["metrics"].get(name), results.shown(name)
+    value, show = row["metrics"].get(name), tables.shown(name)
     if value is None:
         return "–"
     ends = row["intervals"].get(name)

@@ -217,13 +217,13 @@ def command(data: Dataset, entry: Mapping[str, Any]) -> str:
 
 def write_rows(stem: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Put the rows into STEM.json, where others stay, and write STEM.md."""
-    from steps.scoring import results
+    from steps.scoring import results, tables
     from steps.scoring.score import title_of
 
     path = stem.with_name(stem.name + ".json")
     merged = results.merge(results.load(path), rows)
     results.save(path, merged)
-    write_text(stem.with_name(stem.name + ".md"), results.markdown(merged, title_of(stem)))
+    write_text(stem.with_name(stem.name + ".md"), tables.markdown(merged, title_of(stem)))
     print(f"wrote {len(rows)} rows to {path}")
 
 

@@ -180,7 +180,7 @@ def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dat
     affected = continue_results(stem, data, split, rows, reference_in(results.load(Path(f"{stem}.json")), data, split))
     mine = {results.key_of(row) for row in rows}
     clean = [row for row in affected if row["part"] == "test" and not row.get("subset")]
-    print(robustness.tables([*clean, *(row for row in affected if results.key_of(row) in mine)]))
+    print(robustness.noise_tables([*clean, *(row for row in affected if results.key_of(row) in mine)]))
     write_json(exp / "robustness" / f"{split.name}.json",
                {"corpus": data.name, "protocol": split.name, "clean": clean,
                 "rows": [row for row in affected if results.key_of(row) in mine]})

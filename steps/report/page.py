@@ -9,7 +9,7 @@ from pathlib import Path
 
 from steps.report.content import Content
 from steps.report.sections import SECTIONS
-from steps.scoring import results
+from steps.scoring import results, tables
 
 HERE = Path(__file__).resolve().parent
 
@@ -50,9 +50,9 @@ def head(content: Content) -> str:
     best = content.best
     if best and best["metrics"]:
         name = "UA" if "UA" in best["metrics"] else results.main_metric(best)
-        value = results.shown(name)(best["metrics"][name])
+        value = tables.shown(name)(best["metrics"][name])
         ends = best["intervals"].get(name)
-        interval = f" [{results.shown(name)(ends[0])}, {results.shown(name)(ends[1])}]" if ends else ""
+        interval = f" [{tables.shown(name)(ends[0])}, {tables.shown(name)(ends[1])}]" if ends else ""
         says = "primary" if best.get("primary") else "best on dev"
         shown = (f'<div class="tile main"><b>{E(name)} {E(value)}</b><span>{E(best["subsystem"])}, {says}'
                  f"{E(interval)}</span></div>") + shown

@@ -31,18 +31,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a table differs")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
     arguments = parser.parse_args(argv)
-    from steps.scoring import results
+    from steps.scoring import results, tables
 
-    root, wanted, tables = arguments.root.resolve(), {}, {}
+    root, wanted, made = arguments.root.resolve(), {}, {}
     for path in sorted(root.glob("egs/*/*/RESULTS.json")):
         recipe = str(path.parent.relative_to(root))
         rows = recomputed(results.load(path))
         wanted[path] = results.dump(rows)
-        wanted[path.with_suffix(".md")] = results.markdown(rows, recipe)
-        tables[recipe] = results.tables(rows, "test", brief=True)
+        wanted[path.with_suffix(".md")] = tables.markdown(rows, recipe)
+        made[recipe] = tables.tables(rows, "test", brief=True)
     for readme in [root / "README.md", *sorted(root.glob("egs/*/*/README.md"))]:
         if readme.is_file():
-            wanted[readme] = fill(readme, tables, root, arguments.check)
+            wanted[readme] = fill(readme, made, root, arguments.check)
     different = [path for path, text in wanted.items()
                  if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in different:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             write_text(path, wanted[path])
             print(f"wrote {name}")
-    print(f"{len(tables)} results, {len(different)} of {len(wanted)} files "
+    print(f"{len(made)} results, {len(different)} of {len(wanted)} files "
           + ("differ" if arguments.check else "rewritten"))
     return 1 if different and arguments.check else 0
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steps.scoring import results
+from steps.scoring import results, tables
 
 Row = Mapping[str, Any]
 METRICS = ("MAF", "UA", "WA")
@@ -48,7 +48,7 @@ def grid(rows: Sequence[Row]) -> Grid:
     return Grid(columns, sorted(systems, key=order), found)
 
 
-def tables(rows: Sequence[Row], names: Sequence[str] = METRICS) -> str:
+def noise_tables(rows: Sequence[Row], names: Sequence[str] = METRICS) -> str:
     """One Markdown table a metric, for each corpus and protocol that has noisy rows."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -65,6 +65,6 @@ def table(rows: Sequence[Row], metric: str) -> str:
              "signal-to-noise ratio.", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for subsystem, variant in found.lines:
         cells = [found.rows.get((subsystem, variant, label)) for label, _ in found.columns]
-        lines.append("| " + " | ".join([results.escape(subsystem), results.escape(variant), *(
-            "" if row is None else results.cell(row, metric) for row in cells)]) + " |")
+        lines.append("| " + " | ".join([tables.escape(subsystem), tables.escape(variant), *(
+            "" if row is None else tables.cell(row, metric) for row in cells)]) + " |")
     return "\n".join(lines)

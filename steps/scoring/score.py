@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
-    from steps.scoring import results
+    from steps.scoring import results, tables
     from steps.scoring.collect import find_systems
 
     data = Dataset.open(arguments.data)
@@ -39,10 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [row for system in systems for row in rows_of(data, split, system)]
     affected = continue_results(arguments.results, data, split, rows, arguments.reference)
     mine = {results.key_of(row) for row in rows}
-    print(results.tables(affected, "test"))
+    print(tables.tables(affected, "test"))
     if not any(row["metrics"] for row in affected if row["part"] == "test"):
         print("\nThe test part has no labels; on dev, where everything was chosen:\n")
-        print(results.tables(affected, "dev"))
+        print(tables.tables(affected, "dev"))
     write_json(arguments.exp / "scored" / f"{split.name}.json",
                {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json",
                 "rows": [row for row in affected if results.key_of(row) in mine]})
@@ -143,7 +143,7 @@ def continue_results(stem: Path, data: Dataset, split: Split, rows: Sequence[dic
     Returns:
         every row of the protocol.
     """
-    from steps.scoring import results
+    from steps.scoring import results, tables
 
     path = Path(f"{stem}.json")
     old = results.load(path)
@@ -152,7 +152,7 @@ def continue_results(stem: Path, data: Dataset, split: Split, rows: Sequence[dic
     affected = [row for row in merged if (row["corpus"], row["protocol"]) == (data.name, split.name)]
     results.add_paired(affected, reference)
     results.save(path, merged)
-    write_text(Path(f"{stem}.md"), results.markdown(merged, title_of(stem)))
+    write_text(Path(f"{stem}.md"), tables.markdown(merged, title_of(stem)))
     return affected
 
 

@@ -9,7 +9,7 @@ import pytest
 from steps.experiments import plan, run_task
 from steps.fusion.combine import Fusion
 from steps.noise import apply_conditions, score_robustness
-from steps.scoring import recompute, results, robustness
+from steps.scoring import recompute, results, robustness, tables
 from steps.scoring.scores import read_scores
 from tests.steps.experiments.conftest import toy  # noqa: F401
 from tests.steps.experiments.test_augmented import write_noisy
@@ -88,7 +88,7 @@ def test_the_table_has_a_column_a_condition_and_is_made_again_from_the_summaries
                 if line.startswith("| svm | norm-global |"))
     cells = [cell.strip() for cell in line.split("|")[3:6]]
     assert cells == [wanted[None], wanted["20 dB, music"], wanted["0 dB, music"]] and cells[0] == cells[1]
-    brief = results.tables(rows, "test", brief=True)
+    brief = tables.tables(rows, "test", brief=True)
     assert brief.count("by signal-to-noise ratio") == 1 and brief.count("\n| svm | norm-global |") == 2
     assert recompute.main(["--check", "--root", str(exp.parent)]) == 0
 

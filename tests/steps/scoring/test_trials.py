@@ -10,7 +10,7 @@ import pytest
 
 from steps.ivector.backend import equal_error_rate
 from steps.ivector.trials import all_pairs
-from steps.scoring import recompute, results
+from steps.scoring import recompute, results, tables
 from steps.scoring.summary import Summary
 from steps.scoring.summary import figures as figures_of_errors
 from steps.scoring.trials import Trials, figures, interval, summarise
@@ -120,7 +120,7 @@ def test_the_table_puts_the_lower_error_rate_first_and_tests_nothing():
     rows = results.merge([], [verified("gmm", noise=2.0), verified("tokens")])
     results.add_paired(rows)
     assert not any("paired" in row for row in rows)
-    lines = results.table(rows).splitlines()
+    lines = tables.table(rows).splitlines()
     assert lines[0] == "made, official, speaker verification: 60 utterances of 12 speakers."
     assert lines[2] == "| subsystem | variant | EER | seeds | marks | commit |"
     low, high = rows[1]["intervals"]["EER"]
@@ -128,7 +128,7 @@ def test_the_table_puts_the_lower_error_rate_first_and_tests_nothing():
     assert lines[4].startswith(f"| tokens | plda, all pairs | {100 * rows[1]['metrics']['EER']:.2f} "
                                f"[{100 * low:.2f}, {100 * high:.2f}] |")
     assert lines[5].startswith("| gmm |")
-    assert "equal error rate" in results.markdown(rows, "made")
+    assert "equal error rate" in tables.markdown(rows, "made")
 
 
 def test_the_best_on_dev_has_the_lowest_error_rate():
@@ -143,7 +143,7 @@ def test_verification_and_transcription_of_one_protocol_do_not_meet(tmp_path):
     assert {row["subsystem"] for row in rows if row["best_on_dev"]} == {"gmm", "graph"}
     results.add_paired(rows)
     assert {row["subsystem"]: row["paired"]["reference"] for row in rows if "paired" in row} == {"greedy": "graph/-"}
-    text = results.tables(rows)
+    text = tables.tables(rows)
     assert [line for line in text.splitlines() if line.startswith("| subsystem")] == [
         "| subsystem | variant | WER | CER | substitutions | deletions | insertions | p | seeds | marks | commit |",
         "| subsystem | variant | EER | seeds | marks | commit |"]

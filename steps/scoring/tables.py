@@ -1,0 +1,122 @@
+"""The tables made from rows of results, as Markdown: RESULTS.md, the README's blocks, what a stage prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from steps.scoring import results, text_leakage
+from steps.scoring.metrics import TRANSCRIPTION, VERIFICATION
+
+
+def markdown(rows: Sequence[results.Row], title: str) -> str:
+    """RESULTS.md."""
+    lines = [f"# Results: {title}", "",
+             "Made from RESULTS.json by `steps/recompute_results.sh`; do not edit. Percent (CCC, MAE and RMSE as they "
+             "are), pooled over folds, mean over seeds ± standard deviation over seeds, with 95 % intervals by "
+             "bootstrap over speakers. **Bold**: " + ("primary, which is declared by dev, where everything is chosen."
+              if any(row.get("primary") for row in rows) else "best on dev, where everything is chosen."), ""]
+    if any(row["task"] == "transcription" for row in rows):
+        lines += ["Of WER (word error rate), CER (on characters), the three kinds of errors (a word of the reference) "
+                  "and ECE (expected calibration error of the words' confidences), less is better; of AUC (right "
+                  "words against wrong ones by confidence), more.", ""]
+    if any(row["task"] == "verification" for row in rows):
+        lines += ["Of EER (equal error rate of speaker verification), less is better; its intervals draw the speakers "
+                  "of both sides of a trial.", ""]
+    for part in ("test", "dev"):
+        text = tables(rows, part)
+        if text:
+            lines += [f"## {part.capitalize()}", "", text, ""]
+    commands = sorted({row["command"] for row in rows if row.get("command")})
+    if commands:
+        lines += ["## Commands", "", "Each with `--corpus-dir DIR` where the recipe takes it.", "",
+                  *(f"    {command}" for command in commands), ""]
+    return "\n".join(lines)
+
+
+def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False) -> str:
+    """One table a corpus, protocol, task and subset, as Markdown; of noisy conditions together one a metric, or
+    (brief) that of the main metric."""
+    from steps.scoring import robustness
+
+    groups: dict[tuple[str, str, str, str], list[results.Row]] = {}
+    mine = [row for row in rows if row["part"] == part]
+    for row in mine:
+        if not row.get("condition"):
+            groups.setdefault((row["corpus"], row["protocol"], row["task"], row.get("subset") or ""), []).append(row)
+    blocks = [table(groups[name]) for name in sorted(groups)]
+    noisy = robustness.noise_tables(mine, robustness.METRICS[:1] if brief else robustness.METRICS)
+    return "\n\n".join([*blocks, noisy] if noisy else blocks)
+
+
+def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    order = ("MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", "F1", *TRANSCRIPTION, "ECE", "AUC", *VERIFICATION)
+    present = {name for row in rows for name in row["metrics"]}
+    return [name for name in order if name in present]
+
+
+def table(rows: Sequence[results.Row]) -> str:
+    """Rows of one corpus, protocol, task, part and subset."""
+    names, first = metric_names(rows), rows[0]
+    speakers = {row["speakers"] for row in rows}
+    subset = f", {first['subset']}" if first.get("subset") else ""
+    task = ", speaker verification" if first["task"] == "verification" else ""
+    about = f"{first['corpus']}, {first['protocol']}{task}{subset}: {first['items']} {first['unit']}s"
+    if len(speakers) == 1 and first["speakers"]:
+        about += f" of {first['speakers']} speakers"
+    reasons = sorted({row["no_intervals"] for row in rows if row.get("no_intervals")})
+    about += "".join(f"; no {'intervals' if names else 'metrics'}: {reason}" for reason in reasons)
+    reference = sorted({row["paired"]["reference"] for row in rows if row.get("paired")})
+    paired = bool(reference)
+    head = ["subsystem", "variant", *names, *(["p"] if paired else []), "seeds", "marks", "commit"]
+    bold = results.leading(rows)
+    main = results.main_metric(rows[0])
+    against = f". p: {main} against {' or '.join(reference)}, sign-flip test over speakers." if paired else "."
+    lines = [about + against, "",
+             "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in results.ordered(rows):
+        name = f"**{escape(row['subsystem'])}**" if row in bold else escape(row["subsystem"])
+        name += " (primary)" if row.get("primary") else " (best single)" if row not in bold and row.get(
+            "best_on_dev") else ""
+        cells = [name, escape(row["variant"]), *(cell(row, metric) for metric in names)]
+        if paired:
+            cells.append(p_value(row, main))
+        cells += [" ".join(map(str, row["seeds"])), escape(", ".join(row["marks"])), row["commit"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    for sentence in text_leakage.sentences(rows):
+        lines += ["", sentence]
+    return "\n".join(lines)
+
+
+def cell(row: Mapping[str, Any], metric: str) -> str:
+    """`57.1 ± 0.4 [54.2, 60.1]`."""
+    value = row["metrics"].get(metric)
+    if value is None:
+        return "–"
+    show = shown(metric)
+    text = show(value)
+    if row["sd"].get(metric) is not None:
+        text += f" ± {show(row['sd'][metric])}"
+    if row["intervals"].get(metric):
+        text += f" [{show(row['intervals'][metric][0])}, {show(row['intervals'][metric][1])}]"
+    return text
+
+
+def shown(metric: str) -> Any:
+    """How a value of a metric is written: percent with one digit (EER, which may be small, two), or three digits."""
+    if metric in ("CCC", "MAE", "RMSE", "AUC"):
+        return lambda value: f"{value:.3f}"
+    digits = 2 if metric in VERIFICATION else 1
+    return lambda value: f"{100 * value:.{digits}f}"
+
+
+def p_value(row: Mapping[str, Any], metric: str) -> str:
+    test = row.get("paired", {}).get(metric)
+    if test is None or test["p"] is None:
+        return ""
+    return "< 0.001" if test["p"] < 0.001 else f"{test['p']:.3f}"
+
+
+def escape(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
