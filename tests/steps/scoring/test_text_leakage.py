@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from steps.scoring import text_leakage
-from steps.scoring.tables import tables
 from steps.scoring.score import about_text
 from steps.scoring.statistics import sign_flip
 from steps.scoring.summary import Summary, figures
+from steps.scoring.tables import tables
 from tests.steps.scored_recipe import CLASSES
 
 
