@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -169,14 +170,15 @@ def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dat
     from steps.scoring import results, robustness
     from steps.scoring.score import continue_results, row_of
 
-    rows = []
+    rows, ratios = [], " ".join(f"{snr:g}" for snr in dict.fromkeys(each.noise["snr"] for each in conditions))
     for condition in conditions:
         for system in systems:
             noisy = replace(system, experiments=[
                 replace(experiment, path=noisy_directory(exp, split.name, condition.name, experiment))
                 for experiment in system.experiments])
             row = row_of(data, split, noisy, "test")
-            rows.append({"subset": condition.label, "condition": condition.about, **row})
+            rows.append({"subset": condition.label, "condition": condition.about, **row,
+                         "command": f"{row['command']} --noise {shlex.quote(ratios)}"})
     affected = continue_results(stem, data, split, rows, reference_in(results.load(Path(f"{stem}.json")), data, split))
     mine = {results.key_of(row) for row in rows}
     clean = [row for row in affected if row["part"] == "test" and not row.get("subset")]

@@ -67,7 +67,7 @@ def test_unchanged_features_give_the_trained_scores_and_lost_ones_one_decision(t
     row = by["svm", "norm-global", "0 dB, music"]
     assert 0.2 < row["metrics"]["UA"] < 0.45  # one decision a fold
     assert row["condition"] == {"snr": 0.0, "kinds": ["music"], "noises": "synthetic", "seed": 0}
-    assert "2 items scored by prior" in row["marks"]
+    assert "2 items scored by prior" in row["marks"] and row["command"].endswith(" --noise '20 0'")
 
 
 def test_the_table_has_a_column_a_condition_and_is_made_again_from_the_summaries(trained):
