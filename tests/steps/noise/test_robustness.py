@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from steps.scoring.scores import read_scores
 from tests.steps.experiments.conftest import toy  # noqa: F401
 from tests.steps.experiments.test_augmented import write_noisy
 from utils.errors import UsageError, UserError
+from utils.files import ROOT
 
 
 def train(data, exp, name, config, settings):
@@ -157,3 +159,32 @@ def test_conditions_that_are_none_are_refused(toy, tmp_path, conditions, message
              "train": write_noisy(toy, tmp_path / "train")}
     with pytest.raises((UsageError, UserError), match=message):
         open_conditions(conditions.format(**paths), "toy")
+
+
+@pytest.mark.slow
+def test_the_front_ends_train_with_noise_and_score_as_jobs(toy, tmp_path):  # noqa: F811
+    augment = write_noisy(toy, tmp_path / "augment")
+    lost = write_noisy(toy, tmp_path / "lost", {"snr": 0.0, "pool": "test"}, shift=3.0)
+
+    def run(name, *words):
+        return subprocess.run([str(ROOT / f"steps/{name}.sh"), *map(str, words)], capture_output=True, text=True,
+                              cwd=tmp_path)
+
+    done = run("train_subsystem", "--config", "linear_svm", "--features", "toy", "--protocol", "plain", "--augment",
+               augment, "--folds", "1", "--set", "penalties=[0.001]", toy, "exp/svm/plain")
+    assert done.returncode == 0, done.stderr
+    done = run("score_robustness", "--protocol", "plain", "--conditions", f"snr0={lost}", toy, "exp")
+    assert done.returncode == 0, done.stderr
+    assert "| svm | norm-global+aug |" in done.stdout
+    rows = json.loads((tmp_path / "RESULTS.json").read_text())["rows"]
+    assert {(row["variant"], row["subset"]) for row in rows} == {("norm-global", "0 dB, music"),
+                                                                 ("norm-global+aug", "0 dB, music")}
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "--protocol is missing"), (["--protocol", "p"], "--conditions is missing"),
+    (["--protocol", "p", "--conditions", "a=b", "data"], "found 1 arguments"),
+])
+def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
+    done = subprocess.run([str(ROOT / "steps/score_robustness.sh"), *arguments], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and message in done.stderr
