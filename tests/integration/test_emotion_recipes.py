@@ -64,7 +64,8 @@ def test_mec2017_trains_its_recogniser_and_writes_a_submission(root, tmp_path):
     assert (root / "egs/mandarin4k/asr/tiny/exp/recogniser").is_dir()
     assert (recipe / "data/mec2017_transcribed/cuts.jsonl.gz").is_file()
     rows = [line.split("\t") for line in (recipe / "exp/submission.tsv").read_text().splitlines()]
-    assert [clip for clip, _ in rows] == sorted(path.stem for path in (tmp_path / "test").iterdir())
+    split = [line.split("\t") for line in (recipe / "data/mec2017/splits/official.tsv").read_text().splitlines()]
+    assert [f"test-{clip}" for clip, _ in rows] == sorted(key for key, _, part in split if part == "test")
     assert {emotion for _, emotion in rows} <= {"angry", "disgust", "happy", "sad", "surprise", "anxious", "worried",
                                                 "neutral"}
     assert "unlabelled, no metrics" in (recipe / "RESULTS.md").read_text()
