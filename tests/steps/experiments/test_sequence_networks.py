@@ -27,8 +27,9 @@ from steps.training.distributed import World
 from utils.errors import UserError
 from utils.files import ROOT
 
-SMALL = ("model.projection=[8] model.hidden=6 model.branch=[6] model.dropout=0 frames.stack=2 frames.every=2 "
-         "frames.frequency_masks=0 frames.time_masks=1 training.epochs=12 training.patience=0 training.batch_size=10 "
+SMALL = ("model.projection=[8] model.hidden=6 model.branch=[6] model.dropout=0 model.input_noise=0 "
+         "frames.stack=2 frames.every=2 frames.frequency_masks=0 frames.time_masks=1 training.epochs=12 "
+         "training.patience=0 training.batch_size=10 "
          "training.metric=loss training.tensorboard=false training.optimiser.learning_rate=0.02")
 
 
