@@ -48,7 +48,7 @@ if [ "$own_asr" = own ]; then
       ../../mandarin4k/ivector/run.sh --occupancies "$ivectors" "${more[@]}"
   fi
 fi
-ensemble_features     # 10 to 17
+ensemble_features     # 10 to 18
 ensemble_baselines    # 20 to 23
 ensemble_subsystems   # 24 to 31
 ensemble_fusion       # 32

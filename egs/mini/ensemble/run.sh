@@ -39,7 +39,7 @@ stage_validate 3
 if [ "$asr" != none ] && [ "$own_extractors" = own ]; then
   stage 5 "Train the i-vector extractor" --in "$asr" --out "$extractors" -- ../ivector/run.sh "${more[@]}"
 fi
-ensemble_features     # 10 to 17
+ensemble_features     # 10 to 18
 ensemble_baselines    # 20 to 23
 ensemble_subsystems   # 24 to 31
 ensemble_fusion       # 32

@@ -30,7 +30,7 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2
-ensemble_features     # 10 to 17
+ensemble_features     # 10 to 18
 ensemble_baselines    # 20 to 23
 ensemble_subsystems   # 24 to 31
 ensemble_fusion       # 32
