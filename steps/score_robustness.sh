@@ -13,19 +13,19 @@ Usage: steps/score_robustness.sh --protocol NAME --conditions "NAME=DIR ..." [op
                     subsystems read; after a comma the same set transcribed, where one reads text
   --text-data DIR   DATA transcribed, where a subsystem reads text
   --subsystems "NAME ..."   only these, fusions among them (default: all that kept their models)
-  --results STEM    put the figures into STEM.json and STEM.md (default: RESULTS)
   --nj N            parallel tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
 
 Nothing is learned: models, normalisation, calibration and the weights of a fusion are those that were learned on clean
 speech, or with noise (variants ...+aug). Each system's clean test part is scored too and must come out as it was. Writes
-EXP/robustness/<protocol>.json, and below EXP/robustness/<protocol>/ the scores of every condition.
+EXP/robustness/<protocol>.json, which steps/score.sh puts among the results, and below EXP/robustness/<protocol>/ the
+scores of every condition.
 END
 }
 
-protocol="" conditions="" text_data="" subsystems="" results=RESULTS nj=1 cmd=$ROOT/utils/job.sh positional=()
-front_end_options "protocol conditions text-data subsystems results nj cmd" "" "$@"
+protocol="" conditions="" text_data="" subsystems="" nj=1 cmd=$ROOT/utils/job.sh positional=()
+front_end_options "protocol conditions text-data subsystems nj cmd" "" "$@"
 for name in protocol conditions; do
   [ -n "${!name}" ] || fail "--$name is missing; see --help"
 done
@@ -38,7 +38,7 @@ front_end_environment
 front_end_job
 
 score=(python -m steps.noise.score_robustness --protocol "$protocol" --conditions "$conditions"
-  --subsystems "$subsystems" --results "$results")
+  --subsystems "$subsystems")
 tasks=$("${score[@]}" --plan "$data" "$exp")
 log=$exp/robustness/$protocol/log
 if [ "$tasks" -gt 0 ]; then

@@ -41,9 +41,10 @@ stage_features() {
 
 # stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem.
 stage_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4; shift 4
+  local number=$1 subsystem=$2 config=$3 features=$4 more=(); shift 4
+  if [ "${1:-}" = --augment ]; then more=(--in "$2/$features"); fi
   stage "$number" "Train $subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" --out "$exp/$subsystem/$protocol" -- \
+    --in "$data/splits/$protocol.tsv" "${more[@]}" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
     --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
@@ -52,8 +53,9 @@ stage_train() {
 # stage_text N SUBSYSTEM "SOURCE ..." [option ...]: a subsystem on what is said, as ${data}_transcribed has it. Sources: asr,
 # nbest, reference.
 stage_text() {
-  local number=$1 subsystem=$2 sources=$3; shift 3
-  stage "$number" "Train $subsystem" --in "${data}_transcribed" --in "$data/splits/$protocol.tsv" \
+  local number=$1 subsystem=$2 sources=$3 more=(); shift 3
+  if [ "${1:-}" = --augment ]; then more=(--in "$2"); fi
+  stage "$number" "Train $subsystem" --in "${data}_transcribed" "${more[@]}" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
     --set "$tiny_models$set" --nj "$nj" --cmd "$train_cmd" "$@" "${data}_transcribed" "$exp/$subsystem/$protocol"
@@ -63,7 +65,8 @@ stage_text() {
 # stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
 # system. One that no stage trains (there is no recogniser, say) is told and left out.
 stage_fuse() {
-  local number=$1 inputs=() outputs=() subsystem how; shift
+  local number=$1 inputs=() outputs=() variants="" subsystem how norm; shift
+  for norm in $norms; do variants+="norm-$norm ${noise:+norm-$norm+aug }"; done
   for subsystem in "$@"; do
     case " ${trained[*]} " in *" $exp/$subsystem/$protocol "*) inputs+=(--in "$exp/$subsystem/$protocol") ;; esac
   done
@@ -72,7 +75,38 @@ stage_fuse() {
     trained+=("$exp/fusion_$how/$protocol")
   done
   stage "$number" "Fuse" --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" --out "$exp/fusion/$protocol.json" -- \
-    steps/fuse_subsystems.sh --protocol "$protocol" --subsystems "$*" "$data" "$exp"
+    steps/fuse_subsystems.sh --protocol "$protocol" --subsystems "$*" --variants "$variants" "$data" "$exp"
+}
+
+# stage_noisy_set N SNR PROTOCOL/PART TO FEATURES ...: noise behind the utterances of a part at this ratio in dB (or random,
+# to train with) -> the data set TO, with its features.
+stage_noisy_set() {
+  local number=$1 snr=$2 part=$3 to=$4 outputs=() name; shift 4
+  for name in "$@"; do outputs+=(--out "$to/$name"); done
+  stage "$number" "Noise, $snr dB" --in "$data/cuts.jsonl.gz" --in "$data/splits" \
+    --out "$to/cuts.jsonl.gz" --out "$to/corpus.json" --out "$to/splits" --out "$to/audio" "${outputs[@]}" -- \
+    steps/make_noisy_set.sh --snr "$snr" --only "$part" --musan "${musan:-}" --features "$*" --nj "$nj" --cmd "$cpu_cmd" \
+    "$data" "$to"
+}
+
+# stage_robustness N SYSTEM ...: trained systems at the ratios $noise -> $exp/robustness.
+stage_robustness() {
+  local number=$1 conditions="" text=() inputs=() systems=() ratio to system; shift
+  for ratio in $noise; do
+    to=${data}_snr$ratio
+    inputs+=(--in "$to/cuts.jsonl.gz" --in "$to/is10" --in "$to/is10_lld")
+    if [ -n "$transcribed" ]; then inputs+=(--in "${to}_transcribed"); to+=,${to}_transcribed; fi
+    conditions+="snr$ratio=$to "
+  done
+  [ -z "$transcribed" ] || text=(--text-data "$transcribed")
+  for system in "$@"; do
+    case " ${trained[*]} " in
+      *" $exp/$system/$protocol "*) systems+=("$system"); inputs+=(--in "$exp/$system/$protocol") ;;
+    esac
+  done
+  stage "$number" "Robustness" "${inputs[@]}" --out "$exp/robustness/$protocol.json" -- \
+    steps/score_robustness.sh --protocol "$protocol" --conditions "$conditions" "${text[@]}" \
+    --subsystems "${systems[*]}" --nj "$nj" --cmd "$cpu_cmd" "$data" "$exp"
 }
 
 # stage_permuted N FEATURES: the linear SVM on permuted labels, which must fall to chance (the audit checks it).
@@ -96,6 +130,7 @@ stage_audit() {
 # stage_score N: every trained subsystem -> RESULTS.json and RESULTS.md.
 stage_score() {
   local inputs=() directory
+  [ -z "${noise:-}" ] || inputs+=(--in "$exp/robustness/$protocol.json")
   for directory in "${trained[@]}"; do inputs+=(--in "$directory"); done
   stage "$1" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" --update "$results.json" -- \
@@ -106,6 +141,7 @@ stage_score() {
 stage_report() {
   local inputs=()
   case " ${trained[*]} " in *" $exp/fusion_equal/$protocol "*) inputs+=(--in "$exp/fusion/$protocol.json") ;; esac
+  if [ -n "${noise:-}" ]; then inputs+=(--in "$exp/robustness/$protocol.json"); fi
   stage "$1" "Write the report" --in "$exp/scored/$protocol.json" --in "$data/validation.json" "${inputs[@]}" \
     --out "$exp/report/index.html" -- \
     steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"

@@ -2,19 +2,22 @@
 # The stages of the MEC 2017 ensemble (Tao, Liu & Zhao, ICASSP 2018), in groups and with the same numbers in every recipe:
 #
 #      1 to  9   the recipe's own        manifest, splits; a recogniser
-#     10 to 18   ensemble_features       is10, compare, is10_lld; fbank, transcripts, i-vectors where there is a recogniser
-#     20 to 23   ensemble_baselines      random forest, linear SVM, single-task DNNs
-#     24 to 31   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
-#     32         ensemble_fusion         linear sums of A to D; dev declares the primary one
-#     33 to 48   ensemble_robustness     noise at the ratios of --noise
-#     50 to 54   ensemble_results        permuted labels, audit, scores, report, the model to use
+#     10 to 22   ensemble_features       is10, compare, is10_lld; fbank, transcripts, i-vectors where there is a
+#                                        recogniser; with --noise the same of a noisy copy of the training parts
+#     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
+#     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
+#     42         ensemble_fusion         linear sums of A to D; dev declares the primary one
+#     43 to 59   ensemble_robustness     A to D and their fusion, trained clean and with noise, at the ratios of --noise
+#     60 to 64   ensemble_results        permuted labels, audit, scores, report, the model to use
 #
 # A recipe sources this file after steps/stages.sh and steps/stages_asr.sh. Another subsystem is one more stage_train line
 # in the recipe, and its name in $fused. Settings, besides those of steps/stages.sh: asr (a recogniser, or none),
-# extractors, ivectors (kinds; the first is B's), noise (dB), text_sources (default: asr reference).
-# shellcheck disable=SC2154  # the settings above are the recipe's
+# extractors, ivectors (kinds; the first is B's), noise (ratios in dB, or nothing), musan (a directory, or nothing),
+# text_sources (default: asr reference).
+# shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
 fused=(multitask_is10 multitask_ivector attention_lld text)
+noise=${noise:-} own_kind=${ivectors%% *} augment=() augment_text=()
 
 ensemble_features() {
   local n=14 kind
@@ -24,29 +27,51 @@ ensemble_features() {
   [ "$asr" = none ] || stage_features 13 fbank
   [ "$asr" = none ] || stage_transcribe 14
   for kind in $ivectors; do stage_ivectors $((n += 1)) "$kind"; done
+  [ -z "$noise" ] || ensemble_noisy_copy 20 random "$protocol/train" "${data}_noisy"
 }
 
 ensemble_baselines() {
-  stage_train 20 forest_is10 random_forest is10
-  stage_train 21 svm_is10    linear_svm    is10
-  stage_train 22 dnn_compare dnn           compare
-  stage_train 23 dnn_is10    dnn           is10
+  stage_train 30 forest_is10 random_forest is10
+  stage_train 31 svm_is10    linear_svm    is10
+  stage_train 32 dnn_compare dnn           compare
+  stage_train 33 dnn_is10    dnn           is10
 }
 
 ensemble_subsystems() {
-  local n=27 kind
-  stage_train 24 multitask_is10 multitask_dnn is10
-  [ -z "$ivectors" ] || stage_train 25 multitask_ivector multitask_ivector "ivector_${ivectors%% *}"
-  stage_train 26 attention_lld attention_rnn is10_lld
-  [ "$asr" = none ] || stage_text 27 text "${text_sources:-asr reference}"
+  local n=37 kind
+  if [ -n "$noise" ]; then augment=(--augment "${data}_noisy") augment_text=(--augment "${data}_noisy_transcribed"); fi
+  stage_train 34 multitask_is10 multitask_dnn is10 "${augment[@]}"
+  [ -z "$ivectors" ] || stage_train 35 multitask_ivector multitask_ivector "ivector_$own_kind" "${augment[@]}"
+  stage_train 36 attention_lld attention_rnn is10_lld "${augment[@]}"
+  [ "$asr" = none ] || stage_text 37 text "${text_sources:-asr reference}" "${augment_text[@]}"
   for kind in $ivectors; do stage_train $((n += 1)) "svm_ivector_$kind" linear_svm "ivector_$kind"; done
 }
 
-ensemble_fusion() { stage_fuse 32 "${fused[@]}"; }
+ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }
+
+ensemble_robustness() {
+  local n=43 ratio
+  for ratio in $noise; do
+    ensemble_noisy_copy "$n" "$ratio" "$protocol/test" "${data}_snr$ratio"
+    n=$((n + 3))
+  done
+  [ -z "$noise" ] || stage_robustness 59 "${fused[@]}" fusion_equal fusion_simplex fusion_logistic
+}
+
+# ensemble_noisy_copy N SNR PART TO: noise behind the utterances of a part, and all features that A to D read: three
+# stages. What they note for other stages (kinds, transcribed) concerns the copy alone.
+ensemble_noisy_copy() {
+  local number=$1 features=(is10 is10_lld) kinds=() transcribed=""
+  [ "$asr" = none ] || features+=(fbank)
+  stage_noisy_set "$number" "$2" "$3" "$4" "${features[@]}"
+  local data=$4
+  [ "$asr" = none ] || stage_transcribe $((number + 1))
+  [ -z "$own_kind" ] || stage_ivectors $((number + 2)) "$own_kind"
+}
 
 ensemble_results() {
-  stage_permuted 50 is10
-  stage_audit    51
-  stage_score    52
-  stage_report   53
+  stage_permuted 60 is10
+  stage_audit    61
+  stage_score    62
+  stage_report   63
 }

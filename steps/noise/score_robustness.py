@@ -5,8 +5,8 @@
 
 steps/score_robustness.sh runs both, and steps.noise.apply_conditions between them. Scores of noisy test parts lie in
 EXP/robustness/<protocol>/<condition>/<subsystem>/<variant>/fold<k>/seed<s>/scores/test.tsv; a fusion combines those of
-its members as it was learned to. Their rows go into RESULTS.json as a table of its own, and into
-EXP/robustness/<protocol>.json for the report.
+its members as it was learned to. Their rows go into EXP/robustness/<protocol>.json, which steps/score.sh puts into
+RESULTS.json as a table of its own, and which the report reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     fused = [system for system in systems if is_fusion(system)
              and fuse(system, plain, conditions, data, split, arguments.exp)]
-    finish([*plain, *fused], conditions, data, split, arguments.exp, arguments.results)
+    finish([*plain, *fused], conditions, data, split, arguments.exp)
     return 0
 
 
@@ -61,7 +61,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--conditions", required=True, metavar="NAME=DIR ...")
     parser.add_argument("--subsystems", default="", metavar="NAME ...", help="default: all that kept their models")
-    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM")
     parser.add_argument("data", metavar="DATA[,TRANSCRIBED]")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)
@@ -163,12 +162,12 @@ def run_of(member: System, experiment: Experiment) -> Experiment:
     return next(run for run in member.experiments if (run.fold, run.seed) == (experiment.fold, wanted))
 
 
-def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dataset, split: Split, exp: Path,
-           stem: Path) -> None:
-    """Rows of every system and condition into RESULTS.{json,md} and EXP/robustness/<protocol>.json."""
+def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dataset, split: Split,
+           exp: Path) -> None:
+    """Rows of every system, clean and in every condition, into EXP/robustness/<protocol>.json."""
     from steps.noise.apply_conditions import noisy_directory
-    from steps.scoring import results, robustness
-    from steps.scoring.score import continue_results, row_of
+    from steps.scoring import robustness
+    from steps.scoring.score import row_of
 
     rows, ratios = [], " ".join(f"{snr:g}" for snr in dict.fromkeys(each.noise["snr"] for each in conditions))
     for condition in conditions:
@@ -179,19 +178,10 @@ def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dat
             row = row_of(data, split, noisy, "test")
             rows.append({"subset": condition.label, "condition": condition.about, **row,
                          "command": f"{row['command']} --noise {shlex.quote(ratios)}"})
-    affected = continue_results(stem, data, split, rows, reference_in(results.load(Path(f"{stem}.json")), data, split))
-    mine = {results.key_of(row) for row in rows}
-    clean = [row for row in affected if row["part"] == "test" and not row.get("subset")]
-    print(robustness.noise_tables([*clean, *(row for row in affected if results.key_of(row) in mine)]))
+    clean = [row_of(data, split, system, "test") for system in systems]
+    print(robustness.noise_tables([*clean, *rows]))
     write_json(exp / "robustness" / f"{split.name}.json",
-               {"corpus": data.name, "protocol": split.name, "clean": clean,
-                "rows": [row for row in affected if results.key_of(row) in mine]})
-
-
-def reference_in(rows: Sequence[dict[str, Any]], data: Dataset, split: Split) -> str | None:
-    """The system that steps/score.sh was told to test against, if any."""
-    return next((row["paired"]["named"] for row in rows if (row["corpus"], row["protocol"]) == (data.name, split.name)
-                 and row.get("paired", {}).get("named")), None)
+               {"corpus": data.name, "protocol": split.name, "clean": clean, "rows": rows})
 
 
 if __name__ == "__main__":

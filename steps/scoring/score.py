@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
-from utils.files import ROOT, write_json, write_text
+from utils.files import ROOT, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset, Split
@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"{arguments.exp} has no trained subsystem of protocol {arguments.protocol}; "
                         "run the training stages first")
     rows = [row for system in systems for row in rows_of(data, split, system)]
+    noisy = arguments.exp / "robustness" / f"{split.name}.json"  # of steps/score_robustness.sh
+    if noisy.is_file():
+        rows += read_json(noisy)["rows"]
     affected = continue_results(arguments.results, data, split, rows, arguments.reference)
     mine = {results.key_of(row) for row in rows}
     print(tables.tables(affected, "test"))

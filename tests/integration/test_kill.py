@@ -46,21 +46,21 @@ def test_the_audit_notices_a_task_that_runs_twice_at_once(tmp_path):
 
 
 def test_the_whole_tree(killer):
-    assert killer.run(Case("tree", 22, 0.6)).problems == []
+    assert killer.run(Case("tree", 32, 0.6)).problems == []
 
 
 def test_in_the_windows_of_a_network_in_training(killer):
     wanted = ["checkpoint/select", "checkpoint/select.previous", "seed0/scores/test.tsv", "log/.done/#.json"]
     windows = [path for path in killer.shop.windows if "dnn_is10" in path]
     chosen = [next(path for path in windows if path.endswith(end) or f"log/{kind(path)}" == end) for end in wanted]
-    verdict = killer.run(Case("window", 23, paths=chosen))
+    verdict = killer.run(Case("window", 33, paths=chosen))
     assert verdict.problems == [] and verdict.kills == 4
 
 
 def test_the_dispatcher_while_slurm_tasks_run(killer):
     if missing_programs():
         pytest.skip(f"Slurm is not installed (no {', '.join(missing_programs())}): apt-get install slurm-wlm munge")
-    verdict = killer.run(Case("slurm dispatcher", 24, 0.3))
+    verdict = killer.run(Case("slurm dispatcher", 34, 0.3))
     assert verdict.problems == [] and verdict.kills == 1
 
 

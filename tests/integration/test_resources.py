@@ -46,7 +46,7 @@ def assert_mended(shop: Workshop, *options: str, **environment: str) -> None:
 
 
 # In the tasks of the synthesis, of the extraction and of a network; when the engine itself has no room; in the scores.
-@pytest.mark.parametrize(("stage", "free"), [(1, 300), (10, 48), (23, 40), (21, 0), (52, 0)])
+@pytest.mark.parametrize(("stage", "free"), [(1, 300), (10, 48), (33, 40), (31, 0), (62, 0)])
 def test_a_full_disk(shop, stage, free):
     """`free`: KB that are left when the stage begins."""
     shutil.rmtree(shop.work, ignore_errors=True)
@@ -67,7 +67,7 @@ def test_a_full_disk(shop, stage, free):
         assert_mended(shop)
 
 
-@pytest.mark.parametrize(("stage", "where"), [(22, "exp"), (10, "data/mini"), (2, "")])
+@pytest.mark.parametrize(("stage", "where"), [(32, "exp"), (10, "data/mini"), (2, "")])
 def test_a_read_only_directory(shop, stage, where):
     shop.restore(stage)
     place = shop.work / where
@@ -97,7 +97,7 @@ def little_memory(shop: Workshop) -> tuple[str, str]:
 def test_a_job_over_its_memory(shop, cluster, request):
     environment = {} if cluster == "local" else request.getfixturevalue("roomy_slurm").environment
     former, changed = little_memory(shop)
-    shop.restore(23)
+    shop.restore(33)
     (shop.recipe / "cmd.sh").write_text(changed)
     try:
         run = shop.run("--cluster", cluster, **environment)

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.soak.workshop import Run, Workshop, kind, kinds, pattern
 from tests.utils.slurm_cluster import SlurmCluster, missing_programs
 
-TASKLESS = (2, 3, 32, 51, 52, 53)
+TASKLESS = (2, 3, 42, 61, 62, 63)
 """Stages of the mini recipe that run no tasks."""
 SLURM_WINDOWS = ["tiny/exp/svm_is10/official/log/.done/train.JOB.log.emotion_*.tasks",
                  "tiny/exp/svm_is10/official/log/.done/train.JOB.log.job.json"]
@@ -90,7 +90,7 @@ def plan(count: int, stages: list[int], windows: list[str], stage_of: dict[str, 
         if numbers[what]:
             cases += [Case(what, stage, rng.random()) for stage in spread(among, numbers[what], rng)]
     if numbers["slurm window"]:
-        cases.append(Case("slurm window", 21, paths=SLURM_WINDOWS))
+        cases.append(Case("slurm window", 31, paths=SLURM_WINDOWS))
     chosen, chains = choose_windows(windows, rng), numbers["window"]
     for k in range(chains):
         paths = chosen[k * len(chosen) // chains:(k + 1) * len(chosen) // chains]

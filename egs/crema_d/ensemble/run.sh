@@ -13,6 +13,8 @@ option set        ""              "key=value ... over every model configuration"
 option ivectors   phone_states    "kinds of i-vectors (phone_states gmm tokens clusters); the first is the DNN's"
 option asr        "../../speechocean762/asr/exp/recogniser" "recogniser; none: no i-vectors, no text"
 option extractors "../../speechocean762/ivector/exp/ivector" "i-vector extractors, one directory a kind"
+option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
+option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
 option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
 option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
@@ -30,9 +32,10 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2
-ensemble_features     # 10 to 18
-ensemble_baselines    # 20 to 23
-ensemble_subsystems   # 24 to 31
-ensemble_fusion       # 32
-ensemble_results      # 50 to 54
+ensemble_features     # 10 to 22
+ensemble_baselines    # 30 to 33
+ensemble_subsystems   # 34 to 41
+ensemble_fusion       # 42
+ensemble_robustness   # 43 to 59
+ensemble_results      # 60 to 64
 run_stages

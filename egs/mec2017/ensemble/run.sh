@@ -16,6 +16,8 @@ option asr        own             "recogniser: own (trains ../../mandarin4k/asr)
 option asr-onnx   ""              "CTC model (model.onnx, tokens.txt) in its place; of the i-vectors gmm only"
 option extractors own             "i-vector extractors, one directory a kind: own (trains ../../mandarin4k/ivector), or a directory"
 option submit     ""              "SUBSYSTEM/VARIANT whose decisions on test are written (default: the primary fusion)"
+option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
+option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
 option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
 option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
@@ -48,11 +50,12 @@ if [ "$own_asr" = own ]; then
       ../../mandarin4k/ivector/run.sh --occupancies "$ivectors" "${more[@]}"
   fi
 fi
-ensemble_features     # 10 to 18
-ensemble_baselines    # 20 to 23
-ensemble_subsystems   # 24 to 31
-ensemble_fusion       # 32
-ensemble_results      # 50 to 54
-stage 55 "Write the submission" --in "$exp/scored/$protocol.json" --out "$exp/submission.tsv" -- \
+ensemble_features     # 10 to 22
+ensemble_baselines    # 30 to 33
+ensemble_subsystems   # 34 to 41
+ensemble_fusion       # 42
+ensemble_robustness   # 43 to 59
+ensemble_results      # 60 to 64
+stage 65 "Write the submission" --in "$exp/scored/$protocol.json" --out "$exp/submission.tsv" -- \
   steps/write_submission.sh --protocol "$protocol" --system "$submit" --strip test- "$data" "$exp" "$exp/submission.tsv"
 run_stages

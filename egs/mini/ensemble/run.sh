@@ -11,6 +11,8 @@ option set        ""              "key=value ... over every model configuration"
 option asr        own             "recogniser: own (trains ../asr), a directory, or none: no i-vectors, no text"
 option extractors own             "i-vector extractors, one directory a kind: own (trains ../ivector), or a directory"
 option ivectors   tokens          "kinds of i-vectors; the first is the DNN's"
+option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
+option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
 option size       full            "full (about 800 utterances), or tiny (about 60)" --choices "full tiny"
 option synthesis-seed 0           "seed of the synthetic recordings" --int
 option nj         2               "parallel tasks" --int --free
@@ -39,9 +41,10 @@ stage_validate 3
 if [ "$asr" != none ] && [ "$own_extractors" = own ]; then
   stage 5 "Train the i-vector extractor" --in "$asr" --out "$extractors" -- ../ivector/run.sh "${more[@]}"
 fi
-ensemble_features     # 10 to 18
-ensemble_baselines    # 20 to 23
-ensemble_subsystems   # 24 to 31
-ensemble_fusion       # 32
-ensemble_results      # 50 to 54
+ensemble_features     # 10 to 22
+ensemble_baselines    # 30 to 33
+ensemble_subsystems   # 34 to 41
+ensemble_fusion       # 42
+ensemble_robustness   # 43 to 59
+ensemble_results      # 60 to 64
 run_stages

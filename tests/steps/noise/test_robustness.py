@@ -39,9 +39,9 @@ def trained(toy, tmp_path):  # noqa: F811
     return toy, tmp_path / "exp", " ".join(f"{name}={path}" for name, path in sets.items())
 
 
-def score(trained, *options, stem="RESULTS"):
+def score(trained, *options):
     data, exp, conditions = trained
-    words = ["--protocol", "plain", "--conditions", conditions, "--results", str(exp.parent / stem), *options]
+    words = ["--protocol", "plain", "--conditions", conditions, *options]
     score_robustness.main([*words, "--plan", str(data), str(exp)])
     log = exp / "robustness/plain/log"
     for task in sorted(log.glob("task.*.json")):
@@ -78,8 +78,8 @@ def test_the_table_has_a_column_a_condition_and_is_made_again_from_the_summaries
     data, exp, _ = trained
     stem = exp.parent / "egs/toy/ensemble/RESULTS"
     stem.parent.mkdir(parents=True)
+    score(trained)
     scoring.main(["--protocol", "plain", "--results", str(stem), str(data), str(exp)])
-    score(trained, stem="egs/toy/ensemble/RESULTS")
     rows = results.load(stem.with_suffix(".json"))
     text = stem.with_suffix(".md").read_text()
     assert "| subsystem | variant | clean | 20 dB, music | 0 dB, music |" in text
@@ -176,7 +176,7 @@ def test_the_front_ends_train_with_noise_and_score_as_jobs(toy, tmp_path):  # no
     done = run("score_robustness", "--protocol", "plain", "--conditions", f"snr0={lost}", toy, "exp")
     assert done.returncode == 0, done.stderr
     assert "| svm | norm-global+aug |" in done.stdout
-    rows = json.loads((tmp_path / "RESULTS.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "exp/robustness/plain.json").read_text())["rows"]
     assert {(row["variant"], row["subset"]) for row in rows} == {("norm-global", "0 dB, music"),
                                                                  ("norm-global+aug", "0 dB, music")}
 
