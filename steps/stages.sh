@@ -147,6 +147,18 @@ stage_report() {
     steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"
 }
 
+# stage_export N SUBSYSTEM ...: the primary fusion of these as one directory -> $exp/model (utils/emotion.sh uses it).
+stage_export() {
+  local number=$1 inputs=() words=() name; shift
+  if [ "$asr" != none ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi
+  if [ -n "$ivectors" ]; then inputs+=(--in "$extractors") words+=(--ivectors "$extractors"); fi
+  for name in "$@"; do
+    case " ${trained[*]} " in *" $exp/$name/$protocol "*) inputs+=(--in "$exp/$name/$protocol") ;; esac
+  done
+  stage "$number" "Export the model" --in "$exp/fusion/$protocol.json" "${inputs[@]}" --out "$exp/model" -- \
+    steps/export.sh --data "$data" "${words[@]}" "$exp/fusion/$protocol.json" "$exp/model"
+}
+
 # A slip in a setting is told now, not hours later by the stage that reads it.
 check_settings() {
   local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}'

@@ -74,4 +74,5 @@ ensemble_results() {
   stage_audit    61
   stage_score    62
   stage_report   63
+  stage_export   64 "${fused[@]}"
 }
