@@ -178,7 +178,7 @@ check_settings
 # Tiny proves that the road works, so its models are small too.
 tiny_models=""
 if [ "$size" = tiny ]; then
-  tiny_models="random_forest:trees=20 linear_svm:penalties=[1.0e-4] "
+  tiny_models="random_forest:trees=20 linear_svm:penalties=[1.0e-4] text_svm:penalties=[1.0] text_svm:min_documents=1 "
   tiny_models+="attention_rnn:training.epochs=4 attention_rnn:training.tensorboard=false attention_rnn:model.projection=[32] attention_rnn:model.hidden=16 attention_rnn:model.branch=[32] "
   for _network in dnn multitask_dnn multitask_ivector; do
     tiny_models+="$_network:training.epochs=10 $_network:training.optimiser.learning_rate=1.0e-3 $_network:training.tensorboard=false $_network:model.trunk=[64,64] $_network:model.branch=[32] "

@@ -4,6 +4,7 @@
 #      1 to  9   the recipe's own        manifest, splits; a recogniser
 #     10 to 22   ensemble_features       is10, compare, is10_lld; fbank, transcripts, i-vectors where there is a
 #                                        recogniser; with --noise the same of a noisy copy of the training parts
+#     24 to 26   ensemble_comparisons    C with other poolings, and with one task (--comparisons)
 #     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
 #     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
 #     42         ensemble_fusion         linear sums of A to D; dev declares the primary one
@@ -13,7 +14,7 @@
 # A recipe sources this file after steps/stages.sh and steps/stages_asr.sh. Another subsystem is one more stage_train line
 # in the recipe, and its name in $fused. Settings, besides those of steps/stages.sh: asr (a recogniser, or none),
 # extractors, ivectors (kinds; the first is B's), noise (ratios in dB, or nothing), musan (a directory, or nothing),
-# text_sources (default: asr reference).
+# text_sources (default: asr reference), comparisons (true or false).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
 fused=(multitask_is10 multitask_ivector attention_lld text)
@@ -45,6 +46,15 @@ ensemble_subsystems() {
   stage_train 36 attention_lld attention_rnn is10_lld "${augment[@]}"
   [ "$asr" = none ] || stage_text 37 text "${text_sources:-asr reference}" "${augment_text[@]}"
   for kind in $ivectors; do stage_train $((n += 1)) "svm_ivector_$kind" linear_svm "ivector_$kind"; done
+}
+
+# What C owes to its pooling and to its other tasks; A has dnn_is10 beside it, D reference text.
+ensemble_comparisons() {
+  local name=attention_rnn:model
+  [ "$comparisons" = true ] || return 0
+  stage_train 24 attention_lld_mean   attention_rnn is10_lld --set "$tiny_models$set $name.pooling=mean"
+  stage_train 25 attention_lld_last   attention_rnn is10_lld --set "$tiny_models$set $name.pooling=last"
+  stage_train 26 attention_lld_single attention_rnn is10_lld --set "$tiny_models$set '$name.tasks={emotion: 1.0}'"
 }
 
 ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }

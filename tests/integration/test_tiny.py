@@ -11,7 +11,7 @@ from tests.soak.workshop import Workshop
 from tests.utils.slurm_cluster import roomy_slurm  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-STAGES = 17
+STAGES = 18
 
 
 @pytest.fixture(scope="module")

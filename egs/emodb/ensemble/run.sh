@@ -13,6 +13,7 @@ option set        ""              "key=value ... over every model configuration"
 option ivectors   phone_states    "kinds of i-vectors (phone_states gmm tokens clusters); the first is the DNN's"
 option asr        "../../speechocean762/asr/exp/recogniser" "recogniser; none: no i-vectors, no text"
 option extractors "../../speechocean762/ivector/exp/ivector" "i-vector extractors, one directory a kind"
+option comparisons false          "also C with mean and last pooling, and with one task" --choices "true false"
 option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
 option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
 option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
@@ -33,6 +34,7 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2
 ensemble_features     # 10 to 22
+ensemble_comparisons  # 24 to 26
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42
