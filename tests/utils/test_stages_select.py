@@ -207,3 +207,12 @@ def test_free_options_of_a_command_leave_its_parts_alone():
     assert parse_command(words, ["gpu"]).components() == {
         "command": "steps/x.sh", "option --permute-labels": "given", "option --seeds": "'0 1'",
         "option --set": "'a=1'", "argument 1": "'data/x'"}
+
+
+def test_of_a_long_option_only_the_words_that_differ_are_told(toy):
+    same = " ".join(f"model.key{k}=1" for k in range(20))
+    toy.run("--set", f"first=1 {same} last=1")
+    text = toy.run("--dry-run", "--set", f"first=1 {same} new=2 last=1").stdout
+    assert "option --set was ... (nothing) ..., is ... new=2 ..." in text
+    text = toy.run("--dry-run", "--set", f"first=2 {same} last=1").stdout
+    assert "option --set was 'first=1 ..., is 'first=2 ..." in text

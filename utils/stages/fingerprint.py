@@ -218,7 +218,10 @@ def _difference(key: str, before: str | None, now: str | None) -> str:
     if kind in ("option", "argument", "command"):
         if before is None:
             return f"{key} is new: {now}"
-        return f"{key} was {before}, is gone" if now is None else f"{key} was {before}, is {now}"
+        if now is None:
+            return f"{key} was {before}, is gone"
+        before, now = _apart(before, now)
+        return f"{key} was {before}, is {now}"
     if before in (None, "absent"):
         return f"{name} is new"
     if now in (None, "absent"):
@@ -229,3 +232,19 @@ def _difference(key: str, before: str | None, now: str | None) -> str:
     if kind == "stage":
         return f"stage {name} ran with other settings"
     return f"{name} changed"
+
+
+def _apart(before: str, now: str) -> tuple[str, str]:
+    """Two long values without the words that they begin and end with alike."""
+    old, new = before.split(" "), now.split(" ")
+    if len(before) + len(now) <= 200:
+        return before, now
+    head = next((k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    rest = min(len(old), len(new)) - head
+    tail = next((k for k, (a, b) in enumerate(zip(old[::-1], new[::-1], strict=False)) if a != b or k == rest), rest)
+
+    def shown(words: list[str]) -> str:
+        middle = words[head:len(words) - tail] or ["(nothing)"]
+        return " ".join([*(["..."] if head else []), *middle, *(["..."] if tail else [])])
+
+    return shown(old), shown(new)
