@@ -22,9 +22,11 @@ def sources(words: Sequence[str], speaker: str | None = None) -> Iterator[Source
     there is looked for beside the list. Everything else is a recording; whether it can be read is seen later.
 
     Raises:
-        UserError: a directory without audio, or a list that cannot be read.
+        UserError: a directory without audio, a list that cannot be read, or an empty word.
     """
     for word in words:
+        if not word:
+            raise UserError("an input is empty; expected a recording, a directory or a list", 2)
         path = Path(word)
         if path.is_dir():
             found = sorted(os.path.join(place, name) for place, _, names in os.walk(path) for name in names

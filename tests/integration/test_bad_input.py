@@ -65,7 +65,7 @@ def prepared(directory: Path, rows: list[dict], head: str = "", change: Callable
     (["--stage", "--nj", "2"], "--stage needs a value"),
     (["--stage=-1"], "--stage needs the number of a stage, not '-1'"),
     (["--stop-stage", "1.5"], "--stop-stage needs the number of a stage, not '1.5'"),
-    (["--stage", "99"], "this recipe has no stage 99; it has 1, 2, 3"),
+    (["--stage", "99"], "this recipe has no stage 99; it has 1, 2, 10"),
     (["--corpus-dri", "x"], "unknown option --corpus-dri"),
     (["--corpus_dir", "x"], "did you mean --corpus-dir?"),
     (["--protocol", "seven_folds"], "--protocol is 'seven_folds'; accepted: six_folds, one_actor_out"),
@@ -97,7 +97,7 @@ def test_a_stage_whose_input_is_not_there_yet_says_which(house):
 
 
 def test_a_directory_that_is_another_corpus_says_what_belongs_there(house):
-    line = stage_error(ravdess(house, "--corpus-dir", house / "corpus"), 2)
+    line = stage_error(ravdess(house, "--asr", "none", "--corpus-dir", house / "corpus"), 2)
     assert "no directories Actor_01 ... Actor_24" in line and "zenodo.org" in line
 
 

@@ -23,9 +23,8 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mec2017 work=. results=RESULTS text_sources=asr own_asr=$asr own_extractors=$extractors
+corpus=mec2017${table:+_table} work=. results=RESULTS text_sources=asr own_asr=$asr own_extractors=$extractors
 [ "$size" = full ] || { work=$size; results=$size/RESULTS; }
-[ -z "$table" ] || corpus=mec2017_table   # local/table.py reads it
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 if [ -n "$asr_onnx" ]; then asr=$asr_onnx own_asr=onnx; fi
 [ "$asr" != own ] || asr=../../mandarin4k/asr/$work/exp/recogniser

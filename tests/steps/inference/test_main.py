@@ -90,6 +90,8 @@ def test_files_directories_and_lists_are_found(tmp_path):
                      (f"{base}/b/2.wav", "anna"), (f"{base}/x.wav", "me"), ("/else/where.wav", "bert"),
                      (f"{base}/x.wav", "carl"), ("y.wav", "me")]
     (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="an input is empty"):
+        list(sources([""]))
     with pytest.raises(UserError, match="no audio file below it"):
         list(sources([str(tmp_path / "none")]))
     with pytest.raises(UserError, match="expected a list of recordings"):
