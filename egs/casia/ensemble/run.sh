@@ -3,21 +3,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ../../../utils/recipe.sh
+. ../../../steps/options_ensemble.sh
 
 option corpus-dir ""              "directory with liuchanhg/ wangzhe/ zhaoquanyin/ ZhaoZuoxiang/"
 option allow-partial false        "go on when recordings of the published corpus are missing" --choices "true false"
 option protocol   one_speaker_out "one_speaker_out" --choices "one_speaker_out"
-option norms      "global speaker" "feature normalisations, one experiment each: global, speaker, none"
-option seeds      "0"             "seeds of each network"
-option set        ""              "key=value ... over every model configuration"
-option ivectors   tokens          "kinds of i-vectors (tokens gmm); the first is the DNN's"
-option asr        "../../mandarin4k/asr/exp/recogniser" "recogniser; none: no i-vectors, no text"
-option extractors "../../mandarin4k/ivector/exp/ivector" "i-vector extractors, one directory a kind"
-option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
-option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
-option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
-option nj         2               "parallel tasks" --int --free
-option cluster    local           "local, slurm, sge, or a YAML file" --free
+ensemble_options "global speaker" mandarin4k
 parse_options "$@"
 
 corpus=casia work=. results=RESULTS text_sources=asr   # no reference texts
@@ -33,6 +24,7 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2
 ensemble_features     # 10 to 22
+ensemble_comparisons  # 24 to 26
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42

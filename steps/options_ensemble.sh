@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The options that the recipes of the ensemble share (steps/stages_ensemble.sh reads them). A recipe sources this file after
+# utils/recipe.sh, declares its own options and calls
+#     ensemble_options "NORMS" RECOGNISER
+# with its default normalisations, and the recipe under egs/ whose recogniser and i-vector extractors are the default.
+
+ensemble_options() {
+  local default_norms=$1 recogniser=$2 kind=phone_states kinds="phone_states gmm tokens clusters"
+  if [ "$recogniser" = mandarin4k ]; then kind=tokens kinds="tokens gmm"; fi   # it has no phone states
+  option norms      "$default_norms" "feature normalisations, one experiment each: global, speaker, none"
+  option seeds      "0"             "seeds of each network"
+  option set        ""              "key=value ... over every model configuration"
+  option ivectors   "$kind"         "kinds of i-vectors ($kinds); the first is the DNN's"
+  option asr        "../../$recogniser/asr/exp/recogniser" "recogniser; none: no i-vectors, no text"
+  option extractors "../../$recogniser/ivector/exp/ivector" "i-vector extractors, one directory a kind"
+  option comparisons false          "also C with mean and last pooling, and with one task" --choices "true false"
+  option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
+  option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
+  option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
+  option nj         2               "parallel tasks" --int --free
+  option cluster    local           "local, slurm, sge, or a YAML file" --free
+}
