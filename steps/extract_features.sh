@@ -8,9 +8,9 @@ usage() {
   cat <<'END'
 Usage: steps/extract_features.sh --features NAME [option ...] DATA
 
-  --features NAME   fbank, fbank_pitch, fbank_lssed, sequence36, is09, is10, compare, is10_lld, compare_lld,
-                    speaker_mfcc, given, given_vectors, ivector (steps/extract_ivectors.sh), or any NAME whose
-                    conf/NAME.yaml says how
+  --features NAME   fbank, fbank_pitch, fbank_lssed, fbank_25ms, fbank_40ms, fbank_65ms, fbank_100ms, sequence36,
+                    is09, is10, compare, is10_lld, compare_lld, speaker_mfcc, given, given_vectors, ivector
+                    (steps/extract_ivectors.sh), or any NAME whose conf/NAME.yaml says how
   --nj N            tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --set "KEY=VALUE ..."   over conf/NAME.yaml; a value with spaces in quotes: "asr='a directory'"

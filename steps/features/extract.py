@@ -131,8 +131,9 @@ def run_task(extractor: Extractor, items: Sequence[Item], out: Path, task: int, 
         plan.hold_to_plan(out, planned)  # a restart with other settings may have taken over the directory
         writer.commit()
     seconds, audio = time.perf_counter() - began, sum(item.duration for item in items)
+    said = [f"{count} {note}" for note, count in sorted(notes.items())] + extractor.remarks()
     print(f"task {task}: {len(items)} utterances, {audio / 3600:.2f} h in {seconds:.1f} s, {failed} failed"
-          + "".join(f", {count} {note}" for note, count in sorted(notes.items())))
+          + "".join(f", {note}" for note in said))
 
 
 def outcomes(extractor: Extractor, items: Sequence[Item], workers: int) -> Iterator[Outcome]:

@@ -69,6 +69,10 @@ class Extractor:
         """
         return self.extract(samples)
 
+    def remarks(self) -> list[str]:
+        """What is to be said of all that was extracted, e.g. "3 clipped (0.01 % of all samples)"."""
+        return []
+
     def extract_item(self, item: Item) -> tuple[np.ndarray, tuple[str, ...]]:
         """Features of an utterance, and what was done to its audio ("resampled 8000", "stereo").
 

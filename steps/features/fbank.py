@@ -3,22 +3,27 @@
 Samples are taken in [-1, 1], as lhotse and icefall do; Kaldi itself takes 16-bit values, which adds log(32768^2) to
 every value. With snip_edges off, T samples give round(T / shift) frames, reflected at the edges, so that frames and
 seconds agree and a 20 ms clip has two frames.
+
+Before the filter bank the samples may be cleaned of noise and amplified (enhancement.py).
 """
 
 from __future__ import annotations
 
+import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from steps.data.audio import resample
+from steps.features.enhancement import amplify, spectral_subtraction
 from steps.features.extractor import RATE, CannotCompute, Extractor
 from utils.config import option
 
 # "hann" is the periodic window of an STFT, "hanning" Kaldi's symmetric one.
 WINDOWS = ("povey", "hann", "hanning", "hamming", "blackman", "rectangular", "sine")
+_COUNTING = threading.Lock()  # extractors are shared by threads; a lock of their own could not be pickled
 
 
 @dataclass
@@ -38,6 +43,17 @@ class FbankConfig:
     dither: float = option(0.0, min=0.0, max=1.0, help="deviation of added noise; Kaldi's 1 is 3e-5 here")
     use_energy: bool = option(False, help="log energy of the frame as the first column")
     speed: float = option(1.0, min=0.5, max=2.0, help="the samples are played so many times as fast first")
+    spectral_subtraction: bool | None = option(False, help="take out stationary noise, estimated by utterance")
+    over_subtraction: float | None = option(2.0, min=0.0, max=20.0, help="times the noise's magnitude is taken out")
+    spectral_floor: float | None = option(0.1, min=0.0, max=1.0, help="share of the noise's magnitude that stays")
+    noise_share: float | None = option(0.1, min=0.0, max=1.0, help="the quietest frames, which tell the noise")
+    gain: float | None = option(1.0, min=0.0, max=1000.0, help="factor of the samples, clipped to [-1, 1]")
+
+    def __post_init__(self) -> None:
+        """None, in a description, is a step that was not done."""
+        for field in fields(self):
+            if getattr(self, field.name) is None:
+                setattr(self, field.name, field.default)
 
     def to_dict(self) -> dict[str, Any]:
         from dataclasses import asdict
@@ -102,9 +118,35 @@ class Fbank(Extractor):
         self.dim = self.bank.dim
         self.frame_shift = config.frame_shift_ms / 1000
         self.columns = ["log_energy"] * config.use_energy + [f"mel{bin}" for bin in range(config.num_mel_bins)]
+        self._clipped = np.zeros(3, dtype=np.int64)  # utterances with clipped samples, those samples, all samples
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Steps that are off are None, which is also what a description says that is older than they are."""
+        options = super().options
+        if not self.config.spectral_subtraction:
+            options |= dict.fromkeys(("spectral_subtraction", "over_subtraction", "spectral_floor", "noise_share"))
+        if self.config.gain == 1:
+            options["gain"] = None
+        return options
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
-        features = self.bank(resample(samples, round(100 * self.config.speed), 100))
+        prepared, clipped = self.prepared(samples)
+        with _COUNTING:
+            self._clipped += (clipped > 0, clipped, len(prepared))
+        features = self.bank(prepared)
         if not len(features):
             raise CannotCompute(f"{1000 * len(samples) / RATE:.3g} ms are too short for one frame")
         return features
+
+    def remarks(self) -> list[str]:
+        utterances, clipped, samples = self._clipped.tolist()
+        return [f"{utterances} clipped ({100 * clipped / samples:.2g} % of all samples)"] if utterances else []
+
+    def prepared(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
+        """What the filter bank hears: at the speed, less noise, amplified; and how many samples were clipped."""
+        config = self.config
+        samples = resample(samples, round(100 * config.speed), 100)
+        if config.spectral_subtraction:
+            samples = spectral_subtraction(samples, config.over_subtraction, config.spectral_floor, config.noise_share)
+        return amplify(samples, config.gain) if config.gain != 1 else (samples, 0)

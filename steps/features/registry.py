@@ -63,8 +63,8 @@ def _ivector() -> tuple[type, Callable[[str, Any], Extractor]]:
 
 EXTRACTORS = {"fbank": _fbank, "fbank_pitch": _fbank_pitch, "sequence36": _sequence36, "mfcc": _mfcc,
               "opensmile": _smile, "given": _given, "given_vectors": _given_vectors, "ivector": _ivector}
-NAMES = ("fbank", "fbank_pitch", "fbank_lssed", "sequence36", "is09", "is10", "compare", "is10_lld", "compare_lld",
-         "speaker_mfcc", "given", "given_vectors", "ivector")
+NAMES = ("fbank", "fbank_pitch", "fbank_lssed", "fbank_25ms", "fbank_40ms", "fbank_65ms", "fbank_100ms", "sequence36",
+         "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given", "given_vectors", "ivector")
 
 
 def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
