@@ -34,6 +34,7 @@ KINDS = {
     "linear_svm": "steps.experiments.classical:LinearSvmKind",
     "multitask_dnn": "steps.experiments.networks:MultitaskDnnKind",
     "attention_rnn": "steps.experiments.sequence_networks:AttentionRnnKind",
+    "spectrogram_network": "steps.experiments.spectrogram_networks:SpectrogramNetworkKind",
     "text_svm": "steps.experiments.text:TextSvmKind",
 }
 

@@ -73,6 +73,7 @@ class Sequences:
         self.features, self.config = features, config
         self._kept: dict[int, np.ndarray] = {}
         self._room = CACHE_BYTES
+        self._lengths: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -104,9 +105,16 @@ class Sequences:
             x[number, :len(row)] = row
         return {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}
 
+    def training_batch(self, chosen: np.ndarray, batch: np.ndarray,
+                       randoms: Mapping[int, np.random.Generator]) -> dict[str, Tensor]:
+        """As `batch`, of what this process takes (`chosen`) of a training batch; randoms: a generator a position."""
+        return self.batch(chosen, randoms if self.config.masked else None)
+
     def lengths(self) -> np.ndarray:
         """(N,) frames of each."""
-        return np.array([len(self[position]) for position in range(len(self))])
+        if self._lengths is None:
+            self._lengths = np.array([len(self[position]) for position in range(len(self))])
+        return self._lengths
 
 
 def normalised(frames: np.ndarray) -> np.ndarray:
@@ -152,8 +160,9 @@ class SequenceBatches:
     def epoch(self, epoch: int, start: int) -> Iterator[dict[str, Any]]:
         for batch in self.plan(epoch)[start:]:
             chosen = batch[self.world.rank::self.world.size]
-            masks = {position: generator(self.seed, "mask", epoch, self.ids[position]) for position in chosen.tolist()}
-            yield {**self.sequences.batch(chosen, masks if self.sequences.config.masked else None),
+            randoms = {position: generator(self.seed, "mask", epoch, self.ids[position])
+                       for position in chosen.tolist()}
+            yield {**self.sequences.training_batch(chosen, batch, randoms),
                    "targets": {task: labels[torch.from_numpy(chosen)] for task, labels in self.targets.items()}}
 
 

@@ -1,0 +1,97 @@
+"""A convolutional network on spectrograms of any length: a trunk, an average over time, one branch a task.
+
+LSSED's head (Fan et al., ICASSP 2021) averages over time alone: the bins of frequency that the trunk leaves stay apart,
+of PyResNet 2048 x 4 = 8192 values. A new trunk is a module and a line in TRUNKS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from steps.models.heads.branches import TaskBranches
+from steps.models.pyresnet import ResNet
+from utils.config import option
+
+# name -> trunk of that width: (N, 1, F, T) with lengths (N,), None for all T -> (N, C, F', T') with lengths there. What
+# stands behind an utterance's end must not change what it gives, and is anything.
+TRUNKS: dict[str, Callable[[float], nn.Module]] = {
+    **{f"resnet{depth}": lambda width, depth=depth: ResNet(depth, False, width) for depth in (50, 101, 152)},
+    **{f"pyresnet{depth}": lambda width, depth=depth: ResNet(depth, True, width) for depth in (50, 101, 152)},
+}
+HEADS = ("time_average", "average")
+
+
+@dataclass
+class SpectrogramNetworkConfig:
+    """Sizes and regularisation; the publication names no dropout and no hidden layer, as the defaults have none."""
+
+    architecture: str = option("pyresnet50", choices=tuple(TRUNKS))
+    width: float = option(1.0, min=0.01, max=4.0, help="share of the published numbers of channels")
+    head: str = option("time_average", choices=HEADS, help="average over time, or over time and frequency")
+    branch: list[int] = option([], min=1, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0}, help="task: weight of its loss")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
+
+
+class SpectrogramNetwork(nn.Module):
+    """Frames (N, T, F) with lengths (N,) -> task -> (N, C) logits.
+
+    Args:
+        inputs: number of bins F.
+        classes: task -> number of classes; tasks of the configuration that are not here are left out.
+        class_weights: task -> (C,) weights of the classes in the loss.
+    """
+
+    def __init__(self, inputs: int, classes: Mapping[str, int], config: SpectrogramNetworkConfig,
+                 class_weights: Mapping[str, Tensor] | None = None):
+        super().__init__()
+        self.trunk, self.head = TRUNKS[config.architecture](config.width), config.head
+        self.dropout = nn.Dropout(config.dropout)
+        chosen = {task: classes[task] for task in config.tasks if task in classes}
+        self.heads = TaskBranches(self._width(inputs), chosen, config.branch, config.tasks, config.dropout,
+                                  class_weights)
+        self.to(memory_format=torch.channels_last)  # convolutions take about half the time on CPU and GPU
+
+    def forward(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """x (N, T, F), anything behind `lengths` (N,), each 1 or more -> task -> logits (N, C)."""
+        padded = None if bool((lengths == x.shape[1]).all()) else lengths
+        return self.heads(self.dropout(self._pooled(x.transpose(1, 2)[:, None], padded)))
+
+    def loss(self, batch: Mapping[str, object]) -> dict[str, object]:
+        """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
+
+        Args:
+            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> (N,) class numbers, -1 = no label.
+        """
+        x, lengths, targets = batch["x"], batch["lengths"], batch["targets"]
+        logits = self.forward(x, lengths)  # type: ignore[arg-type]
+        return {**self.heads.loss(logits, targets), "items": x.shape[0]}  # type: ignore[arg-type,attr-defined]
+
+    def _pooled(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """(N, 1, F, T) -> (N, inputs of the branches)."""
+        x, lengths = self.trunk(x, lengths)
+        x = average(x, lengths)  # (N, C, F')
+        return x.flatten(1) if self.head == "time_average" else x.mean(dim=2)
+
+    def _width(self, inputs: int) -> int:
+        """Values that the trunk leaves of spectrograms with so many bins."""
+        training = self.training
+        self.eval()  # or batch norm would learn from these zeros
+        with torch.no_grad():
+            width = self._pooled(torch.zeros(1, 1, inputs, 32), None).shape[1]
+        self.train(training)
+        return width
+
+
+def average(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(N, C, F, T) -> (N, C, F) in float32: the mean over the frames before `lengths` (N,), None: all."""
+    x = x.float()
+    if lengths is None:
+        return x.mean(dim=3)
+    there = torch.arange(x.shape[3], device=x.device) < lengths[:, None]  # (N, T)
+    x = torch.where(there[:, None, None, :], x, torch.zeros((), device=x.device))
+    return x.sum(dim=3) / lengths[:, None, None]

@@ -1,0 +1,101 @@
+"""Spectrograms for a convolutional network: lengths of training batches, experiments end to end."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from steps.data.dataset import Dataset
+from steps.experiments import plan, run_task
+from steps.experiments.examples import load_examples
+from steps.experiments.kinds import load_experiment_config
+from steps.experiments.sequence_networks import SequenceBatches
+from steps.experiments.spectrogram_networks import (
+    SpectrogramFramesConfig,
+    SpectrogramNetworkKind,
+    Spectrograms,
+    of_length,
+)
+from steps.features.store import FeatureStore
+
+SMALL = ("model.width=0.07 model.dropout=0 frames.frequency_masks=0 frames.time_masks=0 "
+         "training.epochs=14 training.batch_size=8 training.metric=loss training.tensorboard=false "
+         "training.optimiser.learning_rate=0.005")
+
+
+def run(data, out, settings=SMALL):
+    assert plan.main(["--config", "pyresnet", "--features", "toy", "--protocol", "plain", "--set", settings,
+                      "--data", str(data), "--out", str(out)]) == 0
+    task = out / "log" / "task.1.json"
+    assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), str(task)]) == 0
+    return out / "norm-global" / "fold1" / "seed0"
+
+
+@pytest.fixture
+def bands(make_dataset, tmp_path):
+    """6 speakers x 10 utterances of 8 to 20 frames, 16 bins: which half of them is loud gives the class."""
+    generator = np.random.default_rng(8)
+    ids = [f"s{speaker}-{take:02d}" for speaker in range(6) for take in range(10)]
+    loud = 2 * np.repeat(np.eye(2), 8, axis=1)
+    rows = [generator.normal(size=(int(generator.integers(8, 21)), 16)) + loud[int(key[-1]) % 2] for key in ids]
+    part = {"s4": "dev", "s5": "test"}
+    return make_dataset(tmp_path / "data" / "bands", ids, [["low", "high"][int(key[-1]) % 2] for key in ids],
+                        [key[:2] for key in ids], [None] * 60, rows,
+                        [{key: part.get(key[:2], "train") for key in ids}], failed=["s5-07"])
+
+
+def made(lengths, batch_size=4, shortest=1, **options):
+    """Batches of sequences whose frame t is the number 100 * utterance + t."""
+    frames = [(100 * n + np.arange(length, dtype=np.float32))[:, None] for n, length in enumerate(lengths)]
+    sequences = Spectrograms(frames, SpectrogramFramesConfig(shortest=shortest, **options))
+    ids = [f"u{n:02d}" for n in range(len(lengths))]
+    return SequenceBatches(sequences, {"emotion": torch.arange(len(lengths))}, ids, batch_size, 3)
+
+
+def test_a_longer_utterance_is_cut_and_a_shorter_one_repeated():
+    frames, random = np.arange(7)[:, None], np.random.default_rng(0)
+    starts = {int(of_length(frames, 3, random)[0, 0]) for _ in range(100)}
+    assert starts == {0, 1, 2, 3, 4}
+    for length in (7, 10, 20):
+        found = of_length(frames, length, random)[:, 0]
+        assert len(found) == length and set(np.diff(found)) <= {1, -6}
+    assert (of_length(frames, 7, random)[:, 0] == np.arange(7)).all()
+
+
+def test_a_training_batch_has_the_median_of_its_lengths_and_no_padding():
+    lengths = np.random.default_rng(2).integers(2, 40, 50)
+    batches = made(lengths)
+    for positions, batch in zip(batches.plan(1), batches.epoch(1, 0), strict=True):
+        median = int(np.median(lengths[positions]))
+        assert batch["x"].shape[1] == median and (batch["lengths"] == median).all()
+        for position, row in zip(positions, batch["x"][:, :, 0].numpy(), strict=True):
+            assert set(row) <= set(100 * position + np.arange(lengths[position]))
+    limited = [batch["x"].shape[1] for batch in made(lengths, longest=30, shortest=20).epoch(1, 0)]
+    assert min(limited) == 20 and max(limited) == 30
+
+
+def test_a_resumed_epoch_goes_on_with_the_same_stretches():
+    options = {"longest": 9, "time_masks": 1, "time_width": 0.5}
+    lengths = np.random.default_rng(2).integers(2, 40, 50)
+    whole, rest = list(made(lengths, **options).epoch(4, 0)), list(made(lengths, **options).epoch(4, 7))
+    assert all(torch.equal(one["x"], two["x"]) for one, two in zip(whole[7:], rest, strict=True))
+    assert not torch.equal(whole[0]["x"], next(made(lengths, **options).epoch(5, 0))["x"])
+
+
+def test_scoring_sees_every_frame():
+    prepared = made([9, 5], longest=3, time_masks=3, time_width=0.9).sequences
+    assert prepared.batch(np.array([0, 1]))["lengths"].tolist() == [9, 5]
+
+
+@pytest.mark.parametrize("settings", ["", " model.architecture=resnet50 training.precision=bf16 model.head=average"])
+def test_an_experiment_learns_and_its_stored_network_gives_the_same_logits(bands, tmp_path, settings):
+    directory = run(bands, tmp_path / "exp" / "net" / "plain", SMALL + " refit=false" + settings)
+    metrics = json.loads((directory / "metrics.json").read_text())
+    assert metrics["test"]["UA"] > 0.85 and metrics["prior_scored"] == ["s5-07"]
+    fitted = SpectrogramNetworkKind.load(load_experiment_config("pyresnet", (SMALL + settings).split()), directory)
+    data = Dataset.open(bands)
+    examples = load_examples(data, FeatureStore.open(bands / "toy"), data.split("plain"), 1, "global", 3.0)
+    logits = fitted.logits(examples.dev)
+    np.testing.assert_allclose(fitted.logits(examples.dev.take(np.array([3])))[0], logits[3], atol=1e-4)
+    assert (logits.argmax(axis=1) == examples.dev.y).mean() == pytest.approx(metrics["dev"]["WA"])
