@@ -67,6 +67,9 @@ class Corpus:
         source: where a reader gets it, and its licence.
         text_only: rows may have neither a recording nor features, but a text; `end` is then how long it took, if known.
         threshold: of a regression whose labels are also read as yes or no (F1 of "at least"), e.g. 10 for phq8.
+        positive: of two classes the one whose F1 counts; it is decided for from a posterior on that dev chooses.
+        numbers: numeric fields that may be predicted in place of the label (steps/train_subsystem.sh --label), each
+            with its threshold or None, e.g. {"phq8": 10}.
     """
 
     name: str
@@ -81,6 +84,8 @@ class Corpus:
     synthetic: bool = False
     text_only: bool = False
     threshold: float | None = None
+    positive: str | None = None
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,13 @@ def check_corpus(corpus: Corpus, registry: Mapping[str, FieldSpec]) -> None:
             raise UserError(f"corpus {corpus.name}: {name!r} cannot be the name of a class")
     if corpus.threshold is not None and corpus.task != "regression":
         raise UserError(f"corpus {corpus.name}: a threshold belongs to a regression, the task is {corpus.task}")
+    if corpus.positive is not None and (corpus.positive not in corpus.classes or len(corpus.classes) != 2):
+        raise UserError(f"corpus {corpus.name}: positive is {corpus.positive!r}; it must be one of two classes, there "
+                        f"are {', '.join(corpus.classes) or 'none'}")
+    for name in corpus.numbers:
+        check_name(registry, name, f"corpus {corpus.name}, numbers")
+        if registry[name].type not in ("int", "float"):
+            raise UserError(f"corpus {corpus.name}: {name} is no number, so it cannot be predicted as one")
     if corpus.task == "sequence-regression" and not registry[corpus.label].moves:
         raise UserError(f"corpus {corpus.name}: {corpus.label} cannot be a sequence (`moves` in conf/fields.yaml)")
 

@@ -160,6 +160,8 @@ def describe(corpus: Corpus, items: dict[str, Any]) -> dict[str, Any]:
         "name": corpus.name, "task": corpus.task, "unit": corpus.unit, "label": corpus.label,
         "classes": list(corpus.classes), "language": corpus.language, "synthetic": corpus.synthetic,
         "source": corpus.source, **({} if corpus.threshold is None else {"threshold": corpus.threshold}),
+        **({} if corpus.positive is None else {"positive": corpus.positive}),
+        **({"numbers": dict(corpus.numbers)} if corpus.numbers else {}),
         "utterances": len(items),
         "hours": round(sum(item.duration for item in items.values()) / 3600, 4),
         "counts": {name: labels[name] for name in corpus.classes},

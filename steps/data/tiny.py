@@ -17,8 +17,9 @@ Protocols = Callable[[Sequence[Row]], list[Protocol]]
 def choose_tiny(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> list[Row]:
     """A choice that depends on nothing but the rows.
 
-    Speakers first: a few of each part, women and men in turn; then each speaker's utterances, class by class. The
-    protocols are afterwards made again from the chosen rows, so their folds may be fewer. Units stay whole.
+    Speakers first: a few of each part, women and men in turn (where a unit carries the label, class by class); then
+    each speaker's utterances, class by class. The protocols are afterwards made again from the chosen rows, so their
+    folds may be fewer. Units stay whole.
     """
     units: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -52,7 +53,9 @@ def _take_in_turn(cells: dict[tuple[str, str, str], list[str]], sizes: dict[str,
 
 
 def _choose_speakers(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> set[str]:
-    genders = {row.speaker: row.fields.get("gender") for row in rows}
+    # Where a unit carries the label, a speaker has one class: the classes must be there, whoever speaks.
+    trait = "gender" if corpus.unit == "utterance" or corpus.task != "classification" else corpus.label
+    genders = {row.speaker: row.fields.get(trait) for row in rows}
     labelled = {row.id for row in rows if row.fields.get(corpus.label, UNLABELLED) != UNLABELLED}
     speaker_of = {row.id: row.speaker for row in rows}
     chosen: set[str] = set()

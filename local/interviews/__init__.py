@@ -1,0 +1,1 @@
+"""What corpora of interviews share."""

@@ -1,0 +1,123 @@
+"""DAIC-WOZ: the published layout in small, its errata, and what is wrong with a copy."""
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from local import daic_woz
+from steps.data import prepare
+from steps.data.dataset import Dataset
+from tests.local import daic_woz_fixture as fixture
+from utils.errors import UserError, run_main
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("daic")
+    return directory, fixture.daic_woz(directory)
+
+
+@pytest.fixture
+def copy(corpus, tmp_path):
+    """A copy that a test may spoil; the sound is shared."""
+    return shutil.copytree(corpus[0], tmp_path / "copy", copy_function=lambda source, to: (
+        shutil.copyfile(source, to) if not source.endswith(".wav") else shutil.os.symlink(source, to)))
+
+
+def test_the_participants_turns_become_segments(corpus):
+    directory, expected = corpus
+    rows = daic_woz.rows(directory)
+    found = {}
+    for row in rows:
+        found.setdefault(row.fields["session"], []).append((row.start, row.end))
+    assert {key: found[key] for key in expected} == expected
+    assert found.keys() == {key for sessions in fixture.SESSIONS.values() for key in sessions}
+    words = {row.id: row.fields["text"] for row in rows if row.id.startswith("300-")}
+    assert words == {"300-001": "good", "300-002": 'it\'s "quiet there', "300-003": None, "300-004": None}
+
+
+def test_what_is_left_out_is_told(corpus, capsys):
+    daic_woz.rows(corpus[0])
+    told = capsys.readouterr().err
+    # 14 sessions: 13 with Ellie, whose first line ends the talk before; <sync> and a scrubbed name each; "um" each
+    assert told == ("daic_woz: 57 segments of 14 sessions; turns of participants left out: 13 before the interview, "
+                    "2 in an interruption, 28 marks and scrubbed names, 14 shorter than a second\n")
+
+
+def test_labels_are_of_the_points_and_the_session(corpus):
+    rows = daic_woz.rows(corpus[0])
+    for part, sessions in fixture.SESSIONS.items():
+        for key, (points, gender) in sessions.items():
+            mine = [row.fields for row in rows if row.fields["session"] == key]
+            assert {(one["phq8"], one["depression"], one["gender"], one["list"], one["speaker"]) for one in mine} == {
+                (str(points), "depressed" if points >= 10 else "control", ("female", "male")[gender], part, key)}
+    [protocol] = daic_woz.protocols(rows)
+    sessions = {part: {key[:3] for key, its in protocol.folds[0].items() if its == part} for part in fixture.SESSIONS}
+    assert sessions == {part: set(keys) for part, keys in fixture.SESSIONS.items()} and not protocol.speaker_overlap
+
+
+@pytest.mark.parametrize("size", ["full", "tiny"])
+def test_it_is_prepared(corpus, tmp_path, size):
+    words = ["--corpus", "daic_woz", "--corpus-dir", str(corpus[0]), "--allow-partial", "--size", size]
+    assert run_main(prepare.main, [*words, str(tmp_path / "data")]) == 0
+    data = Dataset.open(tmp_path / "data")
+    assert (data.unit, data.classes, data.info["positive"], data.info["numbers"]) == (
+        "session", ["control", "depressed"], "depressed", {"phq8": 10})
+    split = data.split("avec2017")
+    for part in ("train", "dev", "test"):
+        labels = Counter(data.unit_label(unit) for unit in {data.unit_of(key) for key in split.ids(1, part)})
+        assert set(labels) == {"control", "depressed"}
+    assert data.items["300-002"].fields["phq8"] == 2.0 and data.items["300-002"].duration == 4.0
+
+
+def test_without_the_test_labels_the_test_part_is_unlabelled(copy):
+    (copy / "full_test_split.csv").rename(copy / "away")
+    (copy / "test_split_Depression_AVEC2017.csv").write_text("participant_ID,Gender\n" + "".join(
+        f"{key},{gender}\n" for key, (_, gender) in fixture.SESSIONS["test"].items()))
+    rows = daic_woz.rows(copy)
+    assert {row.fields["depression"] for row in rows if row.fields["list"] == "test"} == {"-"}
+    assert all("phq8" not in row.fields for row in rows if row.fields["list"] == "test")
+
+
+def test_a_whole_corpus_is_one_of_189_sessions(corpus, tmp_path, capsys):
+    words = ["--corpus", "daic_woz", "--corpus-dir", str(corpus[0]), str(tmp_path / "data")]
+    assert run_main(prepare.main, words) == 1
+    assert "speakers: 14 of 189" in capsys.readouterr().err
+
+
+def test_a_session_without_a_turn_of_the_participant_is_named(copy):
+    table = copy / "302_P/302_TRANSCRIPT.csv"
+    table.write_text("".join(line for line in table.read_text().splitlines(keepends=True) if "Participant" not in line))
+    with pytest.raises(UserError, match="302_P/302_TRANSCRIPT.csv: session 302 has no turn of the participant"):
+        daic_woz.rows(copy)
+
+
+def test_a_session_that_no_table_has_is_named(copy):
+    table = copy / "dev_split_Depression_AVEC2017.csv"
+    table.write_text("".join(line for line in table.read_text().splitlines(keepends=True) if "410" not in line))
+    with pytest.raises(UserError, match="410_P: session 410 is in none of .*dev_split_Depression_AVEC2017.csv"):
+        daic_woz.rows(copy)
+    shutil.move(copy / "410_P", copy / "342_P")  # excluded by the publishers
+    assert "342" not in {row.fields["session"] for row in daic_woz.rows(copy)}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), [
+    ("300_P/300_TRANSCRIPT.csv", "\tspeaker", "\twho", "no column speaker"),
+    ("300_P/300_TRANSCRIPT.csv", "4.0\t", "four\t", "300_TRANSCRIPT.csv, line 5: .*'four'"),
+    ("300_P/300_TRANSCRIPT.csv", None, None, "300_TRANSCRIPT.csv is missing: session 300 is not whole"),
+    ("300_P/300_AUDIO.wav", None, None, "300_AUDIO.wav is missing: session 300 is not whole"),
+    ("train_split_Depression_AVEC2017.csv", ",14,", ",many,", "session 301 has 'many' points")])
+def test_what_is_damaged_is_named(copy, file, old, new, says):
+    if old is None:
+        (copy / file).unlink()
+    else:
+        (copy / file).write_text((copy / file).read_text().replace(old, new))
+    with pytest.raises(UserError, match=says):
+        daic_woz.rows(copy)
+
+
+def test_another_directory_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no 300_P, ... train_split.* there; the corpus is at ") as error:
+        daic_woz.rows(tmp_path)
+    assert error.value.status == 2
