@@ -94,6 +94,46 @@ def carve_dev(parts: Mapping[str, str], rows: Sequence[Row], label: str = "emoti
     return {key: "dev" if groups.get(key) in dev else part for key, part in parts.items()}
 
 
+def class_parts(name: str, rows: Sequence[Row], description: str = "", label: str = "emotion",
+                test: float = 0.2, dev: float = 0.1) -> Protocol:
+    """One fold that takes these shares of every class for test and dev, whoever speaks."""
+    by_label: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        by_label[str(row.fields.get(label))].append(row.id)
+    parts = {}
+    for members in by_label.values():
+        ends = [max(1, round(test * len(members))), max(1, round(dev * len(members)))]
+        for place, key in enumerate(sorted(members, key=_shuffled)):
+            parts[key] = "test" if place < ends[0] else "dev" if place < sum(ends) else "train"
+    return Protocol(name, [parts], description, speaker_overlap=True)
+
+
+def speaker_parts(name: str, rows: Sequence[Row], description: str = "", label: str = "emotion",
+                  test: float = 0.2, dev: float = 0.1) -> Protocol:
+    """One fold without common speakers, whose test and dev parts have about these shares of every class.
+
+    The speakers, the largest first, go each to the part that lacks most of what he brings.
+    """
+    brings: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        brings[str(row.speaker)][str(row.fields.get(label))] += 1
+    total = sum(brings.values(), Counter())
+    shares = {"train": 1 - test - dev, "test": test, "dev": dev}
+    held: dict[str, Counter[str]] = {part: Counter() for part in shares}
+
+    def lack(part: str, speaker: str) -> float:
+        """0 where the part is full in what the speaker brings, 1 where it has nothing of it."""
+        return sum(count / total[value] * (1 - held[part][value] / (shares[part] * total[value]))
+                   for value, count in brings[speaker].items())
+
+    part_of = {}
+    for speaker in sorted(brings, key=lambda name: (-brings[name].total(), _shuffled(name))):
+        part = max(shares, key=lambda part: lack(part, speaker))
+        part_of[speaker] = part
+        held[part] += brings[speaker]
+    return Protocol(name, [{row.id: part_of[str(row.speaker)] for row in rows}], description)
+
+
 def table_protocols(rows: Sequence[Row], part: Mapping[str, str], fold: Mapping[str, str],
                     label: str = "emotion") -> list[Protocol]:
     """Protocols that a table gives itself: `official` from parts, `official_folds` from fold names; else the default.

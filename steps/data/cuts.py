@@ -110,10 +110,10 @@ def _features(row: Row) -> dict[str, Any]:
     try:
         array = numpy.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{show_path(path)}: not a .npy array that can be read ({error})") from error
+        raise UserError(f"{row_where(row)}: {show_path(path)} is no .npy array that can be read ({error})") from error
     if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind != "f":
-        raise UserError(f"{show_path(path)}: expected floats of shape (T, F) or (F,); "
-                        f"found {array.dtype} {array.shape}")
+        raise UserError(f"{row_where(row)}: {show_path(path)} holds {array.dtype} {array.shape}; expected floats of "
+                        "shape (T, F) or (F,)")
     rows, width = array.shape if array.ndim == 2 else (1, array.shape[0])
     if row.end is None and row.frame_shift is None:
         raise UserError(f"{row_where(row)}: features without a recording need frame_shift or end (seconds)")

@@ -204,8 +204,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in info["warnings"]:
         print(f"warning: {line}", file=sys.stderr)
     converted = "".join(f", {n} {note}" for note, n in info["converted"].items())
+    unlabelled = f", {info['unlabelled']} unlabelled" if info["unlabelled"] else ""
     print(f"{args.data}: {info['utterances']} utterances, {info['hours']:.2f} h, {len(info['speakers'])} speakers, "
-          f"{len(info['classes'])} classes{converted}; protocols: {', '.join(info['protocols'])}")
+          f"{len(info['classes'])} classes{unlabelled}{converted}; protocols: {', '.join(info['protocols'])}")
     return 0
 
 

@@ -32,9 +32,14 @@ class Given(Extractor):
     packages = ("numpy",)
     needs_audio = False
     config: GivenConfig
+    _first = ""  # which utterance says what the others must be like
 
     def bind(self, items: Mapping[str, Item]) -> None:
-        """Kind, width and frame shift from the first utterance that has features."""
+        """Kind, width and frame shift from the first utterance that has features.
+
+        Raises:
+            UserError: no directory, no features at all, or, as the cuts say, another width than the first's.
+        """
         if self.config.directory is not None and not self.config.directory.is_dir():
             raise UserError(f"{self.config.directory} is no directory of .npy files", 2)
         for item in items.values():
@@ -48,6 +53,9 @@ class Given(Extractor):
             if self.kind == "frames":
                 said = (item.features or {}).get("frame_shift") if self.config.directory is None else None
                 self.frame_shift = self.config.frame_shift or said or (item.duration / shape[0] or None)
+            self._first = f"{item.id} ({path}) has {shape}"
+            if self.config.directory is None:
+                self._check_widths(items)
             return
         raise UserError("none of the utterances has given features; name their directory with --from, "
                         "or extract features from audio")
@@ -60,11 +68,19 @@ class Given(Extractor):
             raise CannotCompute(f"{path} is missing")
         array = _load(path)
         if array.ndim != (1 if self.kind == "utterance" else 2) or array.shape[-1] != self.dim:
-            raise UserError(f"{path} has shape {array.shape}, the first utterance has {self.dim} features and is of "
-                            f"kind {self.kind}; all must be alike")
+            raise UserError(self._unlike(item, array.shape))
         if not len(array):
             raise CannotCompute(f"{path} has no frames")
         return array.astype(np.float32), ()
+
+    def _check_widths(self, items: Mapping[str, Item]) -> None:
+        """What the cuts know of every utterance is looked at before the first task runs."""
+        for item in items.values():
+            if item.features is not None and item.features["num_features"] != self.dim:
+                raise UserError(self._unlike(item, (item.features["num_frames"], item.features["num_features"])))
+
+    def _unlike(self, item: Item, shape: tuple[int, ...]) -> str:
+        return f"{item.id}: {self._path(item)} has shape {shape}, but {self._first}; all must have the same columns"
 
     def _path(self, item: Item) -> Path | None:
         if self.config.directory is not None:

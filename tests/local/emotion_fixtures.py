@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import numpy as np
 import soundfile
 
 from tests.local.mandarin_fixtures import noise, write
@@ -175,6 +176,31 @@ def mec2017(root: Path) -> Expected:
             write(root / f"{part}.tsv", "\n".join(lines) + "\n")
     return {"train-0008": {"emotion": "happy", "gender": "male", "list": "train", "language": "zh"},
             "test-0000": {"emotion": "-", "list": "test"}}
+
+
+def lssed(root: Path, people: int = 10, rows: int = 14) -> Expected:
+    """Features and labels, as egs/lssed/pyresnet/README.md gathers them from what is published.
+
+    Oddity: the column of the emotion is called faces (github.com/HappyColor/Vesper, utils/dataset.py); two emotions may
+    stand in it; one name of the table has no features.
+    """
+    faces = ("Angry", "neutral", "2", "sad", "Happy/Sad", "Disappointed", "sad,bored")
+    lines = ["name,faces,gender,age,speaker"]
+    for place in range(people * rows):
+        person, emotion = place // rows, faces[place % len(faces)]
+        name = f"{person:03d}_{place % rows:02d}"
+        lines.append(f'{name},"{emotion}",{"FM"[person % 2]},{20 + 5 * person},{person:03d}')
+        generator = np.random.default_rng(place)
+        for kind, shape in (("spectrogram", (20 + place % 7, 128)), ("is13", (60,))):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            loud = generator.normal(place % len(faces) % 5, 1, shape)
+            np.save(root / kind / f"{name}.npy", loud.astype(np.float32))
+    write(root / "metadata_english_all.csv", "\n".join([*lines, "999_00,sad,F,20,999"]) + "\n")
+    return {"000_00": {"speaker": "000", "emotion": "angry", "gender": "F", "age": "20", "category": "angry"},
+            "001_02": {"emotion": "happy", "emotion_votes": None}, "002_04": {
+                "emotion": "happy", "emotion_votes": {"happy": 1, "sad": 1}, "category": "happy+sad"},
+            "003_05": {"emotion": "-", "category": "disappointed"},
+            "004_06": {"emotion": "sad", "emotion_votes": None, "category": "sad+bored"}}
 
 
 BUILDERS = {builder.__name__: builder for builder in (crema_d, casia, savee, tess, nemo, esd, iemocap, mec2017)}

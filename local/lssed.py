@@ -1,0 +1,90 @@
+"""LSSED: 147,025 English utterances of 820 people in daily life; features and labels are given, not audio (Fan et al.,
+ICASSP 2021).
+
+The release comes by mail after an agreement, and no page describes it. egs/lssed/pyresnet/README.md says what is known
+and from where; this module reads
+
+    DIR/metadata_english*.csv         name, faces (the emotion), and speaker, gender, age where there are such columns
+    DIR/spectrogram/**/<name>.npy     float32 (T, 128), a row every 512 samples at 16 kHz
+    DIR/is13/**/<name>.npy            optional: IS13 functionals (6373,), read by --features is13 --from DIR/is13
+
+An emotion is a word or the number of the published models (0 angry, 1 neutral, 2 happy, 3 sad); two of them have a
+comma, slash, plus sign or semicolon between them. Utterances outside the four classes are unlabelled, in no protocol.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.corpus import UNLABELLED, Corpus, Protocol, Row
+from utils.errors import UsageError, UserError
+from utils.folds import class_parts, speaker_parts
+
+CLASSES = ("angry", "neutral", "happy", "sad")
+SPELT = {"0": "angry", "1": "neutral", "2": "happy", "3": "sad", "anger": "angry", "happiness": "happy",
+         "sadness": "sad"}
+COLUMNS = {"name": "name", "faces": "emotion", "emotion": "emotion", "speaker": "speaker", "subject": "speaker",
+           "gender": "gender", "age": "age"}
+FRAME_SHIFT = 512 / 16000  # seconds
+
+CORPUS = Corpus(
+    name="lssed",
+    classes=CLASSES,
+    language="en",
+    published={"utterances": 147025, "speakers": 820},
+    fields={"category": {"type": "str", "help": "the emotions as the corpus spells them"}},
+    source="https://github.com/tobefans/LSSED, features and labels for research, by agreement",
+)
+
+
+def rows(corpus_dir: Path) -> list[Row]:
+    """
+    Raises:
+        UsageError: no table or no spectrograms. UserError: a table without the columns, or a name twice.
+    """
+    tables = sorted(corpus_dir.glob("metadata_english*.csv"))
+    spectrograms = {path.stem: path for path in sorted((corpus_dir / "spectrogram").rglob("*.npy"))}
+    if not tables or not spectrograms:
+        raise UsageError(f"--corpus-dir {corpus_dir}: no metadata_english*.csv with spectrogram/*.npy there; LSSED is "
+                         f"at {CORPUS.source}; --table takes another layout (README.md)")
+    found = []
+    for table in tables:
+        for number, line in enumerate(_lines(table), start=2):
+            if line["name"] in spectrograms:
+                fields = {key: value for key, value in line.items() if key != "name" and value}
+                found.append(Row(line["name"], fields=fields | emotions(line["emotion"]), frame_shift=FRAME_SHIFT,
+                                 features=spectrograms[line["name"]], where=f"{table}, line {number}"))
+    return found
+
+
+def emotions(text: str) -> dict[str, Any]:
+    """The emotion (of two the first that is a class), the votes where two are classes, and the corpus's own words."""
+    words = [word.strip().lower() for word in re.split(r"[,/+;]", text) if word.strip()]
+    known = [name for name in dict.fromkeys(SPELT.get(word, word) for word in words) if name in CLASSES]
+    votes = {"emotion_votes": dict.fromkeys(known, 1)} if len(known) > 1 else {}
+    return {"emotion": known[0] if known else UNLABELLED, "category": "+".join(words) or UNLABELLED, **votes}
+
+
+def _lines(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream)
+        names = {column: COLUMNS[column.strip().lower()] for column in reader.fieldnames or ()
+                 if column.strip().lower() in COLUMNS}
+        if not {"name", "emotion"} <= set(names.values()):
+            raise UserError(f"{table}: expected the columns name and faces (or emotion); it has: "
+                            f"{', '.join(reader.fieldnames or ()) or 'none'}")
+        return [{names[column]: (line[column] or "").strip() for column in names} for line in reader]
+
+
+def protocols(rows: Sequence[Row]) -> list[Protocol]:
+    chosen = [row for row in rows if row.fields["emotion"] != UNLABELLED]
+    found = [class_parts("class_80_20", chosen, "as published: of each class 80 % to train with and 20 % to test, "
+                         "speakers in both; dev is an eighth of the former")]
+    if chosen and all(row.speaker for row in chosen):
+        found.append(speaker_parts("speakers", chosen, "our own: about 70 % of each class to train with, 10 % dev, "
+                                   "20 % test, no speaker in two of them"))
+    return found
