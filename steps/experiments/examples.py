@@ -202,7 +202,7 @@ def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold:
         items = tuple(data.items[key] for key in usable[part])
         y = np.array([NO_LABEL if item.label is None else number[str(item.label)] for item in items], dtype=np.int64)
         if permute_seed is not None and part != "test":
-            y = permuted(y, permute_seed, f"{fold} {part}")
+            items, y = permuted(items, y, permute_seed, f"{fold} {part}")
         parts[part] = Part(items, features[part], y, missing[part])
     for part in ("train", "dev"):
         if not (parts[part].y != NO_LABEL).any():
@@ -251,25 +251,34 @@ def check_present(data: Dataset, protocol: str, ids: dict[str, list[str]]) -> No
                         f"have, the first is {unknown[0]!r}; run steps/prepare_data.sh again")
 
 
-def permuted(y: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """The labels shuffled among the labelled items; unlabelled ones stay so."""
-    shuffled = y.copy()
+def permuted(items: Sequence[Item], y: np.ndarray, seed: int, purpose: str) -> tuple[tuple[Item, ...], np.ndarray]:
+    """Labels, and votes with them, shuffled among the labelled items; unlabelled ones stay so and lose their votes."""
     places = np.flatnonzero(y != NO_LABEL)
-    shuffled[places] = y[generator(seed, "permute", purpose).permutation(places)]
-    return shuffled
+    source = dict(zip(places.tolist(), generator(seed, "permute", purpose).permutation(places).tolist(), strict=True))
+    shuffled = y.copy()
+    shuffled[list(source)] = y[list(source.values())]
+    votes = [items[source[n]].fields.get("emotion_votes") if n in source else None for n in range(len(items))]
+    return tuple(item if item.fields.get("emotion_votes") == own else
+                 replace(item, fields={**item.fields, "emotion_votes": own})
+                 for item, own in zip(items, votes, strict=True)), shuffled
 
 
-def what_is_read(store: FeatureStore | None, source: str = "") -> dict[str, Any]:
-    """What identifies the features (feature.json), or the text and the fields that it is made of."""
+def what_is_read(store: FeatureStore | None, source: str = "", targets: Sequence[str] = ()) -> dict[str, Any]:
+    """What identifies the features (feature.json), or the text and the fields that it is made of.
+
+    Args:
+        targets: fields beside the label, the speaker and the gender that are learned (targets.further_fields).
+    """
+    learned = {"targets": list(targets)} if targets else {}
     if store is None:
-        return {"name": TEXT, "source": source, "fields": list(FIELDS[source])}
-    return {key: value for key, value in store.description.items() if key != "archives"}
+        return {"name": TEXT, "source": source, "fields": list(FIELDS[source]), **learned}
+    return {**{key: value for key, value in store.description.items() if key != "archives"}, **learned}
 
 
 def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, Any]) -> str:
     """A hash of all that the examples of a fold are made of: ids, parts, labels, speakers, fields, feature.json, and
     where there are no features the text itself."""
-    texts = description["fields"] if description.get("name") == TEXT else ()
+    texts = [*(description["fields"] if description.get("name") == TEXT else ()), *description.get("targets", ())]
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([data.info["label"], data.classes, description], sort_keys=True).encode())
     for part in PARTS:
@@ -279,9 +288,3 @@ def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, A
                                                 *(item.fields.get(name) for name in texts)]
             digest.update(json.dumps([part, key, values], ensure_ascii=False, default=repr).encode())
     return digest.hexdigest()
-
-
-def task_labels(items: Sequence[Item], task: str) -> list[str | None]:
-    """The values of a field (speaker, gender, ...) of each item; None where it has none."""
-    values = [item.fields.get(task) for item in items]
-    return [None if value is None else str(value) for value in values]

@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from steps.experiments.examples import NO_LABEL, Examples, Part, task_labels
+from steps.experiments.examples import Examples, Part
 from steps.experiments.kinds import ExperimentConfig, Kind, Workspace
-from steps.models.heads.branches import balanced_weights
+from steps.experiments.targets import MAIN_TASK, TARGETS, main_target, task_targets
+from steps.models.heads.branches import Outputs, balanced_weights
 from steps.models.multitask_dnn import MultitaskDnn, MultitaskDnnConfig
 from steps.scoring import metrics
 from steps.training import distributed
@@ -25,9 +26,16 @@ from steps.training.checkpoint import load_tensors
 from steps.training.config import TrainingConfig
 from steps.training.random_state import seed_everything, shuffled
 from steps.training.trainer import Batches, Outcome, Trainer
+from utils.config import option
 from utils.files import atomic_path, read_json, write_json
 
-MAIN_TASK = "emotion"  # stands for the label of the corpus, whatever its field is called
+
+@dataclass
+class NetworkTraining(TrainingConfig):
+    """How a network is trained as a subsystem; see steps/experiments/targets.py."""
+
+    targets: str = option("labels", choices=TARGETS, help="what the main task learns: the label, or the annotators' "
+                          "votes for each class (emotion_votes)")
 
 
 @dataclass
@@ -35,14 +43,14 @@ class NetworkConfig(ExperimentConfig):
     """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
 
     model: MultitaskDnnConfig = field(default_factory=MultitaskDnnConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
 
 
 class VectorBatches:
     """Batches of vectors for the trainer; the order of an epoch is a function of (seed, epoch, utterance ids).
 
     Args:
-        x: (N, F). targets: task -> (N,) class numbers, -1 = no label. ids: of the N items.
+        x: (N, F). targets: task -> (N, ...), see TaskBranches.loss. ids: of the N items.
 
     The batches of an epoch differ by at most one item, so that none is tiny.
     """
@@ -104,16 +112,16 @@ class NetworkKind(Kind):
 
     @staticmethod
     @abc.abstractmethod
-    def build(config: Any, inputs: int, classes: Mapping[str, int], weights: Mapping[str, Tensor]) -> nn.Module:
+    def build(config: Any, inputs: int, outputs: Mapping[str, Outputs], weights: Mapping[str, Tensor]) -> nn.Module:
         """The network before training.
 
         Args:
-            inputs: features a vector or frame. classes: task -> number. weights: task -> (C,) in the loss.
+            inputs: features a vector or frame. outputs: task -> see branches.py. weights: task -> (C,) in the loss.
         """
 
     @abc.abstractmethod
     def batches(self, part: Part, targets: dict[str, Tensor]) -> Batches:
-        """The training batches of a part whose items all have labels; targets: task -> (N,), -1 = no label."""
+        """The training batches of a part whose items the main task learns; targets: task -> (N, ...)."""
 
     @classmethod
     def load(cls, config: Any, directory: Path, device: str = "cpu") -> FittedNetwork:
@@ -133,12 +141,12 @@ class NetworkKind(Kind):
         distributed.stop()
 
     def _train(self, phase: str, part: Part, dev: Part | None, epochs: int | None) -> FittedNetwork:
-        work, part = self.workspace, part.labelled()
-        classes, targets = self._targets(part)
+        work = self.workspace
+        part, outputs, targets = self._targets(part)
         balanced = self.config.training.class_weights == "balanced"
-        weights = {MAIN_TASK: balanced_weights(targets[MAIN_TASK], classes[MAIN_TASK])} if balanced else {}
+        weights = {MAIN_TASK: balanced_weights(targets[MAIN_TASK], len(self.examples.classes))} if balanced else {}
         seed_everything(work.seed, "weights")
-        fitted = self.Fitted(self.build(self.config, self.examples.dim, classes, weights), self.world.device,
+        fitted = self.Fitted(self.build(self.config, self.examples.dim, outputs, weights), self.world.device,
                              self.config, {})
         # The learning curve that people look at is the one with a dev part; the other has nothing to compare with.
         log = work.directory / "log" if phase == "select" else work.directory / "log" / phase
@@ -148,7 +156,7 @@ class NetworkKind(Kind):
         outcome = trainer.fit()
         fitted.model.zero_grad(set_to_none=True)
         fitted.model.eval()
-        fitted.about = self._about(fitted.model, classes, outcome)
+        fitted.about = self._about(fitted.model, outputs, outcome)
         return fitted
 
     def _evaluate(self, fitted: FittedNetwork, dev: Part | None) -> Callable[[nn.Module], dict[str, float]] | None:
@@ -158,27 +166,18 @@ class NetworkKind(Kind):
         prepared, count = fitted.prepare(dev), len(self.examples.classes)
         return lambda model: dev_metrics(fitted.forward(prepared), dev.y, count)
 
-    def _targets(self, part: Part) -> tuple[dict[str, int], dict[str, Tensor]]:
-        """Number of classes and the (N,) targets of each task whose labels the items have."""
-        classes = {MAIN_TASK: len(self.examples.classes)}
-        targets = {MAIN_TASK: torch.from_numpy(part.y)}
-        for task in self.config.model.tasks:
-            if task in (MAIN_TASK, self.examples.label):
-                continue
-            values = task_labels(part.items, task)
-            names = sorted({value for value in values if value is not None})
-            if len(names) < 2:
-                self.workspace.say(f"task {task} is left out: the corpus gives {len(names)} different labels of it")
-                continue
-            number = {name: position for position, name in enumerate(names)}
-            classes[task] = len(names)
-            targets[task] = torch.tensor([NO_LABEL if value is None else number[value] for value in values])
-        return classes, targets
+    def _targets(self, part: Part) -> tuple[Part, dict[str, Outputs], dict[str, Tensor]]:
+        """The items to learn from, and outputs and targets of each task whose labels they have."""
+        part, target = main_target(part, self.examples.classes, self.config.training.targets)
+        further = [task for task in self.config.model.tasks if task not in (MAIN_TASK, self.examples.label)]
+        outputs, targets = task_targets(part.items, further, self.workspace.say)
+        return (part, {MAIN_TASK: len(self.examples.classes), **outputs},
+                {task: torch.from_numpy(values) for task, values in {MAIN_TASK: target, **targets}.items()})
 
-    def _about(self, model: nn.Module, classes: dict[str, int], outcome: Outcome) -> dict[str, Any]:
+    def _about(self, model: nn.Module, outputs: dict[str, Outputs], outcome: Outcome) -> dict[str, Any]:
         return {"chosen": {"epochs": outcome.best_epoch}, "best_epoch": outcome.best_epoch,
                 "epochs_run": len(outcome.curve), "parameters": sum(p.numel() for p in model.parameters()),
-                "tasks": classes, "inputs": self.examples.dim, "model": dataclasses.asdict(self.config.model)}
+                "tasks": outputs, "inputs": self.examples.dim, "model": dataclasses.asdict(self.config.model)}
 
 
 class FittedDnn(FittedNetwork):
@@ -203,9 +202,9 @@ class MultitaskDnnKind(NetworkKind):
     Fitted = FittedDnn
 
     @staticmethod
-    def build(config: NetworkConfig, inputs: int, classes: Mapping[str, int],
+    def build(config: NetworkConfig, inputs: int, outputs: Mapping[str, Outputs],
               weights: Mapping[str, Tensor]) -> MultitaskDnn:
-        return MultitaskDnn(inputs, classes, config.model, weights)
+        return MultitaskDnn(inputs, outputs, config.model, weights)
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> VectorBatches:
         return VectorBatches(torch.from_numpy(part.x.matrix()), targets, part.ids, self.config.training.batch_size,

@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, open_features, what_is_read
     from steps.experiments.kinds import kind_class, load_experiment_config
+    from steps.experiments.targets import further_fields
 
     data, out = Dataset.open(arguments.data), Path(arguments.out)
     config = load_experiment_config(arguments.config, shlex.split(arguments.set))
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     variants = text_variants(data, config, arguments.sources) if store is None else \
         norm_variants(config, arguments.norms, arguments.sources)
     suffix = PERMUTED if arguments.permute_labels else ""
-    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", "")))
+    learned = further_fields(dataclasses.asdict(config), data.info["label"])
+    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned))
               for name, (_, chosen) in variants.items() for fold in folds}
     tasks = [{"variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
@@ -72,11 +74,13 @@ def with_noise(tasks: list[dict[str, Any]], augmented: tuple[Any, Any, Any, dict
     """Each of the tasks once more, with noisy copies in its training part (steps/experiments/augmented.py)."""
     from steps.experiments.augmented import SUFFIX
     from steps.experiments.examples import fingerprint, what_is_read
+    from steps.experiments.targets import further_fields
 
     data, store, split, noise = augmented
+    label = data.info["label"]
     return [{**task, "variant": f"{task['variant']}{SUFFIX}", "augment": noise, "data": fingerprint(
-        data, split, task["fold"], {**what_is_read(store, task["config"].get("source", "")), "augment": noise})}
-        for task in tasks]
+        data, split, task["fold"], {**what_is_read(store, task["config"].get("source", ""), further_fields(
+            task["config"], label)), "augment": noise})} for task in tasks]
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -89,6 +89,7 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, load_examples, open_features, what_is_read
     from steps.experiments.kinds import Workspace, kind_class
+    from steps.experiments.targets import further_fields
     from utils.config import from_dict
 
     started = time.monotonic()
@@ -98,7 +99,7 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     split = data.split(task["protocol"])
     store = open_features(data_path, task["features"])
     source = getattr(config, "source", "")
-    read = what_is_read(store, source)
+    read = what_is_read(store, source, further_fields(task["config"], data.info["label"]))
     if task.get("augment"):
         data, store, split, noise = open_augmented(data, store, split, noisy)
         read["augment"] = noise

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from steps.experiments.examples import Features, Part
 from steps.experiments.kinds import ExperimentConfig
-from steps.experiments.networks import MAIN_TASK, FittedNetwork, NetworkKind
+from steps.experiments.networks import MAIN_TASK, FittedNetwork, NetworkKind, NetworkTraining
 from steps.features.masking import spec_augment
 from steps.models.attention_rnn import AttentionRnn, AttentionRnnConfig
+from steps.models.heads.branches import Outputs
 from steps.training import distributed
-from steps.training.config import TrainingConfig
 from steps.training.random_state import derive, generator, shuffled
 from utils.config import option
 
@@ -52,7 +52,7 @@ class SequenceNetworkConfig(ExperimentConfig):
 
     frames: FramesConfig = field(default_factory=FramesConfig)
     model: AttentionRnnConfig = field(default_factory=AttentionRnnConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
 
 
 def stacked(frames: np.ndarray, stack: int, every: int) -> np.ndarray:
@@ -128,7 +128,7 @@ class SequenceBatches:
     """Batches of like length for the trainer; everything is a function of (seed, epoch, utterance ids).
 
     Args:
-        targets: task -> (N,) class numbers, -1 = no label. ids: of the N items.
+        targets: task -> (N, ...), see TaskBranches.loss. ids: of the N items.
 
     The utterances of an epoch are shuffled, POOL batches of them at a time sorted by length and cut into batches, and
     the batches shuffled.
@@ -196,9 +196,9 @@ class AttentionRnnKind(NetworkKind):
     features = ("frames",)
 
     @staticmethod
-    def build(config: SequenceNetworkConfig, inputs: int, classes: Mapping[str, int],
+    def build(config: SequenceNetworkConfig, inputs: int, outputs: Mapping[str, Outputs],
               weights: Mapping[str, Tensor]) -> AttentionRnn:
-        return AttentionRnn(config.frames.stack * inputs, classes, config.model, weights)
+        return AttentionRnn(config.frames.stack * inputs, outputs, config.model, weights)
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
         return SequenceBatches(Sequences(part.x, self.config.frames), targets, part.ids,

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from steps.experiments.examples import Part
 from steps.experiments.kinds import ExperimentConfig
-from steps.experiments.networks import NetworkKind
+from steps.experiments.networks import NetworkKind, NetworkTraining
 from steps.experiments.sequence_networks import FittedSequenceNetwork, FramesConfig, SequenceBatches, Sequences
 from steps.features.masking import spec_augment
+from steps.models.heads.branches import Outputs
 from steps.models.spectrogram_network import SpectrogramNetwork, SpectrogramNetworkConfig
-from steps.training.config import TrainingConfig
 from utils.config import option
 
 
@@ -37,7 +37,7 @@ class SpectrogramNetworkExperimentConfig(ExperimentConfig):
 
     frames: SpectrogramFramesConfig = field(default_factory=SpectrogramFramesConfig)
     model: SpectrogramNetworkConfig = field(default_factory=SpectrogramNetworkConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
 
 
 class Spectrograms(Sequences):
@@ -78,9 +78,9 @@ class SpectrogramNetworkKind(NetworkKind):
     features = ("frames",)
 
     @staticmethod
-    def build(config: SpectrogramNetworkExperimentConfig, inputs: int, classes: Mapping[str, int],
+    def build(config: SpectrogramNetworkExperimentConfig, inputs: int, outputs: Mapping[str, Outputs],
               weights: Mapping[str, Tensor]) -> SpectrogramNetwork:
-        return SpectrogramNetwork(config.frames.stack * inputs, classes, config.model, weights)
+        return SpectrogramNetwork(config.frames.stack * inputs, outputs, config.model, weights)
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
         return SequenceBatches(Spectrograms(part.x, self.config.frames), targets, part.ids,

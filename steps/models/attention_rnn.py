@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from steps.models.advanced_lstm import AdvancedLstm, reverse
-from steps.models.heads.branches import TaskBranches
+from steps.models.heads.branches import Outputs, TaskBranches
 from utils.config import option
 
 POOLINGS = ("attention", "mean", "last")
@@ -44,11 +44,11 @@ class AttentionRnn(nn.Module):
 
     Args:
         inputs: number of features F.
-        classes: task -> number of classes; tasks of the configuration that are not here are left out.
+        outputs: task -> see TaskBranches; tasks of the configuration that are not here are left out.
         class_weights: task -> (C,) weights of the classes in the loss.
     """
 
-    def __init__(self, inputs: int, classes: Mapping[str, int], config: AttentionRnnConfig,
+    def __init__(self, inputs: int, outputs: Mapping[str, Outputs], config: AttentionRnnConfig,
                  class_weights: Mapping[str, Tensor] | None = None):
         super().__init__()
         self.noise = config.input_noise
@@ -66,7 +66,7 @@ class AttentionRnn(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.pooling = config.pooling
         self.score = nn.Linear(2 * config.hidden, 1, bias=False) if config.pooling == "attention" else None
-        self.heads = TaskBranches(2 * config.hidden, {task: classes[task] for task in config.tasks if task in classes},
+        self.heads = TaskBranches(2 * config.hidden, {task: outputs[task] for task in config.tasks if task in outputs},
                                   config.branch, config.tasks, config.dropout, class_weights)
 
     def forward(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
@@ -95,7 +95,7 @@ class AttentionRnn(nn.Module):
         """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
 
         Args:
-            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> (N,) class numbers, -1 = no label.
+            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> see TaskBranches.loss.
         """
         x, lengths, targets = batch["x"], batch["lengths"], batch["targets"]
         logits = self.forward(x, lengths)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from steps.models.heads.branches import TaskBranches
+from steps.models.heads.branches import Outputs, TaskBranches
 from utils.config import option
 
 
@@ -33,11 +33,11 @@ class MultitaskDnn(nn.Module):
 
     Args:
         inputs: number of features F.
-        classes: task -> number of classes; tasks of the configuration that are not here are left out.
+        outputs: task -> see TaskBranches; tasks of the configuration that are not here are left out.
         class_weights: task -> (C,) weights of the classes in the loss.
     """
 
-    def __init__(self, inputs: int, classes: Mapping[str, int], config: MultitaskDnnConfig,
+    def __init__(self, inputs: int, outputs: Mapping[str, Outputs], config: MultitaskDnnConfig,
                  class_weights: Mapping[str, Tensor] | None = None):
         super().__init__()
         self.noise = config.input_noise
@@ -49,7 +49,7 @@ class MultitaskDnn(nn.Module):
                 layers.append(nn.Dropout(config.dropout))
             width = size
         self.trunk = nn.Sequential(*layers)
-        self.heads = TaskBranches(width, {task: classes[task] for task in config.tasks if task in classes},
+        self.heads = TaskBranches(width, {task: outputs[task] for task in config.tasks if task in outputs},
                                   config.branch, config.tasks, config.dropout, class_weights)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -62,7 +62,7 @@ class MultitaskDnn(nn.Module):
         """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
 
         Args:
-            batch: "x" (N, F); "targets": task -> (N,) class numbers, -1 = no label.
+            batch: "x" (N, F); "targets": task -> see TaskBranches.loss.
         """
         x, targets = batch["x"], batch["targets"]
         return {**self.heads.loss(self.forward(x), targets), "items": x.shape[0]}  # type: ignore[arg-type,attr-defined]

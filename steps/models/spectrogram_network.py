@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from steps.models.heads.branches import TaskBranches
+from steps.models.heads.branches import Outputs, TaskBranches
 from steps.models.pyresnet import ResNet
 from utils.config import option
 
@@ -42,16 +42,16 @@ class SpectrogramNetwork(nn.Module):
 
     Args:
         inputs: number of bins F.
-        classes: task -> number of classes; tasks of the configuration that are not here are left out.
+        outputs: task -> see TaskBranches; tasks of the configuration that are not here are left out.
         class_weights: task -> (C,) weights of the classes in the loss.
     """
 
-    def __init__(self, inputs: int, classes: Mapping[str, int], config: SpectrogramNetworkConfig,
+    def __init__(self, inputs: int, outputs: Mapping[str, Outputs], config: SpectrogramNetworkConfig,
                  class_weights: Mapping[str, Tensor] | None = None):
         super().__init__()
         self.trunk, self.head = TRUNKS[config.architecture](config.width), config.head
         self.dropout = nn.Dropout(config.dropout)
-        chosen = {task: classes[task] for task in config.tasks if task in classes}
+        chosen = {task: outputs[task] for task in config.tasks if task in outputs}
         self.heads = TaskBranches(self._width(inputs), chosen, config.branch, config.tasks, config.dropout,
                                   class_weights)
         self.to(memory_format=torch.channels_last)  # convolutions take about half the time on CPU and GPU
@@ -65,7 +65,7 @@ class SpectrogramNetwork(nn.Module):
         """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
 
         Args:
-            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> (N,) class numbers, -1 = no label.
+            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> see TaskBranches.loss.
         """
         x, lengths, targets = batch["x"], batch["lengths"], batch["targets"]
         logits = self.forward(x, lengths)  # type: ignore[arg-type]

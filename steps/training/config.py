@@ -14,6 +14,9 @@ from utils.errors import UsageError
 # Options that never change a score: a run may be resumed with other values of these.
 FREE_KEYS = ("checkpoint_every_seconds", "checkpoint_every_epochs", "checkpoint_every_batches", "tensorboard",
              "keep_model")
+# Options that came later, with the value that says what was done before: where they have it they are left out of an
+# identity, so that what was made without them stays valid.
+LATER_KEYS = {"targets": "labels"}
 # Metrics of which less is better; of every other metric, more.
 MINIMISED = ("loss", "MAE", "error", "WER")
 
@@ -64,10 +67,10 @@ class TrainingConfig:
 
 
 def identity(config: Any) -> dict[str, Any]:
-    """The options of a configuration (dataclass or mapping) that a result depends on: FREE_KEYS left out."""
+    """The options of a configuration (dataclass or mapping) that a result depends on, without FREE_KEYS."""
     plain = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[call-overload]
     return {key: identity(value) if isinstance(value, dict) else value for key, value in plain.items()
-            if key not in FREE_KEYS}
+            if key not in FREE_KEYS and not (key in LATER_KEYS and value == LATER_KEYS[key])}
 
 
 def first_difference(before: Any, now: Any, prefix: str = "") -> tuple[str, Any, Any] | None:

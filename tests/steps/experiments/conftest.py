@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 
-def write_dataset(path, ids, labels, speakers, genders, rows, folds, failed=(), classes=None, feature="toy"):
+def write_dataset(path, ids, labels, speakers, genders, rows, folds, failed=(), classes=None, feature="toy",
+                  fields=None):
     """Write <path>: ids with labels (None = unlabelled), one feature vector each, and the protocol `plain`.
 
     rows: (N, F), or a list of (T, F) for features of kind "frames". folds: list of {id: part}; failed: ids without
-    features.
+    features. fields: {id: {further field: value}}.
     """
     (path / "splits").mkdir(parents=True)
     classes = classes or sorted({label for label in labels if label is not None})
@@ -22,7 +23,7 @@ def write_dataset(path, ids, labels, speakers, genders, rows, folds, failed=(), 
             supervision = {"id": key, "recording_id": key, "start": 0, "duration": 1.0, "channel": 0}
             supervision |= {} if speaker is None else {"speaker": speaker}
             supervision |= {} if gender is None else {"gender": gender}
-            supervision["custom"] = {} if label is None else {"emotion": label}
+            supervision["custom"] = {**({} if label is None else {"emotion": label}), **(fields or {}).get(key, {})}
             stream.write(json.dumps({"id": key, "start": 0, "duration": 1.0, "channel": 0,
                                      "supervisions": [supervision], "type": "MonoCut"}) + "\n")
     lines = ["id\tfold\tpart"] + [f"{key}\t{number}\t{part}" for number, fold in enumerate(folds, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steps.data.dataset import Dataset
-from steps.experiments.examples import fingerprint, load_examples, permuted, task_labels
+from steps.experiments.examples import fingerprint, load_examples, permuted
 from steps.features.store import FeatureStore
 from utils.errors import UserError
 
@@ -68,13 +68,7 @@ def test_a_permutation_keeps_the_counts_and_leaves_test_alone(toy):
         assert not np.array_equal(one, two)
         assert np.array_equal(np.bincount(one + 1), np.bincount(two + 1))
     assert np.array_equal(plain.test.y, shuffled.test.y)
-    assert np.array_equal(permuted(plain.train.y, 0, "x") == -1, plain.train.y == -1)
-
-
-def test_labels_of_other_tasks(toy):
-    examples = load(toy)
-    assert set(task_labels(examples.train.items, "gender")) == {"female", "male"}
-    assert set(task_labels(examples.train.items, "age")) == {None}
+    assert np.array_equal(permuted(plain.train.items, plain.train.y, 0, "x")[1] == -1, plain.train.y == -1)
 
 
 def test_the_fingerprint_sees_labels_parts_and_features_but_not_the_number_of_archives(toy):
