@@ -63,11 +63,13 @@ stage_text() {
 }
 
 # stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
-# system. One that no stage trains (there is no recogniser, say) is told and left out.
+# system. One that no stage trains (there is no recogniser, say) is told and left out. Where a recipe has the setting
+# fused_more, each variant is fused a second time, with these too (...+more), and dev chooses among all.
 stage_fuse() {
-  local number=$1 inputs=() outputs=() variants="" subsystem how norm; shift
+  local number=$1 inputs=() outputs=() more=() variants="" subsystem how norm; shift
+  [ -z "${fused_more:-}" ] || more=(--more "$fused_more")
   for norm in $norms; do variants+="norm-$norm ${noise:+norm-$norm+aug }"; done
-  for subsystem in "$@"; do
+  for subsystem in "$@" ${fused_more:-}; do
     case " ${trained[*]} " in *" $exp/$subsystem/$protocol "*) inputs+=(--in "$exp/$subsystem/$protocol") ;; esac
   done
   for how in equal simplex logistic; do
@@ -75,7 +77,8 @@ stage_fuse() {
     trained+=("$exp/fusion_$how/$protocol")
   done
   stage "$number" "Fuse" --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" --out "$exp/fusion/$protocol.json" -- \
-    steps/fuse_subsystems.sh --protocol "$protocol" --subsystems "$*" --variants "$variants" "$data" "$exp"
+    steps/fuse_subsystems.sh --protocol "$protocol" --subsystems "$*" --variants "$variants" \
+    "${more[@]}" "$data" "$exp"
 }
 
 # stage_noisy_set N SNR PROTOCOL/PART TO FEATURES ...: noise behind the utterances of a part at this ratio in dB (or random,

@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     split, names = data.split(arguments.protocol), arguments.subsystems.split()
     if data.task != "classification":
         raise UserError(f"{data.path} is a task of {data.task}; only the log-posteriors of classes are fused")
-    found = find(arguments.exp, split.name, names, arguments.text_variant, arguments.variants.split())
+    found = find(arguments.exp, split.name, names, arguments.text_variant, arguments.variants.split(),
+                 arguments.more.split())
     tell_missing(found)
     reader = Reader(data, split)
     inputs = {ensemble.variant: runs.stacks(ensemble, reader) for ensemble in found.ensembles}
@@ -61,6 +62,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--text-variant", default="asr-text", metavar="NAME",
                         help="what a subsystem without norm-... variants gives (%(default)s)")
     parser.add_argument("--variants", default="", help='e.g. "norm-global"; empty: every norm-... without +aug')
+    parser.add_argument("--more", default="", metavar="NAME ...",
+                        help="each variant is fused a second time, with these too (variant ...+more)")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)

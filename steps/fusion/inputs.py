@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from utils.errors import UserError
 
 NORM = "norm-"
 FUSED = "fusion"  # subsystem.json: kind
+MORE = "+more"  # variants that fuse the further subsystems too
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,44 @@ class Found:
     missing: list[dict[str, str | None]] = field(default_factory=list)
 
 
-def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, variants: Sequence[str] = ()) -> Found:
+def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, variants: Sequence[str] = (),
+         more: Sequence[str] = ()) -> Found:
     """The ensembles of every variant in which at least two of the named subsystems have scores.
 
     Args:
         text_variant: what a subsystem without norm variants gives. variants: those to fuse; empty: every norm-...
             that a subsystem has, without those on augmented data (...+aug).
+        more: further subsystems; each variant in which one has scores is fused with them too, as ...+more.
 
     Raises:
         UserError: no variant has two subsystems; folds or seeds do not agree; a fold or seed has no scores.
     """
-    found, have = Found(), {}
+    found = Found()
+    have = trained(exp, protocol, names, found)
+    further = trained(exp, protocol, [name for name in more if name not in have], found)
+    wanted = list(dict.fromkeys(variants)) or sorted({
+        variant for systems in have.values() for variant in systems if variant.startswith(NORM) and "+" not in variant})
+    for variant in wanted:
+        members = members_of(variant, have, text_variant, found)
+        if len(members) >= 2:
+            found.ensembles.append(ensemble_of(variant, members))
+        others = members_of(variant, further, text_variant, found)
+        if others:
+            found.ensembles.append(ensemble_of(variant + MORE, [*members, *others]))
+    if not found.ensembles:
+        raise UserError(f"{exp}, {protocol}: a fusion needs the scores of two subsystems or more in one variant; "
+                        f"{', '.join(have) or 'none'} of {', '.join(dict.fromkeys(names))} "
+                        f"{'is' if len(have) == 1 else 'are'} there; run the training stages first")
+    return found
+
+
+def trained(exp: Path, protocol: str, names: Sequence[str], found: Found) -> dict[str, dict[str, System]]:
+    """name -> variant -> system; names without one go into `found.missing`.
+
+    Raises:
+        UserError: one is a fusion.
+    """
+    have: dict[str, dict[str, System]] = {}
     for name in dict.fromkeys(names):
         systems = {system.variant: system for system in systems_of(exp / name / protocol) if not is_permuted(system)}
         if any(system.about.get("kind") == FUSED for system in systems.values()):
@@ -74,23 +102,19 @@ def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, vari
             have[name] = systems
         else:
             found.missing.append({"subsystem": name, "variant": None, "why": "not trained"})
-    wanted = list(dict.fromkeys(variants)) or sorted({
-        variant for systems in have.values() for variant in systems if variant.startswith(NORM) and "+" not in variant})
-    for variant in wanted:
-        members = []
-        for name, systems in have.items():
-            takes = variant if any(known.startswith(NORM) for known in systems) else text_variant
-            if takes in systems:
-                members.append(systems[takes])
-            else:
-                found.missing.append({"subsystem": name, "variant": variant, "why": f"has no {takes}"})
-        if len(members) >= 2:
-            found.ensembles.append(ensemble_of(variant, members))
-    if not found.ensembles:
-        raise UserError(f"{exp}, {protocol}: a fusion needs the scores of two subsystems or more in one variant; "
-                        f"{', '.join(have) or 'none'} of {', '.join(dict.fromkeys(names))} "
-                        f"{'is' if len(have) == 1 else 'are'} there; run the training stages first")
-    return found
+    return have
+
+
+def members_of(variant: str, have: Mapping[str, Mapping[str, System]], text_variant: str, found: Found) -> list[System]:
+    """What each subsystem gives in a variant; those without it go into `found.missing`."""
+    members = []
+    for name, systems in have.items():
+        takes = variant if any(known.startswith(NORM) for known in systems) else text_variant
+        if takes in systems:
+            members.append(systems[takes])
+        else:
+            found.missing.append({"subsystem": name, "variant": variant, "why": f"has no {takes}"})
+    return members
 
 
 def ensemble_of(variant: str, members: Sequence[System]) -> Ensemble:

@@ -68,6 +68,19 @@ def test_fusions_lie_as_every_subsystem_and_one_is_primary_in_results_and_report
     assert '<section id="fusion">' in page and "Without one subsystem" in page and "nothing not trained" in page
 
 
+def test_each_variant_is_fused_a_second_time_with_what_else_is_named(tmp_path):
+    data, exp = made(tmp_path)
+    content = run(data, exp, "--more", "net forest", names="svm forest")
+    members = {variant: [name for name, _ in about["subsystems"]] for variant, about in content["variants"].items()}
+    assert members == {"norm-global": ["svm", "forest"], "norm-global+more": ["svm", "forest", "net"],
+                       "norm-speaker+more": ["svm", "net"]}
+    fused = json.loads((exp / "fusion_equal/folds/subsystem.json").read_text())["fuses"]
+    assert fused["norm-global+more"] == [["svm", "norm-global"], ["forest", "norm-global"], ["net", "norm-global"]]
+    tables = [read_scores(exp / f"{name}/folds/norm-speaker/fold1/seed0/scores/test.tsv") for name in ("svm", "net")]
+    found = read_scores(exp / "fusion_equal/folds/norm-speaker+more/fold1/seed0/scores/test.tsv")
+    assert np.array_equal(found.decisions, np.mean([table.logp for table in tables], axis=0).argmax(axis=1))
+
+
 def test_equal_weights_are_the_mean_of_the_log_posteriors_and_the_only_seed_serves_every_seed(tmp_path):
     data, exp = made(tmp_path)
     run(data, exp)
