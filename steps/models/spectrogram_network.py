@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from steps.models.head_fusion import HeadFusion
 from steps.models.heads.branches import Outputs, TaskBranches
+from steps.models.mts import MultiTimeScale
 from steps.models.pyresnet import ResNet
+from steps.models.vgg import Vgg
 from utils.config import option
 
 # name -> trunk of that width: (N, 1, F, T) with lengths (N,), None for all T -> (N, C, F', T') with lengths there. What
@@ -21,6 +24,9 @@ from utils.config import option
 TRUNKS: dict[str, Callable[[float], nn.Module]] = {
     **{f"resnet{depth}": lambda width, depth=depth: ResNet(depth, False, width) for depth in (50, 101, 152)},
     **{f"pyresnet{depth}": lambda width, depth=depth: ResNet(depth, True, width) for depth in (50, 101, 152)},
+    **{f"vgg{depth}": lambda width, depth=depth: Vgg(depth, width) for depth in (11, 16)},
+    "mts": MultiTimeScale,
+    "head_fusion": HeadFusion,
 }
 HEADS = ("time_average", "average")
 
