@@ -183,7 +183,8 @@ def about(member: Member, classes: ClassMap) -> dict[str, Any]:
     info, counts = member.data.info, counts_of(member)
     speakers = {member.data.items[key].speaker for key in member.kept}
     return {"corpus": member.data.name, "map": member.map_name, "protocol": member.own.name,
-            "speaker_overlap": member.own.speaker_overlap, "utterances": len(member.kept),
-            "left_out": sum(member.left_out.values()), "speakers": None if None in speakers else len(speakers),
+            "folds": len(member.own.folds), "speaker_overlap": member.own.speaker_overlap,
+            "utterances": len(member.kept), "left_out": sum(member.left_out.values()),
+            "speakers": None if None in speakers else len(speakers),
             "counts": {name: counts.get(name, 0) for name in classes.classes},
             **{name: info.get(name) for name in ("language", "synthetic", "size", "missing")}}

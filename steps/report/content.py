@@ -35,6 +35,7 @@ class Content:
 
     Attributes:
         info: validation.json. audit: exp/audit/<protocol>.json. test: rows of this run's test parts.
+        cross: those of pairs of corpora (steps/scoring/cross_corpus.py), which are not in `test`.
         paired: names of systems, and {(i, j): {metric: test}}.
         curves: (name, columns, epochs (E,), values (runs, E, columns)). fusion: exp/fusion/<protocol>.json.
     """
@@ -46,6 +47,7 @@ class Content:
     test: list[dict[str, Any]]
     results: str
     robustness: dict[str, Any] = field(default_factory=dict)
+    cross: list[dict[str, Any]] = field(default_factory=list)
     paired: tuple[list[str], dict[tuple[int, int], Any]] = field(default_factory=lambda: ([], {}))
     curves: list[tuple[str, list[str], np.ndarray, np.ndarray]] = field(default_factory=list)
     fusion: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Content:
 
     @property
     def commit(self) -> str:
-        return next((row["commit"] for row in self.test if row["commit"]), "")
+        return next((row["commit"] for row in [*self.test, *self.cross] if row["commit"]), "")
 
     @property
     def source(self) -> str:
@@ -100,9 +102,11 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     scored = exp / "scored" / f"{split.name}.json"
     if not scored.is_file():
         raise UserError(f"{scored} does not exist; run steps/score.sh first")
-    rows = [row for row in read_json(scored)["rows"] if row["part"] == "test"]
+    tested = [row for row in read_json(scored)["rows"] if row["part"] == "test"]
+    rows = [row for row in tested if not row.get("train_corpus")]
     content = Content(data, split, optional(data.path / "validation.json"),
                       optional(exp / "audit" / f"{split.name}.json"), rows, stem.name + ".json")
+    content.cross = [row for row in tested if row.get("train_corpus")]
     systems = {system.name: system for system in collect.find_systems(exp, split.name)}
     content.robustness = optional(exp / "robustness" / f"{split.name}.json")
     content.paired = all_pairs(rows)
@@ -114,7 +118,7 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
             collect.errors(data, split, systems[name_of(best)], worst))]
     content.trainings = [training(system) for system in systems.values()]
     content.configurations = [(system.name, config_of(system)) for system in systems.values() if config_of(system)]
-    content.environment = environment(content.commit, sorted({row["command"] for row in rows if row.get("command")}))
+    content.environment = environment(content.commit, sorted({row["command"] for row in tested if row.get("command")}))
     return content
 
 

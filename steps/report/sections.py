@@ -13,6 +13,7 @@ from typing import Any
 from steps.report import pictures
 from steps.report.cells import caption, figure, td_num, th
 from steps.report.content import Content
+from steps.report.cross_section import cross_section
 from steps.report.fusion_section import fusion_section
 from steps.report.noise_section import noise_section
 from steps.report.result_sections import confusion_section, paired_section, results_section
@@ -170,7 +171,8 @@ def configuration_section(content: Content) -> str:
 
 
 SECTIONS: tuple[tuple[str, str, Callable[[Content], str]], ...] = (
-    ("results", "Results", results_section), ("fusion", "Fusion", fusion_section),
+    ("results", "Results", results_section), ("cross", "Across corpora", cross_section),
+    ("fusion", "Fusion", fusion_section),
     ("noise", "Noise", noise_section), ("differences", "Differences", paired_section),
     ("confusions", "Confusions", confusion_section), ("curves", "Learning curves", curves_section),
     ("errors", "Worst errors", errors_section),

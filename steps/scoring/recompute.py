@@ -59,15 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def recomputed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every row computed again, against the reference that it names."""
-    from steps.scoring import results
+    from steps.scoring import cross_corpus, results
 
     named = {results.key_of(row): row.get("paired", {}).get("named") for row in rows}
     new = results.decide([results.recompute(row) for row in rows])
     for row in new:
-        group = [other for other in new if all(other[name] == row[name] for name in ("corpus", "protocol", "task"))]
+        group = [other for other in new if other["corpus"] == row["corpus"]
+                 and results.group_of(other) == results.group_of(row)]
         # the reference itself has no test; its group knows the name
         names = [named[results.key_of(other)] for other in group if named[results.key_of(other)]]
         results.add_paired(group, names[0] if names else None, [row])
+    cross_corpus.add_falls(new)
     return new
 
 

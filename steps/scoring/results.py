@@ -4,6 +4,8 @@ RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A ro
     corpus, protocol, subsystem, variant, part, text_source     what was scored (the key), with
     subset       of the part, where it is not the whole; or the name of a noisy condition
     condition    of a noisy test set {"snr" (dB), "kinds", "noises", "seed"}; absent elsewhere
+    train_corpus of a cross-corpus test (steps/scoring/cross_corpus.py) what was trained on, `corpus` what was tested
+                 on; `falls` what is lost against a test within one corpus; both absent elsewhere
     task, unit, classes, folds, seeds, items, speakers          how much
     marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalisation", ...
     primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
@@ -31,7 +33,7 @@ from steps.scoring.summary import Summary, compare, figures
 from utils.errors import UserError
 from utils.files import atomic_open
 
-KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source", "subset")
+KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source", "subset", "train_corpus")
 ABOUT = "Written by steps/score.sh; steps/recompute_results.sh computes every figure again from the summaries."
 SMALL = 500 * 1024  # bytes
 
@@ -94,8 +96,8 @@ def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
 
 
 def group_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What systems compete within."""
-    return row["corpus"], row["protocol"], row["task"]
+    """What systems compete within; of a cross-corpus test the corpus that was trained on, since its dev part chose."""
+    return row.get("train_corpus") or row["corpus"], row["protocol"], row["task"]
 
 
 def main_metric(row: Mapping[str, Any]) -> str:
@@ -160,7 +162,8 @@ def reference_of(rows: Sequence[Row], row: Mapping[str, Any], reference: str | N
     """The row that `row` is compared with: the subsystem `reference` in the same variant, else in its best by dev; or,
     without a name, the primary one, else the best by dev."""
     rivals = [other for other in rows if all(other.get(name) == row.get(name)
-                                             for name in ("corpus", "protocol", "task", "part", "subset"))]
+                                             for name in ("corpus", "protocol", "task", "part", "subset",
+                                                          "train_corpus"))]
     if reference is None:
         found = leading(rivals)
     else:

@@ -36,17 +36,18 @@ def markdown(rows: Sequence[results.Row], title: str) -> str:
 
 def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False) -> str:
     """One table a corpus, protocol, task and subset, as Markdown; of noisy conditions together one a metric, or
-    (brief) that of the main metric."""
-    from steps.scoring import robustness
+    (brief) that of the main metric; of cross-corpus tests the matrices, and (not brief) a line a pair."""
+    from steps.scoring import cross_tables, robustness
 
     groups: dict[tuple[str, str, str, str], list[results.Row]] = {}
     mine = [row for row in rows if row["part"] == part]
     for row in mine:
-        if not row.get("condition"):
+        if not (row.get("condition") or row.get("train_corpus")):
             groups.setdefault((row["corpus"], row["protocol"], row["task"], row.get("subset") or ""), []).append(row)
     blocks = [table(groups[name]) for name in sorted(groups)]
     noisy = robustness.noise_tables(mine, robustness.METRICS[:1] if brief else robustness.METRICS)
-    return "\n\n".join([*blocks, noisy] if noisy else blocks)
+    blocks += [noisy] if noisy else []
+    return "\n\n".join([*blocks, *cross_tables.cross_tables(mine, brief)])
 
 
 def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:

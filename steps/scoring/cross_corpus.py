@@ -1,0 +1,256 @@
+"""Score a pooled data set by pairs of corpora: what a model trained on one is worth on each of the others.
+
+Of every subsystem and variant one row a pair (train_corpus, corpus), from the same score files: UA and WA with
+intervals over the speakers of the tested corpus, and `falls`, what is lost against a test within one corpus:
+
+    within   the tested corpus's own models minus this one, on the same utterances: those that its own test parts have.
+             With one fold a corpus they are fewer than all; a row with a subset then holds this model's figures on them
+    own      this model on the test part of its own corpus minus on this one
+
+UA is the mean recall over those of the common classes that the tested corpus has; decisions are among all of them, so
+chance is one divided by their number. Writes EXP/scored/<protocol>.json last, which the report reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.arguments import ArgumentParser
+from utils.errors import UserError, run_main
+from utils.files import write_json, write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from steps.data.dataset import Dataset, Split
+    from steps.scoring.collect import System
+    from steps.scoring.scores import Scores
+    from steps.scoring.summary import Summary
+
+Row = dict[str, Any]
+SAME = "its own test part"  # the subset of a tested corpus on which its own models were tested
+METRICS = ("UA", "WA")
+
+
+@dataclass
+class Cell:
+    """What one system did on one tested corpus, over the folds and seeds of one training corpus."""
+
+    summary: Summary
+    ids: set[str] = field(default_factory=set)
+    prior: set[str] = field(default_factory=set)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = ArgumentParser("score_cross_corpus.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocol", default="cross", help="of a pooled data set (%(default)s)")
+    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
+                        help="write STEM.json and STEM.md (%(default)s)")
+    parser.add_argument("--reference", metavar="SUBSYSTEM[/VARIANT]", help="the system that all are tested against, "
+                        "pair by pair; default: the best on the dev part of the training corpus")
+    parser.add_argument("data", type=Path, metavar="DATA")
+    parser.add_argument("exp", type=Path, metavar="EXP")
+    arguments = parser.parse_args(argv)
+    from steps.data.dataset import Dataset
+    from steps.scoring import tables
+    from steps.scoring.collect import find_systems
+
+    data = Dataset.open(arguments.data)
+    split = data.split(arguments.protocol)
+    if "pooled" not in data.info or "cross" not in split.info:
+        raise UserError(f"{arguments.data}, protocol {split.name}: it is not pooled from several corpora; make such a "
+                        "data set with steps/pool_corpora.sh")
+    systems = find_systems(arguments.exp, split.name)
+    if not systems:
+        raise UserError(f"{arguments.exp} has no trained subsystem of protocol {split.name}; run the training stages "
+                        "first")
+    rows = [row for system in systems for row in rows_of(data, split, system)]
+    rows = continue_results(arguments.results, split.name, rows, arguments.reference)
+    print(tables.tables(rows, "test"))
+    write_json(arguments.exp / "scored" / f"{split.name}.json",
+               {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json", "rows": rows})
+    return 0
+
+
+def rows_of(data: Dataset, split: Split, system: System) -> list[Row]:
+    """The rows of one system: on dev a row a training corpus, on test one a pair (two with a subset)."""
+    cells = cells_of(data, split, system)
+    return [row_of(data, split, system, *key, cell) for key, cell in cells.items()]
+
+
+def cells_of(data: Dataset, split: Split, system: System) -> dict[tuple[str, str, str, str | None], Cell]:
+    """{(training corpus, tested corpus, part, subset): counts}."""
+    import numpy as np
+
+    from steps.scoring.collect import PARTS, read_part
+    from steps.scoring.scores import Scores
+    from steps.scoring.summary import Summary
+
+    trained, within = training_corpora(split), own_test_units(data, split, system)
+    cells: dict[tuple[str, str, str, str | None], Cell] = {}
+    for experiment in system.experiments:
+        train, run = trained[experiment.fold], (experiment.fold, experiment.seed)
+        prior = set(experiment.metrics.get("prior_scored", ()))
+        for part in PARTS:
+            found = read_part(data, split, experiment, part)
+            assert isinstance(found, Scores)
+            tested = [corpus_of(data, unit) for unit in found.ids]
+            for test in dict.fromkeys(tested):
+                mine = np.array([name == test for name in tested])
+                same = mine & np.array([unit in within[test] for unit in found.ids])
+                chosen = {None: mine}
+                if part == "test" and test != train and 0 < same.sum() < mine.sum():
+                    chosen[SAME] = same
+                for subset, which in chosen.items():
+                    cell = cells.setdefault((train, test, part, subset), Cell(Summary(len(data.classes))))
+                    count(cell, data, found, np.flatnonzero(which), run, prior)
+    return cells
+
+
+def training_corpora(split: Split) -> dict[int, str]:
+    """Fold -> the corpus that it is trained on."""
+    return {int(fold): about["corpus"] for fold, about in split.info["cross"].items()}
+
+
+def corpus_of(data: Dataset, unit: str) -> str:
+    return str(data.items[data.units[unit][0]].fields["corpus"])
+
+
+def own_test_units(data: Dataset, split: Split, system: System) -> dict[str, set[str]]:
+    """Corpus -> what its own models were tested on within it, over the system's folds."""
+    from steps.scoring.collect import expected_units
+
+    trained = training_corpora(split)
+    found: dict[str, set[str]] = {name: set() for name in data.info["pooled"]}
+    for fold in system.folds:
+        found[trained[fold]] |= {unit for unit in expected_units(data, split, fold, "test")
+                                 if corpus_of(data, unit) == trained[fold]}
+    return found
+
+
+def count(cell: Cell, data: Dataset, found: Scores, chosen: np.ndarray, run: tuple[int, int], prior: set[str]) -> None:
+    """Add the decisions of one run on the units `chosen` (positions in `found`)."""
+    from steps.scoring.collect import speaker_of_unit
+
+    ids = [found.ids[position] for position in chosen]
+    cell.summary.add_decisions(run, [speaker_of_unit(data, unit) for unit in ids], found.references[chosen],
+                               found.decisions[chosen])
+    cell.ids.update(ids)
+    cell.prior.update(prior.intersection(ids))
+
+
+def row_of(data: Dataset, split: Split, system: System, train: str, test: str, part: str, subset: str | None,
+           cell: Cell) -> Row:
+    """The row of one pair."""
+    from steps.scoring.score import about_text, commit
+    from steps.scoring.summary import figures
+
+    return {
+        "train_corpus": train, "corpus": test, "protocol": split.name, "subsystem": system.subsystem,
+        "variant": system.variant, "part": part, "text_source": about_text(data, system)["text_source"],
+        **({"subset": subset} if subset else {}), "task": data.task, "unit": data.unit, "classes": data.classes,
+        "folds": cell.summary.folds, "seeds": system.seeds, "items": len(cell.ids),
+        "speakers": cell.summary.known_speakers, "marks": marks_of(data, system, train, test, cell), "primary": False,
+        "best_on_dev": False, "commit": commit(), "command": command(data, split, system), **figures(cell.summary),
+        "summary": cell.summary.to_json()}
+
+
+def marks_of(data: Dataset, system: System, train: str, test: str, cell: Cell) -> list[str]:
+    """What a reader must know beside the figures of a pair; of each corpus where it is so."""
+    pooled, marks = data.info["pooled"], []
+    for name in dict.fromkeys((train, test)):
+        about = pooled[name]
+        if about["synthetic"]:
+            marks.append(f"{name} synthetic")
+        if about["missing"]:
+            marks.append(f"{name} partial")
+        if (about["size"] or "full") != "full":
+            marks.append(f"{name} size {about['size']}")
+    if pooled[test]["speakers"] is None:
+        marks.append("speakers unknown")
+    if train == test and pooled[train]["speaker_overlap"]:
+        marks.append("speaker overlap")
+    if len(cell.summary.folds) != pooled[train]["folds"]:
+        marks.append(f"{len(cell.summary.folds)} of {pooled[train]['folds']} folds")
+    if "norm-speaker" in system.variant.split("+"):
+        marks.append("per-speaker normalisation")
+    if cell.prior:
+        marks.append(f"{len(cell.prior)} items scored by prior")
+    return marks
+
+
+def command(data: Dataset, split: Split, system: System) -> str:
+    """The recipe's command that gives this row; --corpora, where they lie, is the reader's own."""
+    from steps.scoring.score import recipe_command
+
+    words = recipe_command(data)
+    if len(split.folds) > len(data.info["pooled"]):
+        words += ["--folds", "all"]
+    norm = system.variant.split("+")[0]
+    if norm.startswith("norm-"):
+        words += ["--norms", norm.removeprefix("norm-")]
+    return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds))])
+
+
+def continue_results(stem: Path, protocol: str, rows: Sequence[Row], reference: str | None) -> list[Row]:
+    """Put `rows` into STEM.json among what it holds, compare them, and write STEM.md. Returns these rows, compared.
+
+    Of a system and a training corpus that are scored again no earlier row stays: its folds may be others.
+    """
+    from steps.scoring import results, tables
+    from steps.scoring.score import tell_lost_seeds, title_of
+
+    def trained(row: Row) -> tuple[str, ...]:
+        return tuple(str(row.get(name)) for name in ("protocol", "subsystem", "variant", "train_corpus"))
+
+    path, mine = Path(f"{stem}.json"), {trained(row) for row in rows}
+    old = results.load(path)
+    tell_lost_seeds(old, rows)
+    merged = results.merge([row for row in old if trained(row) not in mine], rows)
+    affected = [row for row in merged if row["protocol"] == protocol and row.get("train_corpus")]
+    results.add_paired(affected, reference)
+    add_falls(affected)
+    results.save(path, merged)
+    write_text(Path(f"{stem}.md"), tables.markdown(merged, title_of(stem)))
+    return [row for row in affected if trained(row) in mine]
+
+
+def add_falls(rows: Iterable[Row]) -> None:
+    """Set `falls` of the rows of a pair of two corpora; see the module's text. Rows of other results are let be."""
+    from steps.scoring import results
+    from steps.scoring.summary import compare, plain
+
+    pairs = {pair_of(row): row for row in rows if row.get("train_corpus") and row["part"] == "test"}
+    for (*system, train, test, subset), row in pairs.items():
+        row.pop("falls", None)
+        if train == test or subset:
+            continue
+        own, within = pairs.get((*system, train, train, "")), pairs.get((*system, test, test, ""))
+        like = pairs.get((*system, train, test, SAME), row)
+        falls: dict[str, Any] = {}
+        if own is not None:
+            falls["own"] = {name: plain(own["metrics"][name] - row["metrics"][name]) for name in METRICS}
+        if within is not None and within["items"] == like["items"]:
+            tests = compare(results.summary_of(within), results.summary_of(like)) or {}
+            falls["within"] = {name: plain(within["metrics"][name] - like["metrics"][name]) for name in METRICS}
+            falls["within"] |= {"items": like["items"], "p": {name: tests[name]["p"] for name in METRICS
+                                                             if name in tests}}
+        if falls:
+            row["falls"] = falls
+
+
+def pair_of(row: Row) -> tuple[str, ...]:
+    """What tells the rows of a part apart: protocol, system, training corpus, tested corpus, subset."""
+    return tuple(str(row.get(name) or "") for name in ("protocol", "subsystem", "variant", "text_source",
+                                                       "train_corpus", "corpus", "subset"))
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
