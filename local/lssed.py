@@ -5,8 +5,9 @@ The release comes by mail after an agreement, and no page describes it. egs/lsse
 and from where; this module reads
 
     DIR/metadata_english*.csv         name, faces (the emotion), and speaker, gender, age where there are such columns
-    DIR/spectrogram/**/<name>.npy     float32 (T, 128), a row every 512 samples at 16 kHz
-    DIR/is13/**/<name>.npy            optional: IS13 functionals (6373,), read by --features is13 --from DIR/is13
+    DIR/spectrogram/**/<name>.npy     float32 (T, 128), a row every 512 samples at 16 kHz; or where a column features
+                                      of the table says, as seen from DIR
+    DIR/is13/<name>.npy               optional: IS13 functionals (6373,), read by --features is13 --from DIR/is13
 
 An emotion is a word or the number of the published models (0 angry, 1 neutral, 2 happy, 3 sad); two of them have a
 comma, slash, plus sign or semicolon between them. Utterances outside the four classes are unlabelled, in no protocol.
@@ -27,8 +28,8 @@ from utils.folds import class_parts, speaker_parts
 CLASSES = ("angry", "neutral", "happy", "sad")
 SPELT = {"0": "angry", "1": "neutral", "2": "happy", "3": "sad", "anger": "angry", "happiness": "happy",
          "sadness": "sad"}
-COLUMNS = {"name": "name", "faces": "emotion", "emotion": "emotion", "speaker": "speaker", "subject": "speaker",
-           "gender": "gender", "age": "age"}
+COLUMNS = {"faces": "emotion", "subject": "speaker",
+           **{name: name for name in ("name", "emotion", "speaker", "gender", "age", "features")}}
 FRAME_SHIFT = 512 / 16000  # seconds
 
 CORPUS = Corpus(
@@ -44,20 +45,22 @@ CORPUS = Corpus(
 def rows(corpus_dir: Path) -> list[Row]:
     """
     Raises:
-        UsageError: no table or no spectrograms. UserError: a table without the columns, or a name twice.
+        UsageError: no table, or none of its utterances has a spectrogram. UserError: a table without the columns.
     """
     tables = sorted(corpus_dir.glob("metadata_english*.csv"))
     spectrograms = {path.stem: path for path in sorted((corpus_dir / "spectrogram").rglob("*.npy"))}
-    if not tables or not spectrograms:
-        raise UsageError(f"--corpus-dir {corpus_dir}: no metadata_english*.csv with spectrogram/*.npy there; LSSED is "
-                         f"at {CORPUS.source}; --table takes another layout (README.md)")
     found = []
     for table in tables:
         for number, line in enumerate(_lines(table), start=2):
-            if line["name"] in spectrograms:
+            elsewhere = line.pop("features", "")
+            path = corpus_dir / elsewhere if elsewhere else spectrograms.get(line["name"])
+            if path is not None:
                 fields = {key: value for key, value in line.items() if key != "name" and value}
-                found.append(Row(line["name"], fields=fields | emotions(line["emotion"]), frame_shift=FRAME_SHIFT,
-                                 features=spectrograms[line["name"]], where=f"{table}, line {number}"))
+                found.append(Row(line["name"], fields=fields | emotions(line["emotion"]), features=path,
+                                 frame_shift=FRAME_SHIFT, where=f"{table}, line {number}"))
+    if not found:
+        raise UsageError(f"--corpus-dir {corpus_dir}: no metadata_english*.csv with spectrogram/*.npy there; LSSED is "
+                         f"at {CORPUS.source}; egs/lssed/pyresnet/README.md tells how another layout is read")
     return found
 
 

@@ -33,10 +33,13 @@ stage_validate() {
     --out "$data/validation.json" --out "$data/audio_hashes.tsv" -- steps/validate_data.sh --nj "$nj" "$data"
 }
 
-# stage_features N FEATURES: extract one kind of features (conf/FEATURES.yaml) for every utterance.
+# stage_features N FEATURES [DIR]: extract one kind of features (conf/FEATURES.yaml) for every utterance, or take them from
+# DIR/<id>.npy.
 stage_features() {
-  stage "$1" "Extract $2" --in "$data/cuts.jsonl.gz" --out "$data/$2" -- \
-    steps/extract_features.sh --features "$2" --nj "$nj" --cmd "$cpu_cmd" "$data"
+  local from=() words=()
+  [ -z "${3:-}" ] || from=(--in-audio "$3") words=(--from "$3")
+  stage "$1" "Extract $2" --in "$data/cuts.jsonl.gz" "${from[@]}" --out "$data/$2" -- \
+    steps/extract_features.sh --features "$2" "${words[@]}" --nj "$nj" --cmd "$cpu_cmd" "$data"
 }
 
 # stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem.
@@ -112,12 +115,14 @@ stage_robustness() {
     --subsystems "${systems[*]}" --nj "$nj" --cmd "$cpu_cmd" "$data" "$exp"
 }
 
-# stage_permuted N FEATURES: the linear SVM on permuted labels, which must fall to chance (the audit checks it).
+# stage_permuted N FEATURES [CONFIG [option ...]]: the linear SVM, or another subsystem, on permuted labels, which must fall
+# to chance (the audit checks it).
 stage_permuted() {
-  stage "$1" "Train on permuted labels" --in "$data/$2" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
-    --out "$exp/permuted/$protocol" -- \
-    steps/train_subsystem.sh --config linear_svm --features "$2" --protocol "$protocol" --norms global --seeds 0 \
-    --permute-labels --nj "$nj" --cmd "$train_cmd" "$data" "$exp/permuted/$protocol"
+  local number=$1 features=$2 config=${3:-linear_svm}; shift 2; [ $# -eq 0 ] || shift
+  stage "$number" "Train on permuted labels" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
+    --in "$data/splits/$protocol.tsv" --out "$exp/permuted/$protocol" -- \
+    steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms global --seeds 0 \
+    --permute-labels --nj "$nj" --cmd "$train_cmd" "$@" "$data" "$exp/permuted/$protocol"
 }
 
 # stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
@@ -148,6 +153,14 @@ stage_report() {
   stage "$1" "Write the report" --in "$exp/scored/$protocol.json" --in "$data/validation.json" "${inputs[@]}" \
     --out "$exp/report/index.html" -- \
     steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"
+}
+
+# stage_export_one N SUBSYSTEM FEATURES [option ...]: one subsystem in its first normalisation -> $exp/model. Options go to
+# steps/export.sh.
+stage_export_one() {
+  local number=$1 subsystem=$2 features=$3; shift 3
+  stage "$number" "Export the model" --in "$exp/$subsystem/$protocol" --in "$data/$features" --out "$exp/model" -- \
+    steps/export.sh --data "$data" "$@" "$exp/$subsystem/$protocol/norm-${norms%% *}" "$exp/model"
 }
 
 # stage_export N SUBSYSTEM ...: the primary fusion of these as one directory -> $exp/model (utils/emotion.sh uses it).
@@ -185,6 +198,10 @@ if [ "$size" = tiny ]; then
   tiny_models+="attention_rnn:training.epochs=4 attention_rnn:training.tensorboard=false attention_rnn:model.projection=[32] attention_rnn:model.hidden=16 attention_rnn:model.branch=[32] "
   for _network in dnn multitask_dnn multitask_ivector; do
     tiny_models+="$_network:training.epochs=10 $_network:training.optimiser.learning_rate=1.0e-3 $_network:training.tensorboard=false $_network:model.trunk=[64,64] $_network:model.branch=[32] "
+  done
+  for _network in pyresnet resnet vgg mts head_fusion; do
+    [ -f "$ROOT/conf/$_network.yaml" ] || continue
+    tiny_models+="$_network:training.epochs=3 $_network:training.batch_size=16 $_network:training.tensorboard=false $_network:frames.longest=32 $_network:model.width=0.0625 "
   done
   unset _network
 fi

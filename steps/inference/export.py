@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                         "it, and most i-vectors; where it is given, transcripts are printed too")
     parser.add_argument("--ivectors", type=Path, action="append", default=[], metavar="DIR",
                         help="i-vector extractor, or directory of several (EXP/ivector); may be repeated")
+    parser.add_argument("--given-as", metavar="FEATURES", help="conf/FEATURES.yaml makes of a recording what was given "
+                        "with the corpus: a model that was trained on given features hears by it")
     parser.add_argument("experiment", type=Path, metavar="EXPERIMENT")
     parser.add_argument("out", type=Path, metavar="OUT", help="directory to write")
     arguments = parser.parse_args(argv)
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = select(arguments.experiment, arguments.fold, arguments.seed)
     data = arguments.data or chosen.exp.parent / "data" / chosen.corpus
     with atomic_directory(arguments.out) as directory:
-        Writer(directory, chosen, data, arguments.asr, arguments.ivectors).write()
+        Writer(directory, chosen, data, arguments.asr, arguments.ivectors, arguments.given_as).write()
         EmotionModel.open(directory)  # what is written opens, or it is not written
     size = sum(path.stat().st_size for path in arguments.out.rglob("*") if path.is_file())
     print(f"{arguments.out}: {chosen.name}, {len(chosen.members)} subsystem{'s' * (len(chosen.members) > 1)}, "

@@ -47,7 +47,7 @@ class Writer:
     """
     Attributes:
         out: the directory. data: data set of the experiments. asr: recogniser's directory.
-        extractors: directories of i-vector extractors.
+        extractors: directories of i-vector extractors. given_as: features that stand for given ones.
     """
 
     out: Path
@@ -55,6 +55,7 @@ class Writer:
     data: Path
     asr: Path | None
     extractors: Sequence[Path]
+    given_as: str | None = None
 
     def write(self) -> None:
         """
@@ -108,13 +109,29 @@ class Writer:
         options = dict(described["options"])
         kind = options.get("extractor")
         if kind in ("given", "given_vectors"):
-            raise UserError(f"{self.data / name} was given, not computed here: a new recording has no such features")
+            described = self._as_if_computed(name, described)
+            options = dict(described["options"])
+            kind = options["extractor"]
         (self.out / names.FEATURES).mkdir(exist_ok=True)
         if kind == "ivector":
             self._copy_extractor(name, options)
         write_yaml(self.out / names.FEATURES / f"{name}.yaml", {"extractor": kind} if kind == "ivector" else options)
         return {"kind": described["kind"], "dim": described["dim"], "version": described["version"],
                 "options": options}
+
+    def _as_if_computed(self, name: str, described: dict[str, Any]) -> dict[str, Any]:
+        """What feature.json would say of given features, had the extractor `given_as` made them."""
+        from steps.features import registry
+
+        if self.given_as is None:
+            raise UserError(f"{self.data / name} was given, not computed here: a new recording has no such features; "
+                            "--given-as NAME says whose they are", 2)
+        extractor = registry.create(self.given_as)
+        if (extractor.kind, extractor.dim) != (described["kind"], described["dim"]):
+            raise UserError(f"--given-as {self.given_as} makes {extractor.dim} columns, {extractor.kind}; "
+                            f"{self.data / name} has {described['dim']}, {described['kind']}", 2)
+        return {"kind": extractor.kind, "dim": extractor.dim, "version": extractor.version,
+                "options": extractor.options}
 
     def _copy_extractor(self, name: str, options: dict[str, Any]) -> None:
         from steps.ivector.config import GMM

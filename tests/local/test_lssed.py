@@ -42,6 +42,12 @@ def test_rows_have_spectrograms_and_no_recording(corpus):
         assert {field: rows[key].fields.get(field) for field in fields} == fields, key
 
 
+def test_a_table_may_say_where_the_features_are(corpus, tmp_path):
+    (tmp_path / "metadata_english_own.csv").write_text("name,emotion,features\na-1,sad,deep/below/x.npy\nb,0,\n")
+    [row] = lssed.rows(tmp_path)
+    assert (row.id, row.features, row.fields["emotion"]) == ("a-1", tmp_path / "deep/below/x.npy", "sad")
+
+
 @pytest.mark.parametrize(("text", "emotion", "votes"), [
     ("Angry", "angry", None), ("0", "angry", None), ("1", "neutral", None), ("2", "happy", None), ("3", "sad", None),
     ("sad, angry", "sad", {"sad": 1, "angry": 1}), ("bored/anger", "angry", None), ("Fear", "-", None),

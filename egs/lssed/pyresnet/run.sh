@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# LSSED: PyResNet and ResNet on its published spectrograms; it has no recordings.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../../../utils/recipe.sh
+. ../../../steps/options_pyresnet.sh
+
+option corpus-dir ""              "directory with metadata_english*.csv, spectrogram/ and perhaps is13/"
+option allow-partial false        "go on when utterances of the published corpus are missing" --choices "true false"
+option protocol   class_80_20     "as published (speakers in both parts), or speakers apart" --choices "class_80_20 speakers"
+option functionals-dir ""         "IS13 functionals, <id>.npy (default: is13/ of --corpus-dir where it is there)"
+pyresnet_options
+parse_options "$@"
+
+corpus=lssed work=. results=RESULTS
+[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+data=$work/data/$corpus exp=$work/exp stage_dir=$work
+[ -n "$functionals_dir" ] || [ ! -d "$corpus_dir/is13" ] || functionals_dir=$corpus_dir/is13
+spectrograms=given given_as=fbank_lssed functionals=${functionals_dir:+is13}
+
+. "$ROOT/path.sh"
+. ./cmd.sh
+. "$ROOT/steps/stages.sh"
+. "$ROOT/steps/stages_pyresnet.sh"
+
+stage_prepare 1 --allow-partial "$allow_partial"
+stage_validate 2
+pyresnet_features     # 10 to 15
+pyresnet_baseline     # 30
+pyresnet_networks     # 31 to 32
+pyresnet_comparisons  # 33 to 35
+pyresnet_results      # 60 to 64
+run_stages
