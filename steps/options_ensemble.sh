@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The options that the recipes of the ensemble share (steps/stages_ensemble.sh reads them). A recipe sources this file after
-# utils/recipe.sh, declares its own options and calls
+# The options that the recipes of the ensemble share (steps/stages_ensemble.sh reads them). A recipe sources this file
+# after utils/recipe.sh, declares its own options and calls
 #     ensemble_options "NORMS" RECOGNISER
 # with its default normalisations, and the recipe under egs/ whose recogniser and i-vector extractors are the default.
 
@@ -14,6 +14,7 @@ ensemble_options() {
   option asr        "../../$recogniser/asr/exp/recogniser" "recogniser; none: no i-vectors, no text"
   option extractors "../../$recogniser/ivector/exp/ivector" "i-vector extractors, one directory a kind"
   option comparisons false          "also C with mean and last pooling, and with one task" --choices "true false"
+  option spectrograms false         "also a PyResNet on spectrograms, in the fusion ...+more" --choices "true false"
   option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
   option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
   option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"

@@ -4,20 +4,22 @@
 #      1 to  9   the recipe's own        manifest, splits; a recogniser
 #     10 to 22   ensemble_features       is10, compare, is10_lld; fbank, transcripts, i-vectors where there is a
 #                                        recogniser; with --noise the same of a noisy copy of the training parts
-#     24 to 26   ensemble_comparisons    C with other poolings, and with one task (--comparisons)
+#     24 to 27   ensemble_comparisons    C with other poolings, and with one task (--comparisons); a PyResNet on
+#                                        spectrograms (--spectrograms)
 #     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
 #     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
-#     42         ensemble_fusion         linear sums of A to D; dev declares the primary one
+#     42         ensemble_fusion         linear sums of A to D, and of these and $fused_more; dev declares the primary one
 #     43 to 59   ensemble_robustness     A to D and their fusion, trained clean and with noise, at the ratios of --noise
 #     60 to 64   ensemble_results        permuted labels, audit, scores, report, the model to use
 #
 # A recipe sources this file after steps/stages.sh and steps/stages_asr.sh. Another subsystem is one more stage_train line
-# in the recipe, and its name in $fused. Settings, besides those of steps/stages.sh: asr (a recogniser, or none),
-# extractors, ivectors (kinds; the first is B's), noise (ratios in dB, or nothing), musan (a directory, or nothing),
-# text_sources (default: asr reference), comparisons (true or false).
+# in the recipe, and its name in $fused_more (or in $fused, then the published four are not fused by themselves).
+# Settings, besides those of steps/stages.sh: asr (a recogniser, or none), extractors, ivectors (kinds; the first is
+# B's), noise (ratios in dB, or nothing), musan (a directory, or nothing), text_sources (default: asr reference),
+# comparisons and spectrograms (true or false).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
-fused=(multitask_is10 multitask_ivector attention_lld text)
+fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=svm_is10
 noise=${noise:-} own_kind=${ivectors%% *} augment=() augment_text=()
 
 ensemble_features() {
@@ -25,6 +27,7 @@ ensemble_features() {
   stage_features 10 is10
   stage_features 11 compare
   stage_features 12 is10_lld
+  [ "${spectrograms:-false}" != true ] || stage_features 19 fbank_lssed
   [ "$asr" = none ] || stage_features 13 fbank
   [ "$asr" = none ] || stage_transcribe 14
   for kind in $ivectors; do stage_ivectors $((n += 1)) "$kind"; done
@@ -51,6 +54,10 @@ ensemble_subsystems() {
 # What C owes to its pooling and to its other tasks; A has dnn_is10 beside it, D reference text.
 ensemble_comparisons() {
   local name=attention_rnn:model
+  if [ "${spectrograms:-false}" = true ]; then
+    stage_train 27 pyresnet pyresnet fbank_lssed
+    fused_more+=" pyresnet"
+  fi
   [ "$comparisons" = true ] || return 0
   stage_train 24 attention_lld_mean   attention_rnn is10_lld --set "$tiny_models$set $name.pooling=mean"
   stage_train 25 attention_lld_last   attention_rnn is10_lld --set "$tiny_models$set $name.pooling=last"
@@ -65,7 +72,8 @@ ensemble_robustness() {
     ensemble_noisy_copy "$n" "$ratio" "$protocol/test" "${data}_snr$ratio"
     n=$((n + 3))
   done
-  [ -z "$noise" ] || stage_robustness 59 "${fused[@]}" fusion_equal fusion_simplex fusion_logistic
+  # Of $fused_more what reads the features of A to D; a fusion with others in it is told and left out.
+  [ -z "$noise" ] || stage_robustness 59 "${fused[@]}" svm_is10 fusion_equal fusion_simplex fusion_logistic
 }
 
 # ensemble_noisy_copy N SNR PART TO: noise behind the utterances of a part, and all features that A to D read: three
@@ -84,5 +92,6 @@ ensemble_results() {
   stage_audit    61
   stage_score    62
   stage_report   63
-  stage_export   64 "${fused[@]}"
+  # shellcheck disable=SC2086  # one name a word
+  stage_export   64 "${fused[@]}" $fused_more
 }
