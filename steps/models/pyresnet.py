@@ -5,7 +5,7 @@ ResNet: He et al., CVPR 2016, with the stride in the 3x3 convolution. PyResNet: 
 stage, and in place of each 3x3 convolution several of different kernels and groups side by side:
 
     planes    64   kernels 3 5 7 9, groups 1 4 8 16, a quarter of the channels each
-             128   kernels 3 5 7,   groups 1 4 8,    a half of the channels for the first, a quarter for the others
+             128   kernels 3 5 7,   groups 1 4 8,    a half of the channels for the last, a quarter for the others
              256   kernels 3 5,     groups 1 4,      a half each
              512   kernel  3,       group  1
 
@@ -26,7 +26,7 @@ BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 PLANES = (64, 128, 256, 512)
 # planes -> (kernel, groups, share of the planes)
 PYRAMID = {64: ((3, 1, 0.25), (5, 4, 0.25), (7, 8, 0.25), (9, 16, 0.25)),
-           128: ((3, 1, 0.5), (5, 4, 0.25), (7, 8, 0.25)),
+           128: ((3, 1, 0.25), (5, 4, 0.25), (7, 8, 0.5)),
            256: ((3, 1, 0.5), (5, 4, 0.5)),
            512: ((3, 1, 1.0),)}
 
