@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 CUTS, CORPUS, SPLITS = "cuts.jsonl.gz", "corpus.json", "splits"
 NATIVE = ("speaker", "gender", "language", "text")
+LONGEST_SHARED = 32  # characters of a value of which all utterances share one copy: a class, a speaker, a language
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Sequence:
 Label = str | float | Sequence | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One utterance, as plain values.
 
@@ -258,8 +260,9 @@ def item_of_cut(cut: Mapping[str, Any], label: str) -> Item:
     """One line of cuts.jsonl.gz as an Item; `label` names the field that is predicted."""
     supervision = cut["supervisions"][0]
     custom = supervision.get("custom") or {}
-    fields = {name: supervision[name] for name in NATIVE if supervision.get(name) is not None}
-    fields |= {name: _plain(value) for name, value in custom.items() if value is not None and value != UNLABELLED}
+    fields = {name: _plain(supervision[name]) for name in NATIVE if supervision.get(name) is not None}
+    fields |= {sys.intern(name): _plain(value) for name, value in custom.items()
+               if value is not None and value != UNLABELLED}
     recording, features = cut.get("recording"), cut.get("features")
     source = next(iter(recording["sources"]), {}).get("source") if recording else None
     given = None
@@ -274,6 +277,8 @@ def item_of_cut(cut: Mapping[str, Any], label: str) -> Item:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str) and len(value) <= LONGEST_SHARED:
+        return sys.intern(value)
     if isinstance(value, dict) and set(value) == {"step", "values"}:
         return Sequence(value["step"], tuple(value["values"]))
     return value

@@ -67,13 +67,23 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Frames:
-    """Sequences of frames, read from the archive and normalised when asked for."""
+    """Sequences of frames, read from the archive and normalised when asked for.
+
+    Attributes:
+        rows: how many frames an item has, where that is known without reading them.
+    """
 
     read: Callable[[Item], np.ndarray]
     items: tuple[Item, ...]
+    rows: Callable[[Item], int] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def lengths(self) -> np.ndarray:
+        """int64 (N,) frames of each."""
+        rows = self.rows or (lambda item: len(self.read(item)))
+        return np.array([rows(item) for item in self.items], dtype=np.int64)
 
     def __getitem__(self, position: int) -> np.ndarray:
         return self.read(self.items[position])
@@ -82,11 +92,11 @@ class Frames:
         raise UserError("these features are frames; this kind of subsystem needs one vector an utterance")
 
     def take(self, positions: np.ndarray) -> Frames:
-        return Frames(self.read, tuple(self.items[position] for position in positions))
+        return Frames(self.read, tuple(self.items[position] for position in positions), self.rows)
 
     def join(self, other: Features) -> Frames:
         assert isinstance(other, Frames)
-        return Frames(self.read, self.items + other.items)
+        return Frames(self.read, self.items + other.items, self.rows)
 
 
 @dataclass(frozen=True)
@@ -239,7 +249,7 @@ def read_frames(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], n
     learned = Normalisation.fit(norm, utterances, clip)
     features: dict[str, Features] = {
         part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
-                     tuple(data.items[key] for key in ids[part])) for part in PARTS}
+                     tuple(data.items[key] for key in ids[part]), lambda item: store.rows(item.id)) for part in PARTS}
     return features, {} if learned.overall is None else learned.overall.to_arrays()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steps.experiments.examples import Features, Part
+from steps.experiments.examples import Features, Frames, Part
 from steps.experiments.kinds import ExperimentConfig
 from steps.experiments.networks import MAIN_TASK, FittedNetwork, NetworkKind, NetworkTraining
 from steps.features.masking import spec_augment
@@ -20,8 +22,10 @@ from steps.models.heads.branches import Outputs
 from steps.training import distributed
 from steps.training.random_state import derive, generator, shuffled
 from utils.config import option
+from utils.errors import UserError
 
-CACHE_BYTES = 4 << 30  # sequences of a part kept in memory; beyond it they are read from the archive every epoch
+CACHE_BYTES = 4 << 30  # most that is kept of sequences in memory; beyond it they are read from the archive every epoch
+CACHE_SHARE = 0.25  # of the job's memory; a batch, the network and the manifest need the rest
 POOL = 8  # batches: an utterance shares its batch with the nearest in length among so many batches' utterances
 
 
@@ -66,13 +70,42 @@ def stacked(frames: np.ndarray, stack: int, every: int) -> np.ndarray:
     return frames[np.minimum(rows, len(frames) - 1)].reshape(len(rows), -1)
 
 
-class Sequences:
-    """The sequences of a part by position, normalised, kept in memory as far as CACHE_BYTES goes."""
+class Room:
+    """Bytes that the sequences of all parts may take together; None: not asked for yet."""
 
-    def __init__(self, features: Features, config: FramesConfig):
+    def __init__(self) -> None:
+        self.left: int | None = None
+
+    def take(self, size: int) -> bool:
+        """Whether there was room; it is taken."""
+        if self.left is None:
+            self.left = cache_limit()
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+    def give_back(self, taken: list[int]) -> None:
+        self.left = (self.left or 0) + sum(taken)
+
+
+ROOM = Room()
+
+
+def cache_limit() -> int:
+    """A share of the memory that the job has (the machine, where none says), for each process that trains in it."""
+    memory = int(os.environ.get("EMOTION_MEMORY") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(CACHE_BYTES, int(CACHE_SHARE * memory) // max(1, int(os.environ.get("LOCAL_WORLD_SIZE") or 1)))
+
+
+class Sequences:
+    """The sequences of a part by position, normalised, kept in memory as far as there is room (`cache_limit`)."""
+
+    def __init__(self, features: Features, config: FramesConfig, room: Room | None = None):
         self.features, self.config = features, config
         self._kept: dict[int, np.ndarray] = {}
-        self._room = CACHE_BYTES
+        self._room, self._taken = room or ROOM, [0]
+        weakref.finalize(self, self._room.give_back, self._taken)
         self._lengths: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -86,8 +119,8 @@ class Sequences:
         frames = self.features[position]
         if self.config.normalise_utterance:
             frames = normalised(frames)
-        if frames.nbytes <= self._room:
-            self._room -= frames.nbytes
+        if self._room.take(frames.nbytes):
+            self._taken[0] += frames.nbytes
             self._kept[position] = frames
         return frames
 
@@ -113,7 +146,8 @@ class Sequences:
     def lengths(self) -> np.ndarray:
         """(N,) frames of each."""
         if self._lengths is None:
-            self._lengths = np.array([len(self[position]) for position in range(len(self))])
+            self._lengths = (self.features.lengths() if isinstance(self.features, Frames) else
+                             np.array([len(self[position]) for position in range(len(self))]))
         return self._lengths
 
 
@@ -131,7 +165,10 @@ class SequenceBatches:
         targets: task -> (N, ...), see TaskBranches.loss. ids: of the N items.
 
     The utterances of an epoch are shuffled, POOL batches of them at a time sorted by length and cut into batches, and
-    the batches shuffled.
+    the batches shuffled. Each process has an item of every batch.
+
+    Raises:
+        UserError: more processes than items.
     """
 
     def __init__(self, sequences: Sequences, targets: dict[str, Tensor], ids: list[str], batch_size: int, seed: int,
@@ -140,7 +177,10 @@ class SequenceBatches:
         self.world = world or distributed.World()
         self.place = {key: position for position, key in enumerate(ids)}
         self.length = sequences.lengths()
-        self.batches = math.ceil(len(ids) / batch_size)
+        if len(ids) < self.world.size:
+            raise UserError(f"{len(ids)} training utterances cannot be shared by {self.world.size} processes; lower "
+                            "--processes")
+        self.batches = min(math.ceil(len(ids) / batch_size), len(ids) // self.world.size)
 
     def count(self, epoch: int) -> int:
         return self.batches

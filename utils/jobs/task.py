@@ -162,6 +162,8 @@ def run_task(spec: Spec, index: int) -> int:
                         for name, value in spec.environment.items()}
         environment |= {name.encode(): str(spec.threads).encode() for name in THREAD_VARIABLES}
         environment[b"EMOTION_JOB"] = str(index).encode()
+        if spec.memory is not None:  # what a task may keep in memory is its own business, but it must know
+            environment[b"EMOTION_MEMORY"] = str(spec.memory).encode()
         if scheduler_job() != "local":
             # A cluster's task outlives a dead run on purpose; the one who takes that run over must not wait for it.
             environment.pop(b"EMOTION_LEASH", None)

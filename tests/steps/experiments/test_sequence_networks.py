@@ -4,21 +4,24 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from steps.data.dataset import Dataset
+from steps.data.dataset import Dataset, Item
 from steps.experiments import plan, run_task
-from steps.experiments.examples import load_examples
+from steps.experiments.examples import Frames, load_examples
 from steps.experiments.kinds import load_experiment_config
 from steps.experiments.sequence_networks import (
     AttentionRnnKind,
     FramesConfig,
+    Room,
     SequenceBatches,
     Sequences,
+    cache_limit,
     normalised,
     stacked,
 )
@@ -110,6 +113,61 @@ def test_processes_share_each_batch():
     for whole, first, second in zip(batches().epoch(1, 0), *parts, strict=True):
         together = torch.cat([first["targets"]["emotion"], second["targets"]["emotion"]])
         assert sorted(together.tolist()) == sorted(whole["targets"]["emotion"].tolist())
+
+
+@pytest.mark.parametrize(("count", "processes"), [(9, 4), (50, 7), (5, 5)])
+def test_every_process_has_an_item_of_every_batch(count, processes):
+    """Batches of 4 are too small for more processes than that: there are fewer, larger ones."""
+    parts = [list(batches(count, world=World(rank, processes)).epoch(1, 0)) for rank in range(processes)]
+    assert len({len(part) for part in parts}) == 1
+    assert all(len(batch["lengths"]) >= 1 for part in parts for batch in part)
+    seen = [number for part in parts for batch in part for number in batch["targets"]["emotion"].tolist()]
+    assert sorted(seen) == list(range(count))
+
+
+def test_more_processes_than_utterances_are_refused():
+    with pytest.raises(UserError, match="3 training utterances cannot be shared by 4 processes; lower --processes"):
+        batches(3, world=World(0, 4))
+
+
+def frames_of(count: int, reads: list[int]) -> Frames:
+    """Sequences of 10 frames of 3 numbers (120 bytes) that note when they are read."""
+    def read(item: Item) -> np.ndarray:
+        reads.append(int(item.id))
+        return np.full((10, 3), int(item.id), dtype=np.float32)
+
+    return Frames(read, tuple(Item(str(number)) for number in range(count)), lambda item: 10)
+
+
+def test_lengths_are_known_without_reading():
+    reads = []
+    features = frames_of(4, reads)
+    assert Sequences(features, FramesConfig()).lengths().tolist() == [10] * 4 and reads == []
+    assert Sequences(features.take(np.array([1])).join(features), FramesConfig()).lengths().tolist() == [10] * 5
+    assert Frames(features.read, features.items).lengths().tolist() == [10] * 4 and reads == [0, 1, 2, 3]
+
+
+def test_all_parts_share_one_room_and_give_it_back(monkeypatch):
+    """Of 1440 bytes a quarter is 360: three sequences of 120."""
+    monkeypatch.setenv("EMOTION_MEMORY", "1440")
+    room, reads = Room(), []
+    train, dev = (Sequences(frames_of(4, reads), FramesConfig(), room) for _ in range(2))
+    for sequences_ in (train, dev, train, dev):
+        sequences_.batch(np.arange(4))
+    assert Counter(reads) == {0: 1 + 2, 1: 1 + 2, 2: 1 + 2, 3: 2 + 2}  # of train 0 to 2 are kept, of dev nothing
+    del train, sequences_
+    reads.clear()
+    dev.batch(np.arange(3))
+    dev.batch(np.arange(3))
+    assert reads == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("memory", "processes", "limit"), [(4 << 30, 1, 1 << 30), (64 << 30, 1, 4 << 30),
+                                                            (4 << 30, 2, 1 << 29)])
+def test_what_is_kept_fits_the_memory_of_the_job(monkeypatch, memory, processes, limit):
+    monkeypatch.setenv("EMOTION_MEMORY", str(memory))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert cache_limit() == limit
 
 
 @pytest.mark.parametrize("settings", ["", " model.cell=advanced model.pooling=mean frames.normalise_utterance=true"])

@@ -42,6 +42,12 @@ def test_a_task_sees_its_number_and_exactly_its_threads(desk):
     assert f"1 2 2 2 2 2 1 {desk.directory.name}\n" in desk.read("log/e.1.log")
 
 
+@pytest.mark.parametrize(("options", "told"), [(("--mem", "3G"), str(3 << 30)), ((), "nothing")])
+def test_a_task_sees_its_memory(desk, options, told):
+    done = desk.run(*options, "JOB=1:1", "log/m.{JOB}.log", "bash", "-c", 'echo "memory ${EMOTION_MEMORY:-nothing}"')
+    assert done.returncode == 0 and f"memory {told}\n" in desk.read("log/m.1.log")
+
+
 def test_the_log_starts_with_what_ran_where(desk):
     desk.run("JOB=1:1", "log/h.{JOB}.log", "bash", "-c", "echo out; echo err >&2", "two words")
     log = desk.read("log/h.1.log")
