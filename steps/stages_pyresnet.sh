@@ -66,14 +66,18 @@ pyresnet_windows() {
 }
 
 # Without functionals the labels are permuted for a narrow PyResNet: a linear SVM takes no frames.
-pyresnet_results() {
-  local words=()
-  [ -z "${given_as:-}" ] || words=(--given-as "$given_as")
+pyresnet_permuted() {
   if [ -n "$functionals" ]; then
     stage_permuted 60 "$functionals"
   else
     stage_permuted 60 "$spectrograms" pyresnet --set "${tiny_models}pyresnet:model.width=0.0625 pyresnet:training.epochs=5"
   fi
+}
+
+pyresnet_results() {
+  local words=()
+  [ -z "${given_as:-}" ] || words=(--given-as "$given_as")
+  pyresnet_permuted
   stage_audit      61
   stage_score      62
   stage_report     63

@@ -155,9 +155,10 @@ def given_from_outside(told: str, directory: Path) -> list[str]:
 
     A recipe that synthesises its recordings makes everything itself.
     """
-    (directory / "lexicon.txt").touch()  # a corpus may bring one
-    for name in ("phone_states", "tokens", "data/synthetic", "exp/recogniser"):
+    for name in ("lexicon.txt", "cuts.jsonl.gz", "corpus.json"):  # a corpus may bring one; a data set has the others
+        (directory / name).touch()
+    for name in ("phone_states", "tokens", "data/synthetic", "exp/recogniser", "splits"):
         (directory / name).mkdir(parents=True)
         (directory / name / "file").touch()
-    return [word for name in ("corpus-dir", "corpora-dir", "asr", "extractors") if f"--{name} " in told
+    return [word for name in ("corpus-dir", "corpora-dir", "corpora", "asr", "extractors") if f"--{name} " in told
             for word in (f"--{name}", str(directory))]

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Cross-corpus tests in common classes: each corpus trains once and is tested by all; PyResNet, ResNet and a linear SVM.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../../../utils/recipe.sh
+. ../../../steps/options_pyresnet.sh
+
+egs=../..
+option corpora    "$egs/ravdess/pyresnet/data/ravdess $egs/emodb/pyresnet/data/emodb $egs/mini/pyresnet/data/mini" \
+                                  "prepared data sets, [NAME=]DIR ...; tiny: two synthetic ones unless named"
+option map        ""              "YAML: common classes, and every corpus's labels (default: conf/common_classes.yaml)"
+option protocols  ""              "CORPUS=PROTOCOL ...: each corpus's own (default: its first)"
+option own-folds  first           "train on the first fold of a corpus's own protocol, or on all" --choices "first all"
+option spectrograms fbank_lssed   "given: where the corpora come as features only" --choices "fbank_lssed given"
+pyresnet_options
+parse_options "$@"
+
+protocol=cross work=. results=RESULTS
+[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+[ "$spectrograms" != given ] || functionals=""
+map=${map:-$ROOT/conf/common_classes.yaml}
+data=$work/data/pooled exp=$work/exp stage_dir=$work
+
+. "$ROOT/path.sh"
+. ./cmd.sh
+. "$ROOT/steps/stages.sh"
+. "$ROOT/steps/stages_pyresnet.sh"
+. "$ROOT/steps/stages_cross_corpus.sh"
+
+if [ "$size" = tiny ] && [[ $corpora == "$egs/"* ]]; then
+  corpora=""
+  stage_mini 1 0 mini
+  stage_mini 3 1 mini_other
+fi
+stage_pool 5
+stage_validate 6
+pyresnet_features     # 10 to 15
+pyresnet_baseline     # 30
+pyresnet_networks     # 31 to 32
+pyresnet_comparisons  # 33 to 35
+pyresnet_windows      # 36 to 39
+pyresnet_permuted     # 60
+stage_audit       61
+stage_score_cross 62
+stage_report      63
+run_stages
