@@ -157,6 +157,18 @@ def test_dev_of_the_training_corpus_says_which_system_is_best(first):
         assert {row["subsystem"] for row in rows if row["train_corpus"] == train and row["best_on_dev"]} == {best}
 
 
+def test_a_test_part_of_another_corpus_chooses_nothing():
+    """A is best on the dev part of one, B on that of two: what was trained on one has A, wherever it is tested."""
+    dev = {("a", "one"): 0.9, ("b", "one"): 0.5, ("a", "two"): 0.5, ("b", "two"): 0.9}
+    rows = [{"subsystem": name, "variant": "v", "protocol": "cross", "task": "classification", "part": part,
+             "train_corpus": train, "corpus": train if part == "dev" else test, "metrics": {"MAF": dev[name, train]}}
+            for name in "ab" for train in ("one", "two") for part, test in (("dev", ""), ("test", "one"),
+                                                                            ("test", "two"))]
+    best = {(row["train_corpus"], row["corpus"]): row["subsystem"] for row in results.decide(rows)
+            if row["best_on_dev"] and row["part"] == "test"}
+    assert best == {("one", "one"): "a", ("one", "two"): "a", ("two", "one"): "b", ("two", "two"): "b"}
+
+
 def test_every_fold_of_a_corpus_is_pooled_and_the_fall_needs_no_subset(tmp_path):
     data, exp, stem = scored(tmp_path, "all")
     rows = score(data, exp, stem)
