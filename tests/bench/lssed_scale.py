@@ -30,11 +30,16 @@ def main() -> int:
     parser.add_argument("--utterances", type=int, default=PUBLISHED)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--memory", default="4G", help="of the job that this would be (%(default)s)")
+    parser.add_argument("--network", action="store_true", help="instead: training steps of PyResNet-50 on small "
+                        "batches, and what 60 epochs at LSSED's size would take")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("dir", nargs="?", type=Path)
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.dir, arguments.batch_size)))
+        return 0
+    if arguments.network:
+        extrapolate(arguments.utterances, arguments.batch_size)
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         data = arguments.dir or Path(temporary) / "data"
@@ -189,6 +194,46 @@ def blocks(count: int, size: int) -> Iterator[Any]:
 
     for first in range(0, count, size):
         yield np.arange(first, min(first + size, count))
+
+
+def extrapolate(utterances: int, batch_size: int, epochs: int = 60, batches: tuple[int, ...] = (4, 8, 16)) -> None:
+    """Steps on small batches of LSSED's mean length: time an utterance and memory an utterance are what grows."""
+    import numpy as np
+    import torch
+
+    from steps.experiments.kinds import load_experiment_config
+    from steps.experiments.spectrogram_networks import SpectrogramNetworkKind
+    from steps.training.trainer import make_optimiser
+
+    torch.set_num_threads(1)
+    config = load_experiment_config("pyresnet", ["model.architecture=pyresnet50", "model.width=1.0"])
+    model = SpectrogramNetworkKind.build(config, MEL, {"emotion": len(CLASSES)}, {}).train()
+    optimiser, seconds, peaks = make_optimiser(model, config.training), [], []
+
+    def step(size: int) -> None:
+        batch = {"x": torch.randn(size, FRAMES, MEL), "lengths": torch.full((size,), FRAMES),
+                 "targets": {"emotion": torch.arange(size) % len(CLASSES)}}
+        optimiser.zero_grad(set_to_none=True)
+        model.loss(batch)["loss"].backward()
+        optimiser.step()
+
+    for size in batches:
+        step(size)
+        watch = Watch()
+        watch.step("step", lambda size=size: step(size))
+        seconds.append(watch.steps[0]["cpu"])
+        peaks.append(watch.steps[0]["pinned"])
+        print(f"batch of {size}: {seconds[-1]:.1f} CPU s a step, {peaks[-1] / 2**30:.2f} GiB")
+    each, fixed = np.polyfit(batches, seconds, 1)
+    grows, base = np.polyfit(batches, peaks, 1)
+    train = round(0.8 * utterances)
+    steps = -(-train // batch_size)
+    whole = epochs * (train * each + steps * max(fixed, 0.0))
+    parameters = sum(value.numel() for value in model.parameters())
+    print(f"PyResNet-50, {parameters / 1e6:.1f} M parameters: {each:.3f} CPU s, {grows / 2**20:.1f} MiB an utterance "
+          f"of {FRAMES} frames\n{train} utterances, batches of {batch_size}: {steps} steps an epoch, "
+          f"{steps * epochs} in {epochs} epochs\nextrapolated: {whole / 86400:.0f} days of one core of this machine, "
+          f"{(base + grows * batch_size) / 2**30:.1f} GiB")
 
 
 def report(found: dict[str, list[dict[str, Any]]]) -> None:
