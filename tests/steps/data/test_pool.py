@@ -1,14 +1,17 @@
 """Pooling prepared corpora: common classes, names, the folds of `cross`, and every mistake in one line."""
 
+import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from steps.data import pool
+from steps.data import pool, validate
 from steps.data.class_map import map_votes, read_class_map
 from steps.data.dataset import Dataset
 from steps.data.derived import read_cuts
+from steps.features.given import Given, GivenConfig
 from tests.steps.scored_recipe import write_data
 from utils.errors import run_main
 from utils.files import ROOT
@@ -158,6 +161,40 @@ def test_the_maps_of_the_repository_have_every_class_of_every_corpus():
             assert {*labels.values()} - {None} == {"angry", "happy", "neutral", "sad"}, corpus.name
 
 
+def given_features(directory: Path, columns: int) -> None:
+    """Every utterance has features (3, columns) of its own instead of a recording."""
+    cuts = []
+    for number, cut in enumerate(read_cuts(Dataset.open(directory))):
+        np.save(directory / f"{cut['id']}.npy", np.full((3, columns), number + len(directory.name), np.float32))
+        cuts.append({**cut, "features": {"num_features": columns, "num_frames": 3, "frame_shift": 0.01,
+                                         "recording_id": cut["id"], "storage_path": str(directory),
+                                         "storage_key": f"{cut['id']}.npy"}})
+    with gzip.open(directory / "cuts.jsonl.gz", "wt") as stream:
+        stream.writelines(json.dumps(cut) + "\n" for cut in cuts)
+
+
+def test_corpora_of_features_only_validate_and_give_their_features(sets):
+    given_features(sets / "one", 4)
+    given_features(sets / "two", 4)
+    for number, path in enumerate(sorted((sets / "two").glob("*.npy"))):
+        np.save(path, np.full((3, 4), 100 + number, np.float32))  # else as in the other corpus
+    data = made(sets)
+    assert run_main(validate.main, [str(data.path)]) == 0
+    assert json.loads((data.path / "validation.json").read_text())["features_only"] == 15
+    given = Given("given", GivenConfig())
+    given.bind(data.items)
+    features, _ = given.extract_item(data.items["two.b-wut"])
+    np.testing.assert_array_equal(features, np.load(sets / "two" / "b-wut.npy"))
+
+
+def test_the_same_features_in_two_corpora_do_not_validate(sets, capsys):
+    given_features(sets / "one", 4)
+    given_features(sets / "two", 4)
+    data = made(sets)
+    assert run_main(validate.main, [str(data.path)]) == 1
+    assert "identical audio in two parts of protocol cross" in capsys.readouterr().err
+
+
 # --- mistakes ----------------------------------------------------------------------------------------------------
 
 
@@ -243,25 +280,16 @@ def test_audio_that_no_fold_has_in_two_parts_is_told_only(sets, capsys):
     assert "identical audio under 2 ids: one.a-joy, two.b-wut" in capsys.readouterr().err
 
 
-def features_only(directory: Path, columns: int) -> None:
-    import gzip
-
-    cuts = [{**cut, "features": {"num_features": columns, "num_frames": 3, "frame_shift": 0.01, "storage_path": ".",
-                                 "storage_key": "a.npy"}} for cut in read_cuts(Dataset.open(directory))]
-    with gzip.open(directory / "cuts.jsonl.gz", "wt") as stream:
-        stream.writelines(json.dumps(cut) + "\n" for cut in cuts)
-
-
 def test_features_of_two_widths(sets, capsys):
-    features_only(sets / "one", 128)
-    features_only(sets / "two", 64)
+    given_features(sets / "one", 128)
+    given_features(sets / "two", 64)
     assert "two has features of 64 columns, one of 128" in fails(capsys, sets)
 
 
-@pytest.mark.parametrize(("out", "says"), [("two", "which is never edited"), ("third", "was not made by")])
-def test_out_is_never_an_input_nor_another_data_set(sets, capsys, out, says):
+@pytest.mark.parametrize("out", ["one", "two", "third"])
+def test_out_is_never_an_input_nor_another_data_set(sets, capsys, out):
     write_data(sets / "third", rows_of("abc", TWO), {}, name="third", classes=list(TWO))
     before = (sets / out / "cuts.jsonl.gz").read_bytes()
     words = ["--map", str(sets / "map.yaml"), str(sets / out), str(sets / "one"), str(sets / "two")]
-    assert run_main(pool.main, words) == 2 and says in capsys.readouterr().err
+    assert run_main(pool.main, words) == 2 and "name another directory" in capsys.readouterr().err
     assert (sets / out / "cuts.jsonl.gz").read_bytes() == before
