@@ -160,6 +160,12 @@ class Dataset:
     def classes(self) -> list[str]:
         return list(self.info.get("classes") or [])
 
+    @property
+    def positive(self) -> str | None:
+        """Of two classes the one whose F1 counts; None where there is none such."""
+        found = self.info.get("positive")
+        return found if found in self.classes else None
+
     @cached_property
     def items(self) -> dict[str, Item]:
         """Every utterance by its id, sorted by id."""

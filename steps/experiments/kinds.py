@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from utils.config import config_files, load_config, option, parse_scalar, read_yaml
+from utils.corpus import UNITS
 from utils.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Kind(abc.ABC):
     Config: ClassVar[type[ExperimentConfig]]
     seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
-    units: ClassVar[tuple[str, ...]] = ("utterance",)
+    # It learns from and scores utterances, whatever carries the label; the runner joins them (units.py).
+    units: ClassVar[tuple[str, ...]] = UNITS
     # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
     features: ClassVar[tuple[str, ...]] = ("utterance",)
 

@@ -179,11 +179,14 @@ def count_outputs(out: Path, tasks: list[dict[str, Any]]) -> int:
 
 def means(tests: list[dict[str, Any]]) -> str:
     """The metrics of the test parts that have labels, for a person."""
+    from steps.scoring.tables import shown
+
     labelled = [test for test in tests if test["n"]]
     if not labelled:
         return "the test part has no labels: scores, but no metrics"
     return "mean over folds and seeds " + ", ".join(
-        f"{name} {100 * sum(test[name] for test in labelled) / len(labelled):.1f}" for name in ("UA", "MAF", "WA"))
+        f"{name} {shown(name)(sum(test[name] for test in labelled) / len(labelled))}"
+        for name in ("F1", "UA", "MAF", "WA", "CCC", "MAE", "RMSE") if name in labelled[0])
 
 
 if __name__ == "__main__":

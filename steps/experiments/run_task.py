@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from steps.data.dataset import Dataset, Split
-    from steps.experiments.examples import Examples, Part
+    from steps.experiments.examples import Examples
     from steps.experiments.kinds import Fitted
 
 
@@ -127,46 +127,18 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
 
 def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples, dev: np.ndarray,
            test: np.ndarray, fitted: Fitted, final: Fitted, seconds: float) -> None:
-    """Calibrate on dev and write scores/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
-    from steps.scoring.calibration import apply_temperature, fit_temperature
+    """Write scores/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
+    from steps.experiments.outcome import Outcome
 
-    temperature = fit_temperature(dev, examples.dev.y)
-    results: dict[str, Any] = {}
-    for part_name, logits in (("dev", dev), ("test", test)):
-        part: Part = getattr(examples, part_name)
-        results[part_name] = write_part(directory / "scores" / f"{part_name}.tsv", data, part, examples,
-                                        apply_temperature(logits, temperature))
     about = {**final.about, "chosen": fitted.about.get("chosen", {})}
     if "best_epoch" in fitted.about:
         about |= {key: fitted.about[key] for key in ("best_epoch", "epochs_run")}
     write_json(directory / "metrics.json", {
-        **results, **about, "temperature": temperature, "label": examples.label,
-        "log_prior": dict(zip(examples.classes, examples.log_prior().tolist(), strict=True)),
+        **Outcome(data, examples, {"dev": dev, "test": test}).write(directory), **about,
         "train_seconds": round(seconds, 2),
         "train_items": len(examples.train.labelled()), "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1),
-        "prior_scored": sorted([*examples.dev.missing, *examples.test.missing]),
         "train_left_out": sorted(examples.train.missing),
         "speaker_overlap": split.speaker_overlap, "permuted": task["permute_labels"]})
-
-
-def write_part(path: Path, data: Dataset, part: Part, examples: Examples, logp: np.ndarray) -> dict[str, float | int]:
-    """One score table with every item of the part: those without features have the class prior. Returns its metrics."""
-    import numpy as np
-
-    from steps.scoring import metrics
-    from steps.scoring.scores import write_scores
-
-    missing = sorted(part.missing)
-    labels = [None if y < 0 else examples.classes[y] for y in part.y]
-    labels += [None if data.items[key].label is None else str(data.items[key].label) for key in missing]
-    logp = np.concatenate([logp, np.tile(examples.log_prior(), (len(missing), 1))])
-    write_scores(path, part.ids + missing, labels, examples.classes, logp)
-    number = {name: position for position, name in enumerate(examples.classes)}
-    y = np.array([-1 if label is None else number[label] for label in labels])
-    counts = metrics.confusion(y, logp.argmax(axis=1), len(examples.classes))
-    if not counts.any():
-        return {"n": 0}  # without labels there are scores and no metrics
-    return {**{key: float(value) for key, value in metrics.classification(counts).items()}, "n": int(counts.sum())}
 
 
 def save_normalisation(directory: Path, examples: Examples) -> None:

@@ -66,6 +66,27 @@ def fit_temperature(logits: np.ndarray, y: np.ndarray) -> float:
     return float(np.exp(-(low + high) / 2))
 
 
+def fit_threshold(posteriors: np.ndarray, positive: np.ndarray) -> float:
+    """The posterior from which on dev items are decided to be positive, so that F1 of the positive class is best.
+
+    Args:
+        posteriors: (N,) of the positive class. positive: bool (N,).
+
+    Returns:
+        half-way between two neighbouring posteriors; of thresholds that are equally good the one nearest to a half, and
+        a half where there is nothing to learn from.
+    """
+    posteriors, positive = np.asarray(posteriors, dtype=np.float64), np.asarray(positive, dtype=bool)
+    if not positive.any() or positive.all():
+        return 0.5
+    ordered = np.unique(posteriors)
+    candidates = np.concatenate([[0.5], (ordered[:-1] + ordered[1:]) / 2])
+    decided = posteriors[None, :] >= candidates[:, None]
+    f1 = 2 * (decided & positive).sum(axis=1) / (decided.sum(axis=1) + positive.sum())
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    return float(candidates[best[np.argmin(np.abs(candidates[best] - 0.5))]])
+
+
 def fit_platt(margins: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """(a, b) of P(y = 1) = 1 / (1 + exp(a * margin + b)), by Newton steps with line search (Lin, Lin & Weng 2007).
 

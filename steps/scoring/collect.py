@@ -183,7 +183,9 @@ def check_numbers(path: Path, data: Dataset, found: Predictions) -> None:
 def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[Summary, dict[str, int]]:
     """Counts of one part over folds and seeds, and {"items", "unlabelled", "prior"}: items of a seed pooled over
     folds, those without label, those scored by the class prior because they have no features."""
-    summary = Summary(len(data.classes), data.info.get("threshold") if data.task == "regression" else None)
+    positive = data.positive
+    summary = Summary(len(data.classes), data.info.get("threshold") if data.task == "regression" else None,
+                      positive=None if positive is None else data.classes.index(positive))
     speakers = {unit: speaker_of_unit(data, unit) for unit in data.units}
     counted = {"items": 0, "unlabelled": 0, "prior": 0}
     for experiment in system.experiments:
@@ -191,7 +193,8 @@ def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[S
         key, names = (experiment.fold, experiment.seed), [speakers[name] for name in found.ids]
         if isinstance(found, Scores):
             references = found.references
-            summary.add_decisions(key, names, references, found.decisions)
+            decisions = found.decide(positive, experiment.metrics.get("threshold", 0.5))
+            summary.add_decisions(key, names, references, decisions)
             unlabelled = int((references < 0).sum())
         else:
             summary.add_predictions(key, names, found.labels, found.predictions)

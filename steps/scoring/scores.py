@@ -37,6 +37,13 @@ class Scores:
         """Index of the most probable class (N,); the first one on a tie."""
         return self.logp.argmax(axis=1) if len(self.ids) else np.zeros(0, dtype=np.int64)
 
+    def decide(self, positive: str | None = None, threshold: float = 0.5) -> np.ndarray:
+        """As `decisions`; of two classes `positive` from the posterior `threshold` on."""
+        if positive is None:
+            return self.decisions
+        column = self.classes.index(positive)
+        return np.where(np.exp(self.logp[:, column]) >= threshold, column, 1 - column)
+
     @property
     def references(self) -> np.ndarray:
         """Index of the label (N,); -1 where unlabelled."""

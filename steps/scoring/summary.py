@@ -2,8 +2,8 @@
 interval and paired test is computed again, without the experiment. numpy only.
 
 As JSON: {"kind": "confusion", "counts": {"<fold>/<seed>": {"<speaker>": "0:3 9 12:2"}}}: the non-zero cells of the
-confusion matrix, row by row, cell 9 holding 1; or {"kind": "moments", "sums": {"<fold>/<seed>": {"<speaker>": [...]}}},
-see `metrics.MOMENTS`, with four more counts (reference x decision of "at least the threshold") where there is one; or
+confusion matrix, row by row, cell 9 holding 1, with "positive", the number of the class whose F1 counts, where there is
+one; or {"kind": "moments", "sums": {"<fold>/<seed>": {"<speaker>": [...]}}}, see `metrics.MOMENTS`, with four more counts (reference x decision of "at least the threshold") where there is one; or
 {"kind": "errors", "counts": {"<fold>/<seed>": {"<speaker>": [...]}}, "confidence": [[bin, ...], ...]} of transcripts,
 see `metrics.ERRORS` and `metrics.confidence_histogram` (the bins that hold words; absent without confidences).
 Unknown speakers are all called "?".
@@ -30,6 +30,7 @@ class Summary:
     Attributes:
         classes: number of classes; 0 for regression. threshold: of a binary reading of a regression, or None.
         transcripts: whether errors of transcripts are counted. confidence: histogram of their words, or None.
+        positive: number of the class whose F1 counts, or None.
     """
 
     classes: int = 0
@@ -37,6 +38,7 @@ class Summary:
     cells: dict[Key, dict[str, np.ndarray]] = field(default_factory=dict)
     transcripts: bool = False
     confidence: np.ndarray | None = None
+    positive: int | None = None
 
     @property
     def folds(self) -> list[int]:
@@ -98,7 +100,8 @@ class Summary:
     def values(self, statistic: np.ndarray) -> dict[str, np.ndarray]:
         """Every metric of statistics (..., *shape)."""
         if self.classes:
-            return metrics.classification(statistic)
+            f1 = {} if self.positive is None else {"F1": metrics.f1(statistic)[..., self.positive]}
+            return {**f1, **metrics.classification(statistic)}
         if self.transcripts:
             return metrics.transcription(statistic)
         found = metrics.regression(statistic[..., :len(metrics.MOMENTS)])
@@ -140,7 +143,8 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         if self.classes:
-            return {"kind": "confusion", "counts": self._entries(_pack)}
+            positive = {} if self.positive is None else {"positive": self.positive}
+            return {"kind": "confusion", **positive, "counts": self._entries(_pack)}
         if self.transcripts:
             return {"kind": "errors", "counts": self._entries(lambda counts: counts.tolist()),
                     **({} if self.confidence is None else {"confidence": _pack_histogram(self.confidence)})}
@@ -154,7 +158,8 @@ class Summary:
     @classmethod
     def from_json(cls, content: Mapping[str, Any], classes: int) -> Summary:
         confusion = content["kind"] == "confusion"
-        summary = cls(classes, content.get("threshold"), transcripts=content["kind"] == "errors")
+        summary = cls(classes, content.get("threshold"), transcripts=content["kind"] == "errors",
+                      positive=content.get("positive"))
         if "confidence" in content:
             summary.confidence = _unpack_histogram(content["confidence"])
         for key, group in content["sums" if content["kind"] == "moments" else "counts"].items():

@@ -51,7 +51,7 @@ def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False)
 
 
 def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    order = ("MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", "F1", *TRANSCRIPTION, "ECE", "AUC", *VERIFICATION)
+    order = ("F1", "MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", *TRANSCRIPTION, "ECE", "AUC", *VERIFICATION)
     present = {name for row in rows for name in row["metrics"]}
     return [name for name in order if name in present]
 
