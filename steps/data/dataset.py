@@ -160,6 +160,24 @@ class Dataset:
     def classes(self) -> list[str]:
         return list(self.info.get("classes") or [])
 
+    def predicting(self, label: str | None) -> Dataset:
+        """The same data set with another label: a number that the corpus declares (Corpus.numbers).
+
+        Args:
+            label: its field; None, "" or the label itself: the data set as it is.
+
+        Raises:
+            UserError: no such number.
+        """
+        if not label or label == self.info["label"]:
+            return self
+        numbers = self.info.get("numbers") or {}
+        if label not in numbers:
+            raise UserError(f"--label {label}: {self.path} has no such number to predict; it has "
+                            f"{', '.join([self.info['label'], *numbers])}", 2)
+        return Dataset(self.path, {**self.info, "label": label, "task": "regression", "classes": [],
+                                   "positive": None, "threshold": numbers[label]})
+
     @property
     def positive(self) -> str | None:
         """Of two classes the one whose F1 counts; None where there is none such."""

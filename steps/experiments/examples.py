@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from steps.data.dataset import Dataset, Item, Split
+from steps.experiments.units import unit_names
 from steps.features.normalise import Normalisation, normalise
 from steps.features.store import FeatureStore
 from steps.text.source import EMPTY, FIELDS, weighted_texts
@@ -127,7 +128,7 @@ class Part:
 
     Attributes:
         x: features, one entry an item.
-        y: int64 (N,) class numbers, -1 unlabelled.
+        y: int64 (N,) class numbers, -1 unlabelled; or float64 (N,) numbers, NaN unlabelled.
         missing: items without features, and why.
     """
 
@@ -148,7 +149,7 @@ class Part:
 
     def labelled(self) -> Part:
         """Only the items that have a label."""
-        return self.take(np.flatnonzero(self.y != NO_LABEL))
+        return self.take(np.flatnonzero(known(self.y)))
 
     def take(self, positions: np.ndarray) -> Part:
         return replace(self, items=tuple(self.items[position] for position in positions), x=self.x.take(positions),
@@ -160,13 +161,20 @@ class Part:
                     {**self.missing, **other.missing})
 
 
+def known(y: np.ndarray) -> np.ndarray:
+    """bool (N,): which of class numbers or numbers are labels."""
+    return ~np.isnan(y) if y.dtype.kind == "f" else y != NO_LABEL
+
+
 @dataclass(frozen=True)
 class Examples:
     """What a subsystem learns from and is scored on.
 
     Attributes:
+        classes: empty where a number is predicted.
         label: the field that is predicted (emotion). dim: features a vector or frame.
         normalisation: arrays of what was learned on the training part; empty for none.
+        unit: what carries the label: utterance, dialogue or session.
     """
 
     classes: list[str]
@@ -176,6 +184,11 @@ class Examples:
     dev: Part
     test: Part
     normalisation: dict[str, np.ndarray] = field(default_factory=dict)
+    unit: str = "utterance"
+
+    def mean(self) -> float:
+        """Of the numbers of the training part."""
+        return float(self.train.y[known(self.train.y)].mean())
 
     def log_prior(self) -> np.ndarray:
         """(C,) log of the class frequencies in train, one added to each count."""
@@ -210,16 +223,20 @@ def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold:
     parts: dict[str, Part] = {}
     for part in PARTS:
         items = tuple(data.items[key] for key in usable[part])
-        y = np.array([NO_LABEL if item.label is None else number[str(item.label)] for item in items], dtype=np.int64)
+        labels = [item.label for item in items]
+        if data.task == "regression":
+            y = np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
+        else:
+            y = np.array([NO_LABEL if label is None else number[str(label)] for label in labels], dtype=np.int64)
         if permute_seed is not None and part != "test":
-            items, y = permuted(items, y, permute_seed, f"{fold} {part}")
+            items, y = permuted(items, y, permute_seed, f"{fold} {part}", data.unit)
         parts[part] = Part(items, features[part], y, missing[part])
     for part in ("train", "dev"):
-        if not (parts[part].y != NO_LABEL).any():
+        if not known(parts[part].y).any():
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
                             "utterance with features")
     return Examples(data.classes, data.info["label"], 0 if store is None else store.dim, parts["train"], parts["dev"],
-                    parts["test"], arrays)
+                    parts["test"], arrays, data.unit)
 
 
 def absent(data: Dataset, store: FeatureStore | None, ids: list[str], source: str) -> dict[str, str]:
@@ -261,9 +278,17 @@ def check_present(data: Dataset, protocol: str, ids: dict[str, list[str]]) -> No
                         f"have, the first is {unknown[0]!r}; run steps/prepare_data.sh again")
 
 
-def permuted(items: Sequence[Item], y: np.ndarray, seed: int, purpose: str) -> tuple[tuple[Item, ...], np.ndarray]:
-    """Labels, and votes with them, shuffled among the labelled items; unlabelled ones stay so and lose their votes."""
-    places = np.flatnonzero(y != NO_LABEL)
+def permuted(items: Sequence[Item], y: np.ndarray, seed: int, purpose: str,
+             unit: str = "utterance") -> tuple[tuple[Item, ...], np.ndarray]:
+    """Labels, and votes with them, shuffled among the labelled items; unlabelled ones stay so and lose their votes.
+
+    Where a dialogue or session carries the label, whole ones change theirs.
+    """
+    if unit != "utterance":
+        names, first, of = np.unique(unit_names(items, unit), return_index=True, return_inverse=True)
+        units = [replace(items[place], id=name, fields={}) for name, place in zip(names.tolist(), first, strict=True)]
+        return tuple(items), permuted(units, y[first], seed, purpose)[1][of]
+    places = np.flatnonzero(known(y))
     source = dict(zip(places.tolist(), generator(seed, "permute", purpose).permutation(places).tolist(), strict=True))
     shuffled = y.copy()
     shuffled[list(source)] = y[list(source.values())]

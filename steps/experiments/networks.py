@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,14 +17,15 @@ from torch import Tensor, nn
 
 from steps.experiments.examples import Examples, Part
 from steps.experiments.kinds import ExperimentConfig, Kind, Workspace
-from steps.experiments.targets import MAIN_TASK, TARGETS, main_target, task_targets
+from steps.experiments.targets import MAIN_TASK, TARGETS, main_target, numbers, task_targets
+from steps.experiments.units import by_unit, drawn, unit_names
 from steps.models.heads.branches import Outputs, balanced_weights
 from steps.models.multitask_dnn import MultitaskDnn, MultitaskDnnConfig
 from steps.scoring import metrics
 from steps.training import distributed
 from steps.training.checkpoint import load_tensors
 from steps.training.config import TrainingConfig
-from steps.training.random_state import seed_everything, shuffled
+from steps.training.random_state import generator, seed_everything, shuffled
 from steps.training.trainer import Batches, Outcome, Trainer
 from utils.config import option
 from utils.files import atomic_path, read_json, write_json
@@ -34,6 +35,8 @@ from utils.files import atomic_path, read_json, write_json
 class NetworkTraining(TrainingConfig):
     """How a network is trained as a subsystem; see steps/experiments/targets.py."""
 
+    per_unit: int = option(0, min=0, help="utterances that an epoch draws of each dialogue or session that carries a "
+                           "label, so that long ones have no more weight; 0: all")
     targets: str = option("labels", choices=TARGETS, help="what the main task learns: the label, or the annotators' "
                           "votes for each class (emotion_votes)")
 
@@ -46,27 +49,38 @@ class NetworkConfig(ExperimentConfig):
     training: NetworkTraining = field(default_factory=NetworkTraining)
 
 
+Draw = Callable[[int], list[int]]  # epoch -> positions, always as many
+
+
+def epoch_order(ids: Sequence[str], seed: int, epoch: int, draw: Draw | None = None) -> np.ndarray:
+    """Positions of the utterances of an epoch in a random order, a function of its arguments."""
+    if draw is not None:
+        return generator(seed, "order", epoch).permutation(draw(epoch))
+    place = {key: position for position, key in enumerate(ids)}
+    return np.array([place[key] for key in shuffled(ids, seed, epoch)])
+
+
 class VectorBatches:
     """Batches of vectors for the trainer; the order of an epoch is a function of (seed, epoch, utterance ids).
 
     Args:
         x: (N, F). targets: task -> (N, ...), see TaskBranches.loss. ids: of the N items.
+        draw: the positions that an epoch takes, always as many; None: all.
 
     The batches of an epoch differ by at most one item, so that none is tiny.
     """
 
     def __init__(self, x: Tensor, targets: dict[str, Tensor], ids: list[str], batch_size: int, seed: int,
-                 world: distributed.World | None = None):
-        self.x, self.targets, self.ids, self.seed = x, targets, ids, seed
+                 world: distributed.World | None = None, draw: Draw | None = None):
+        self.x, self.targets, self.ids, self.seed, self.draw = x, targets, ids, seed, draw
         self.world = world or distributed.World()
-        self.place = {key: position for position, key in enumerate(ids)}
-        self.batches = math.ceil(len(ids) / batch_size)
+        self.batches = math.ceil(len(epoch_order(ids, seed, 1, draw)) / batch_size)
 
     def count(self, epoch: int) -> int:
         return self.batches
 
     def epoch(self, epoch: int, start: int) -> Iterator[dict[str, Any]]:
-        order = np.array([self.place[key] for key in shuffled(self.ids, self.seed, epoch)])
+        order = epoch_order(self.ids, self.seed, epoch, self.draw)
         for batch in np.array_split(order, self.batches)[start:]:
             chosen = torch.from_numpy(batch[self.world.rank::self.world.size].copy())
             yield {"x": self.x[chosen], "targets": {task: labels[chosen] for task, labels in self.targets.items()}}
@@ -76,7 +90,7 @@ class VectorBatches:
 class FittedNetwork(abc.ABC):
     """See kinds.Fitted; logits are those of the main task."""
 
-    model: nn.Module
+    model: nn.Module  # its `heads` are TaskBranches
     device: str
     config: Any
     about: dict[str, Any]
@@ -89,8 +103,13 @@ class FittedNetwork(abc.ABC):
     def forward(self, prepared: Any) -> np.ndarray:
         """float64 (N, C)."""
 
+    def scores(self, prepared: Any) -> np.ndarray:
+        """float64 (N, C) logits, or (N, 1) numbers in the unit of the label's field."""
+        values, scale = self.forward(prepared), self.model.heads.outputs[MAIN_TASK]  # type: ignore[union-attr,index]
+        return values if isinstance(scale, int) else scale["mean"] + scale["deviation"] * values
+
     def logits(self, part: Part) -> np.ndarray:
-        return self.forward(self.prepare(part))
+        return self.scores(self.prepare(part))
 
     def save(self, directory: Path) -> None:
         with atomic_path(directory / "model.safetensors") as path:
@@ -105,6 +124,7 @@ class NetworkKind(Kind):
     """
 
     Fitted: ClassVar[type[FittedNetwork]]
+    tasks = ("classification", "regression")
 
     def __init__(self, config: Any, examples: Examples, workspace: Workspace):
         super().__init__(config, examples, workspace)
@@ -143,8 +163,11 @@ class NetworkKind(Kind):
     def _train(self, phase: str, part: Part, dev: Part | None, epochs: int | None) -> FittedNetwork:
         work = self.workspace
         part, outputs, targets = self._targets(part)
-        balanced = self.config.training.class_weights == "balanced"
-        weights = {MAIN_TASK: balanced_weights(targets[MAIN_TASK], len(self.examples.classes))} if balanced else {}
+        balanced = self.config.training.class_weights == "balanced" and self.examples.classes
+        counted = targets[MAIN_TASK]
+        if self.config.training.per_unit:  # a session counts once, however long it is
+            counted = counted[np.unique(unit_names(part.items, self.examples.unit), return_index=True)[1]]
+        weights = {MAIN_TASK: balanced_weights(counted, len(self.examples.classes))} if balanced else {}
         seed_everything(work.seed, "weights")
         fitted = self.Fitted(self.build(self.config, self.examples.dim, outputs, weights), self.world.device,
                              self.config, {})
@@ -163,15 +186,31 @@ class NetworkKind(Kind):
         """The trainer's look at dev after every epoch; the model that it hands over is `fitted.model`."""
         if dev is None:
             return None
-        prepared, count = fitted.prepare(dev), len(self.examples.classes)
-        return lambda model: dev_metrics(fitted.forward(prepared), dev.y, count)
+        prepared, names = fitted.prepare(dev), unit_names(dev.items, self.examples.unit)
+
+        def evaluate(model: nn.Module) -> dict[str, float]:
+            units = by_unit(names, dev.y, fitted.scores(prepared))
+            return dev_metrics(units.values, units.y, len(self.examples.classes))
+
+        return evaluate
+
+    def draw(self, part: Part) -> Draw | None:
+        """What the training takes of a part in an epoch; None: everything."""
+        each = self.config.training.per_unit
+        if not each:
+            return None
+        names, ids = unit_names(part.items, self.examples.unit), part.ids
+        return lambda epoch: list(drawn(names, ids, each, self.workspace.seed, epoch))
 
     def _targets(self, part: Part) -> tuple[Part, dict[str, Outputs], dict[str, Tensor]]:
         """The items to learn from, and outputs and targets of each task whose labels they have."""
         part, target = main_target(part, self.examples.classes, self.config.training.targets)
         further = [task for task in self.config.model.tasks if task not in (MAIN_TASK, self.examples.label)]
         outputs, targets = task_targets(part.items, further, self.workspace.say)
-        return (part, {MAIN_TASK: len(self.examples.classes), **outputs},
+        main: Outputs = len(self.examples.classes)
+        if not main:
+            main, target = numbers(target)
+        return (part, {MAIN_TASK: main, **outputs},
                 {task: torch.from_numpy(values) for task, values in {MAIN_TASK: target, **targets}.items()})
 
     def _about(self, model: nn.Module, outputs: dict[str, Outputs], outcome: Outcome) -> dict[str, Any]:
@@ -208,11 +247,18 @@ class MultitaskDnnKind(NetworkKind):
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> VectorBatches:
         return VectorBatches(torch.from_numpy(part.x.matrix()), targets, part.ids, self.config.training.batch_size,
-                             self.workspace.seed, self.world)
+                             self.workspace.seed, self.world, self.draw(part))
 
 
 def dev_metrics(logits: np.ndarray, y: np.ndarray, classes: int) -> dict[str, float]:
-    """Loss (mean cross-entropy) and the classification metrics; y (N,) has a label for every row."""
+    """Loss (mean cross-entropy) and the classification metrics; y (N,) has a label for every row.
+
+    Of numbers (classes is 0) the loss is the mean squared error, beside the regression metrics.
+    """
+    if not classes:
+        numbers = logits[:, 0]
+        errors = metrics.regression(metrics.moments(y, numbers))
+        return {"loss": float(np.square(numbers - y).mean()), **{name: float(value) for name, value in errors.items()}}
     shifted = logits - logits.max(axis=1, keepdims=True)
     logp = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     counts = metrics.confusion(y, logits.argmax(axis=1), classes)

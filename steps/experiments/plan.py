@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.experiments.kinds import kind_class, load_experiment_config
     from steps.experiments.targets import further_fields
 
-    data, out = Dataset.open(arguments.data), Path(arguments.out)
+    data, out = Dataset.open(arguments.data).predicting(arguments.label), Path(arguments.out)
     config = load_experiment_config(arguments.config, shlex.split(arguments.set))
     kind = kind_class(config.kind)
     store = open_features(data.path, arguments.features)
@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     learned = further_fields(dataclasses.asdict(config), data.info["label"])
     hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned))
               for name, (_, chosen) in variants.items() for fold in folds}
-    tasks = [{"variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
+    more = {"label": arguments.label} if arguments.label else {}
+    tasks = [{**more, "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
               "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
               "permute_labels": arguments.permute_labels, "data": hashes[name, fold],
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "features": arguments.features, "task": data.task, "unit": data.unit, "corpus": data.name,
         "protocol": arguments.protocol, "classes": data.classes,
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
-        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
+        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels, **more,
         **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
     print(len(tasks))
     return 0
@@ -90,6 +91,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--features", required=True,
                         help="directory of features below the data directory; text: none, what is said")
     parser.add_argument("--protocol", required=True)
+    parser.add_argument("--label", default="", metavar="FIELD", help="predict this number of the corpus's (phq8) in "
+                        "place of its label")
     parser.add_argument("--norms", default="global", help='e.g. "global speaker"')
     parser.add_argument("--sources", default="", help='of --features text, e.g. "asr reference"; empty: as configured')
     parser.add_argument("--seeds", default="0", help='e.g. "0 1 2"')

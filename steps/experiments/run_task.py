@@ -95,7 +95,7 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     started = time.monotonic()
     kind_type = kind_class(task["kind"])
     config = from_dict(kind_type.Config, task["config"])
-    data = Dataset.open(data_path)
+    data = Dataset.open(data_path).predicting(task.get("label"))
     split = data.split(task["protocol"])
     store = open_features(data_path, task["features"])
     source = getattr(config, "source", "")

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from steps.experiments.examples import Features, Frames, Part
 from steps.experiments.kinds import ExperimentConfig
-from steps.experiments.networks import MAIN_TASK, FittedNetwork, NetworkKind, NetworkTraining
+from steps.experiments.networks import MAIN_TASK, Draw, FittedNetwork, NetworkKind, NetworkTraining, epoch_order
 from steps.features.masking import spec_augment
 from steps.models.attention_rnn import AttentionRnn, AttentionRnnConfig
 from steps.models.heads.branches import Outputs
 from steps.training import distributed
-from steps.training.random_state import derive, generator, shuffled
+from steps.training.random_state import derive, generator
 from utils.config import option
 from utils.errors import UserError
 
@@ -172,22 +172,22 @@ class SequenceBatches:
     """
 
     def __init__(self, sequences: Sequences, targets: dict[str, Tensor], ids: list[str], batch_size: int, seed: int,
-                 world: distributed.World | None = None):
-        self.sequences, self.targets, self.ids, self.seed = sequences, targets, ids, seed
+                 world: distributed.World | None = None, draw: Draw | None = None):
+        self.sequences, self.targets, self.ids, self.seed, self.draw = sequences, targets, ids, seed, draw
         self.world = world or distributed.World()
-        self.place = {key: position for position, key in enumerate(ids)}
         self.length = sequences.lengths()
-        if len(ids) < self.world.size:
-            raise UserError(f"{len(ids)} training utterances cannot be shared by {self.world.size} processes; lower "
+        count = len(epoch_order(ids, seed, 1, draw))
+        if count < self.world.size:
+            raise UserError(f"{count} training utterances cannot be shared by {self.world.size} processes; lower "
                             "--processes")
-        self.batches = min(math.ceil(len(ids) / batch_size), len(ids) // self.world.size)
+        self.batches = min(math.ceil(count / batch_size), count // self.world.size)
 
     def count(self, epoch: int) -> int:
         return self.batches
 
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The positions of each batch of the epoch."""
-        order = np.array([self.place[key] for key in shuffled(self.ids, self.seed, epoch)])
+        order = epoch_order(self.ids, self.seed, epoch, self.draw)
         cut = np.array_split(np.arange(len(order)), self.batches)
         plan = []
         for first in range(0, self.batches, POOL):
@@ -242,4 +242,4 @@ class AttentionRnnKind(NetworkKind):
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
         return SequenceBatches(Sequences(part.x, self.config.frames), targets, part.ids,
-                               self.config.training.batch_size, self.workspace.seed, self.world)
+                               self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))

@@ -84,4 +84,4 @@ class SpectrogramNetworkKind(NetworkKind):
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
         return SequenceBatches(Spectrograms(part.x, self.config.frames), targets, part.ids,
-                               self.config.training.batch_size, self.workspace.seed, self.world)
+                               self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))

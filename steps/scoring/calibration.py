@@ -73,14 +73,14 @@ def fit_threshold(posteriors: np.ndarray, positive: np.ndarray) -> float:
         posteriors: (N,) of the positive class. positive: bool (N,).
 
     Returns:
-        half-way between two neighbouring posteriors; of thresholds that are equally good the one nearest to a half, and
+        half-way between two neighbouring posteriors, or below all; of thresholds that are equally good the one nearest to a half, and
         a half where there is nothing to learn from.
     """
     posteriors, positive = np.asarray(posteriors, dtype=np.float64), np.asarray(positive, dtype=bool)
     if not positive.any() or positive.all():
         return 0.5
     ordered = np.unique(posteriors)
-    candidates = np.concatenate([[0.5], (ordered[:-1] + ordered[1:]) / 2])
+    candidates = np.concatenate([[0.5], ordered[:1] / 2, (ordered[:-1] + ordered[1:]) / 2])
     decided = posteriors[None, :] >= candidates[:, None]
     f1 = 2 * (decided & positive).sum(axis=1) / (decided.sum(axis=1) + positive.sum())
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)

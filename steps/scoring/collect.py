@@ -183,6 +183,7 @@ def check_numbers(path: Path, data: Dataset, found: Predictions) -> None:
 def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[Summary, dict[str, int]]:
     """Counts of one part over folds and seeds, and {"items", "unlabelled", "prior"}: items of a seed pooled over
     folds, those without label, those scored by the class prior because they have no features."""
+    data = data.predicting(system.about.get("label"))
     positive = data.positive
     summary = Summary(len(data.classes), data.info.get("threshold") if data.task == "regression" else None,
                       positive=None if positive is None else data.classes.index(positive))
@@ -208,7 +209,8 @@ def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[S
 
 def errors(data: Dataset, split: Split, system: System, limit: int) -> list[dict[str, Any]]:
     """The most confident wrong decisions on test over all folds, mean posterior over seeds; most confident first."""
-    wrong = []
+    wrong: list[dict[str, Any]] = []
+    data = data.predicting(system.about.get("label"))
     for fold in system.folds:
         runs = [read_part(data, split, experiment, "test") for experiment in system.experiments
                 if experiment.fold == fold]

@@ -78,6 +78,7 @@ def row_of(data: Dataset, split: Split, system: System, part: str) -> dict[str, 
     from steps.scoring.collect import summarise
     from steps.scoring.summary import figures
 
+    data = data.predicting(system.about.get("label"))
     summary, counted = summarise(data, split, system, part)
     return {
         "corpus": data.name, "protocol": split.name, "subsystem": system.subsystem, "variant": system.variant,

@@ -3,9 +3,10 @@ interval and paired test is computed again, without the experiment. numpy only.
 
 As JSON: {"kind": "confusion", "counts": {"<fold>/<seed>": {"<speaker>": "0:3 9 12:2"}}}: the non-zero cells of the
 confusion matrix, row by row, cell 9 holding 1, with "positive", the number of the class whose F1 counts, where there is
-one; or {"kind": "moments", "sums": {"<fold>/<seed>": {"<speaker>": [...]}}}, see `metrics.MOMENTS`, with four more counts (reference x decision of "at least the threshold") where there is one; or
-{"kind": "errors", "counts": {"<fold>/<seed>": {"<speaker>": [...]}}, "confidence": [[bin, ...], ...]} of transcripts,
-see `metrics.ERRORS` and `metrics.confidence_histogram` (the bins that hold words; absent without confidences).
+one; or {"kind": "moments", "sums": {"<fold>/<seed>": {"<speaker>": [...]}}}, see `metrics.MOMENTS`, with four more
+counts (reference x decision of "at least the threshold") where there is one; or {"kind": "errors", "counts":
+{"<fold>/<seed>": {"<speaker>": [...]}}, "confidence": [[bin, ...], ...]} of transcripts, see `metrics.ERRORS` and
+`metrics.confidence_histogram` (the bins that hold words; absent without confidences).
 Unknown speakers are all called "?".
 """
 
