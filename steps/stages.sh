@@ -42,10 +42,12 @@ stage_features() {
     steps/extract_features.sh --features "$2" "${words[@]}" --nj "$nj" --cmd "$cpu_cmd" "$data"
 }
 
-# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem.
+# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem. First among
+# the options may be --augment DATA2, or --init MODEL (none: random weights).
 stage_train() {
   local number=$1 subsystem=$2 config=$3 features=$4 more=(); shift 4
   if [ "${1:-}" = --augment ]; then more=(--in "$2/$features"); fi
+  if [ "${1:-}" = --init ] && [ "$2" != none ]; then more=(--in "$2"); started+=(--in "$exp/$subsystem/$protocol"); fi
   stage "$number" "Train $subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${more[@]}" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
@@ -127,7 +129,7 @@ stage_permuted() {
 
 # stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
 stage_audit() {
-  local inputs=() words=() kind
+  local inputs=("${started[@]}") words=() kind
   for kind in ${kinds[@]+"${kinds[@]}"}; do inputs+=(--in "$data/ivector_$kind"); done
   if [ -n "${transcribed:-}" ]; then inputs+=(--in "$transcribed") words+=(--trained-on "$transcribed"); fi
   stage "$1" "Audit for leaks" "${inputs[@]}" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/audio_hashes.tsv" \
@@ -205,4 +207,4 @@ if [ "$size" = tiny ]; then
   done
   unset _network
 fi
-trained=()
+trained=() started=()

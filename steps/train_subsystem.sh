@@ -13,6 +13,8 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
   --features NAME   features in DATA/NAME; text: none, the subsystem reads what is said (text_svm)
   --protocol NAME   split in DATA/splits/NAME.tsv
   --label FIELD     predict this number that the corpus declares (phq8) in place of its label
+  --init MODEL      exported model (steps/export.sh) or recogniser whose trunk the network starts from (default: none,
+                    random weights); what it was trained on is told to the leak audit
   --norms "N ..."   normalisations, one experiment each: global, speaker, none (default: global)
   --sources "S ..." of --features text, one experiment each: asr, nbest, reference (default: as configured)
   --seeds "S ..."   seeds (default: 0); a deterministic subsystem runs the first one only
@@ -33,9 +35,9 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-config="" features="" protocol="" label="" norms=global sources="" seeds=0 folds="" augment="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
+config="" features="" protocol="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
-front_end_options "config features protocol label norms sources seeds folds augment set nj cmd device processes" "permute-labels" "$@"
+front_end_options "config features protocol label init norms sources seeds folds augment set nj cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
@@ -49,12 +51,13 @@ front_end_environment
 front_end_job
 
 plan=(python -m steps.experiments.plan --config "$config" --features "$features" --protocol "$protocol"
-  --label "$label" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
+  --label "$label" --init "$init" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
 [ -z "$augment" ] || plan+=(--augment "$augment")
 tasks=$("${plan[@]}")
 
 run=(python) with=(--data "$data" --out "$out")
+[ "$init" = none ] || with+=(--init "$init")
 [ -z "$augment" ] || with+=(--augment "$augment")
 if [ "$processes" -gt 1 ]; then run+=(-m torch.distributed.run --standalone "--nproc-per-node=$processes"); fi
 "${job[@]}" --max-jobs-run "$nj" JOB=1:"$tasks" "$out/log/train.{JOB}.log" \

@@ -172,21 +172,26 @@ def save_recogniser(directory: Path, weights: Mapping[str, Tensor], config: AsrC
     Args:
         about: "features" (name), "inputs", "trained_on", ...
     """
-    import hashlib
-
     from safetensors.torch import save_file
 
     from utils.config import write_yaml
 
     (directory / ABOUT).unlink(missing_ok=True)
-    digest = hashlib.sha256()
     plain = {key: value.detach().float().cpu().contiguous() for key, value in sorted(weights.items())
              if not key.startswith(TRAINING_ONLY)}
-    for key, value in plain.items():
-        digest.update(key.encode() + value.numpy().tobytes())
     with atomic_path(directory / "model.safetensors") as path:
         save_file(plain, path)
     write_yaml(directory / "config.yaml", config)
     units.save(directory / "units")
-    write_json(directory / ABOUT, {"format": FORMAT, "kind": "conformer-ctc", "fingerprint": digest.hexdigest()[:16],
+    write_json(directory / ABOUT, {"format": FORMAT, "kind": "conformer-ctc", "fingerprint": fingerprint_of(plain),
                                    **about})
+
+
+def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
+    """Of float32 tensors on the CPU, without those that only training needs."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for key, value in sorted(weights.items()):
+        digest.update(key.encode() + value.numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,6 +1,6 @@
 """Audit a protocol for leaks: what its test parts share with train and dev, what dev and test share with that which the
-recogniser and the i-vectors were trained on, and whether a subsystem trained on permuted labels falls to chance.
-Writes EXP/audit/<protocol>.json; exit status 1 on a leak.
+recogniser, the i-vectors and the models that training starts from were trained on, and whether a subsystem trained on
+permuted labels falls to chance. Writes EXP/audit/<protocol>.json; exit status 1 on a leak.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     from steps.audit import leaks, permuted, trained_on
     from steps.data.dataset import Dataset
+    from steps.experiments.start import started_from
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)
     found: dict[str, Any] = {"corpus": data.name, **leaks.audit(data, split)}
     found["permuted"] = [] if arguments.permuted is None else permuted.check(data, split, arguments.permuted)
-    outside = trained_on.audit_components(data, split, arguments.trained_on, arguments.sentences_may_be_shared)
+    started = {str(directory): started_from(directory) for directory in sorted(arguments.exp.glob(f"*/{split.name}"))}
+    outside = trained_on.audit_components(data, split, arguments.trained_on, arguments.sentences_may_be_shared, started)
     found |= {"components": outside["components"], "unknown_training": outside["unknown"]}
     found["leaks"] += outside["leaks"]
     failures = [*found["leaks"], *(

@@ -7,7 +7,7 @@ be told only, where an audit is asked so: thousands of hours of speech hold ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,12 @@ Names = dict[str, dict[str, list[str]]]  # kind -> utterance -> what it may be c
 
 
 def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
-                     sentences_may_be_shared: bool = False) -> dict[str, Any]:
+                     sentences_may_be_shared: bool = False,
+                     started: Mapping[str, tuple[list[Record], list[str]]] | None = None) -> dict[str, Any]:
     """Hold every record of what was trained against dev and test.
 
     Args:
+        started: subsystem -> what is told, and what does not tell, of the model that its training started from.
         paths: components' directories or JSON files; those below the data set (`below`) come to them.
 
     Returns:
@@ -44,15 +46,18 @@ def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
     found: list[dict[str, Any]] = []
     unknown: list[str] = list((data.info.get("transcripts") or {}).get("untold") or ())
     seen: list[Record] = []
-    for path in dict.fromkeys([*paths, *below(data.path)]):
-        records = read_training(path)
+    told = {str(path): read_training(path) for path in [*paths, *below(data.path)]}
+    for subsystem, (records, silent) in (started or {}).items():
+        told[subsystem] = records
+        unknown += [name for name in silent if name not in unknown]
+    for path, records in told.items():
         if records is None:
-            unknown += [str(path)] if str(path) not in unknown else []
+            unknown += [path] if path not in unknown else []
         for record in records or ():
             if record not in seen:  # one recogniser stands behind transcripts, i-vectors and itself
                 seen.append(record)
                 found += [compare(data, split, record, kind, part, names, sentences_may_be_shared)
-                          | {"source": str(path)} for kind in KINDS for part in PARTS]
+                          | {"source": path} for kind in KINDS for part in PARTS]
     leaks = [f"{entry['component'] or entry['source']} was trained on {entry['corpus']} and shares the "
              f"{entry['kind']} with {entry['affected']} of {entry['tested']} {entry['with']} utterances: "
              + ", ".join(entry["examples"]) for entry in found if entry["verdict"] == "leak"]

@@ -147,6 +147,9 @@ def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         name = task.get("config_name", "NAME")
         raise UserError(f"{directory} has scores but no model: {name} says keep_model: false; run the recipe again "
                         f'with --set "{name}:keep_model=true"')
+    if task.get("label"):
+        raise UserError(f"{directory} predicts a number, {task['label']}; only what tells classes apart is applied and "
+                        "exported")
     if "log_prior" not in about:
         raise UserError(f"{directory / ABOUT} has no log_prior: it was trained by an older version; move "
                         f"{directory} away and train it again")

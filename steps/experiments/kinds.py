@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from steps.experiments.examples import Examples, Part
+    from steps.experiments.start import Start
 
 # Imported when first asked for: a support vector machine never imports torch.
 KINDS = {
@@ -57,7 +58,7 @@ class Workspace:
     Attributes:
         directory: of the experiment; checkpoints and logs go below it.
         identity: what the experiment's result depends on, as plain values.
-        device: cpu, cuda or auto. name: starts each line of the log.
+        device: cpu, cuda or auto. name: starts each line of the log. start: the model that training starts from.
     """
 
     directory: Path
@@ -65,6 +66,7 @@ class Workspace:
     seed: int = 0
     device: str = "auto"
     name: str = ""
+    start: Start | None = None
 
     def say(self, text: str) -> None:
         """One line of the log."""
@@ -90,6 +92,8 @@ class Kind(abc.ABC):
     seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     # It learns from and scores utterances, whatever carries the label; the runner joins them (units.py).
+    # The options of config.model that shape a trunk which may start from another model (start.py); none: it has none.
+    of_trunk: ClassVar[tuple[str, ...]] = ()
     units: ClassVar[tuple[str, ...]] = UNITS
     # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
     features: ClassVar[tuple[str, ...]] = ("utterance",)

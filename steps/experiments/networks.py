@@ -37,6 +37,8 @@ class NetworkTraining(TrainingConfig):
 
     per_unit: int = option(0, min=0, help="utterances that an epoch draws of each dialogue or session that carries a "
                            "label, so that long ones have no more weight; 0: all")
+    trunk_rate: float = option(1.0, min=0.0, max=1.0, help="learning rate of the trunk as a share of the heads'; for "
+                               "a network that starts from another model; 0: its weights stay as they are")
     targets: str = option("labels", choices=TARGETS, help="what the main task learns: the label, or the annotators' "
                           "votes for each class (emotion_votes)")
 
@@ -171,6 +173,9 @@ class NetworkKind(Kind):
         seed_everything(work.seed, "weights")
         fitted = self.Fitted(self.build(self.config, self.examples.dim, outputs, weights), self.world.device,
                              self.config, {})
+        if work.start is not None:
+            work.start.load_into(fitted.model)
+            work.say(f"the trunk starts from {work.start.name}, {work.start.path}")
         # The learning curve that people look at is the one with a dev part; the other has nothing to compare with.
         log = work.directory / "log" if phase == "select" else work.directory / "log" / phase
         trainer = Trainer(fitted.model, self.batches(part, targets), self._evaluate(fitted, dev), self.config.training,
@@ -237,6 +242,7 @@ class FittedDnn(FittedNetwork):
 class MultitaskDnnKind(NetworkKind):
     """Single- and multitask feed-forward network."""
 
+    of_trunk = ("trunk",)
     Config = NetworkConfig
     Fitted = FittedDnn
 

@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, open_features, what_is_read
     from steps.experiments.kinds import kind_class, load_experiment_config
+    from steps.experiments.start import open_start, prepare, training_records
     from steps.experiments.targets import further_fields
 
     data, out = Dataset.open(arguments.data).predicting(arguments.label), Path(arguments.out)
@@ -35,6 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     store = open_features(data.path, arguments.features)
     split = data.split(arguments.protocol)
     check_fits(kind, config.kind, data, store)
+    more = {"label": arguments.label} if arguments.label else {}
+    started: dict[str, Any] = {}
+    if arguments.init not in ("", "none"):
+        start = open_start(arguments.init)
+        config = prepare(start, kind, config, store, arguments.norms)
+        more["init"] = start.about
+        started = {"init": {**start.about, "trained_on": training_records(start) or None}}
     folds = integers("--folds", arguments.folds) or split.folds
     for fold in folds:
         split.ids(fold, "train")  # names an unknown fold
@@ -48,7 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     learned = further_fields(dataclasses.asdict(config), data.info["label"])
     hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned))
               for name, (_, chosen) in variants.items() for fold in folds}
-    more = {"label": arguments.label} if arguments.label else {}
     tasks = [{**more, "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
               "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
@@ -66,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "protocol": arguments.protocol, "classes": data.classes,
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
         "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels, **more,
+        **started,
         **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
     print(len(tasks))
     return 0
@@ -91,6 +99,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--features", required=True,
                         help="directory of features below the data directory; text: none, what is said")
     parser.add_argument("--protocol", required=True)
+    parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recogniser whose trunk training "
+                        "starts from; none: random weights")
     parser.add_argument("--label", default="", metavar="FIELD", help="predict this number of the corpus's (phq8) in "
                         "place of its label")
     parser.add_argument("--norms", default="global", help='e.g. "global speaker"')

@@ -36,14 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--data", required=True)
     parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set, for the tasks that train with it")
+    parser.add_argument("--init", default="", metavar="MODEL", help="what the tasks' networks start from")
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
     parser.add_argument("task", help="<out>/log/task.<j>.json, written by steps.experiments.plan")
     arguments = parser.parse_args(argv)
-    run(read_json(arguments.task), Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment)
+    run(read_json(arguments.task), Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment,
+        arguments.init)
     return 0
 
 
-def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", noisy: str = "") -> None:
+def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", noisy: str = "",
+        init: str = "") -> None:
     """Run the experiment that `task` describes, unless it is finished."""
     from steps.training.config import identity
 
@@ -61,7 +64,7 @@ def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", 
     main_process = int(os.environ.get("RANK", 0)) == 0
     if main_process:
         write_yaml(directory / "config.yaml", task)
-    train(task, data_path, directory, name, wanted, device, main_process, noisy)
+    train(task, data_path, directory, name, wanted, device, main_process, noisy, init)
 
 
 def finished(directory: Path, keep_model: bool) -> bool:
@@ -83,12 +86,14 @@ def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
 
 
 def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, identity: dict[str, Any], device: str,
-          main_process: bool, noisy: str = "") -> None:
-    """Train, calibrate, score, write. noisy: the set of `--augment`, where the task asks for it."""
+          main_process: bool, noisy: str = "", init: str = "") -> None:
+    """Train, calibrate, score, write. noisy: the set of `--augment`, init: the model of `--init`, where the task asks
+    for them."""
     from steps.data.dataset import Dataset
     from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, load_examples, open_features, what_is_read
     from steps.experiments.kinds import Workspace, kind_class
+    from steps.experiments.start import changed
     from steps.experiments.targets import further_fields
     from utils.config import from_dict
 
@@ -109,7 +114,8 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
                              task["seed"] if task["permute_labels"] else None, source)
     print_header(name, examples)
-    kind = kind_type(config, examples, Workspace(directory, identity, task["seed"], device, name))
+    start = changed(init, task["init"]) if task.get("init") else None
+    kind = kind_type(config, examples, Workspace(directory, identity, task["seed"], device, name, start))
     try:
         fitted = kind.fit()
         dev = fitted.logits(examples.dev)

@@ -76,6 +76,7 @@ class SpectrogramNetworkKind(NetworkKind):
     Config = SpectrogramNetworkExperimentConfig
     Fitted = FittedSpectrogramNetwork
     features = ("frames",)
+    of_trunk = ("architecture", "width", "encoder")
 
     @staticmethod
     def build(config: SpectrogramNetworkExperimentConfig, inputs: int, outputs: Mapping[str, Outputs],

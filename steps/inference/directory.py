@@ -6,6 +6,7 @@
     features/<name>.yaml    options of an extractor
     ivectors/<name>/        an i-vector extractor
     recogniser/             transcribes, and tells the phone states of an i-vector extractor
+    trained_on.json         speakers and recordings that it has seen, for the leak audit of what starts from it
     checksums.json          {file: SHA-256} of all others
     README.md
 

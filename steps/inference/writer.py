@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from steps.data.dataset import CUTS, Dataset
+from steps.data.trained_on import Record, describe_training, write_training
 from steps.experiments.arrays import save_npz
+from steps.experiments.start import started_from
 from steps.features.normalise import Normaliser, speaker_moments
 from steps.inference import directory as names
 from steps.inference.selection import Chosen, Member
@@ -74,11 +77,24 @@ class Writer:
         if reads and self.asr is None:
             raise UserError(f"{reads[0]} reads transcripts: give the recogniser with --asr DIR", 2)
         recogniser = self._write_recogniser()
+        self._write_training()
         write_yaml(self.out / names.ABOUT, self._about(features, recogniser))
         write_text(self.out / names.README, PAGE.format(
             name=self.chosen.name, classes=", ".join(self.chosen.members[0].metrics["log_prior"]),
             corpus=self.chosen.corpus, out="MODEL"))
         names.write_checksums(self.out)
+
+    def _write_training(self) -> None:
+        """trained_on.json: the speakers and recordings that these networks, and what they started from, have seen."""
+        chosen, records = self.chosen, list[Record]()
+        for one in chosen.members:
+            records += started_from(chosen.exp / one.name / chosen.protocol)[0]
+        if (self.data / CUTS).is_file():
+            data = Dataset.open(self.data)
+            ids = [key for part in ("train", "dev") for key in data.split(chosen.protocol).ids(chosen.fold, part)]
+            write_training(self.out, [describe_training(data, ids, chosen.name), *records])
+        else:
+            print(f"note: {self.data} is not there: the model does not say what it was trained on", file=sys.stderr)
 
     def _copy_member(self, one: Member) -> None:
         target = self.out / names.SUBSYSTEMS / one.name
@@ -88,7 +104,6 @@ class Writer:
 
     def _average_speaker(self, one: Member) -> Normaliser:
         """Mean over the training speakers of their means and variances."""
-        from steps.data.dataset import Dataset
         from steps.features.store import FeatureStore
 
         data, store = Dataset.open(self.data), FeatureStore.open(self.data / str(one.features))

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from steps.models.asr_encoder import AsrEncoder
+from steps.models.conformer import ConformerConfig
 from steps.models.head_fusion import HeadFusion
 from steps.models.heads.branches import Outputs, TaskBranches
 from steps.models.mts import MultiTimeScale
 from steps.models.pyresnet import ResNet
 from steps.models.vgg import Vgg
-from utils.config import option
+from utils.config import from_dict, option
 
 # name -> trunk of that width: (N, 1, F, T) with lengths (N,), None for all T -> (N, C, F', T') with lengths there. What
 # stands behind an utterance's end must not change what it gives, and is anything.
@@ -28,6 +31,7 @@ TRUNKS: dict[str, Callable[[float], nn.Module]] = {
     "mts": MultiTimeScale,
     "head_fusion": HeadFusion,
 }
+ASR_ENCODER = "asr_encoder"  # its sizes are `encoder`, not a width
 HEADS = ("time_average", "average")
 
 
@@ -35,12 +39,23 @@ HEADS = ("time_average", "average")
 class SpectrogramNetworkConfig:
     """Sizes and regularisation; the publication names no dropout and no hidden layer, as the defaults have none."""
 
-    architecture: str = option("pyresnet50", choices=tuple(TRUNKS))
+    architecture: str = option("pyresnet50", choices=(*TRUNKS, ASR_ENCODER))
     width: float = option(1.0, min=0.01, max=4.0, help="share of the published numbers of channels")
     head: str = option("time_average", choices=HEADS, help="average over time, or over time and frequency")
     branch: list[int] = option([], min=1, help="widths of each task's own hidden layers")
     tasks: dict[str, float] = option({"emotion": 1.0}, help="task: weight of its loss")
     dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
+    encoder: dict[str, Any] = option({}, help="of asr_encoder: what differs from the defaults of ConformerConfig")
+
+
+def make_trunk(config: SpectrogramNetworkConfig, inputs: int) -> nn.Module:
+    """
+    Args:
+        inputs: number of bins F.
+    """
+    if config.architecture == ASR_ENCODER:
+        return AsrEncoder(inputs, from_dict(ConformerConfig, config.encoder, prefix="model.encoder."))
+    return TRUNKS[config.architecture](config.width)
 
 
 class SpectrogramNetwork(nn.Module):
@@ -55,7 +70,7 @@ class SpectrogramNetwork(nn.Module):
     def __init__(self, inputs: int, outputs: Mapping[str, Outputs], config: SpectrogramNetworkConfig,
                  class_weights: Mapping[str, Tensor] | None = None):
         super().__init__()
-        self.trunk, self.head = TRUNKS[config.architecture](config.width), config.head
+        self.trunk, self.head = make_trunk(config, inputs), config.head
         self.dropout = nn.Dropout(config.dropout)
         chosen = {task: outputs[task] for task in config.tasks if task in outputs}
         self.heads = TaskBranches(self._width(inputs), chosen, config.branch, config.tasks, config.dropout,

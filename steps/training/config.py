@@ -16,7 +16,7 @@ FREE_KEYS = ("checkpoint_every_seconds", "checkpoint_every_epochs", "checkpoint_
              "keep_model")
 # Options that came later, with the value that says what was done before: where they have it they are left out of an
 # identity, so that what was made without them stays valid.
-LATER_KEYS = {"targets": "labels", "per_unit": 0}
+LATER_KEYS = {"targets": "labels", "per_unit": 0, "trunk_rate": 1.0, "encoder": {}}
 # Metrics of which less is better; of every other metric, more.
 MINIMISED = ("loss", "MAE", "error", "WER")
 

@@ -128,8 +128,8 @@ class Trainer:
         """One step of the optimiser, over the batches of `group` in this process and their like in the others."""
         rate = self.config.optimiser.learning_rate
         for parameters in self.optimiser.param_groups:
-            parameters["lr"] = rate * schedule.factor(self.config.schedule, self.step, steps_per_epoch,
-                                                      self.config.epochs)
+            parameters["lr"] = rate * parameters.get("share", 1.0) * schedule.factor(
+                self.config.schedule, self.step, steps_per_epoch, self.config.epochs)
         self.optimiser.zero_grad(set_to_none=True)
         alone = len(group) == 1
         sums: dict[str, Tensor] = {}
@@ -177,7 +177,7 @@ class Trainer:
                 with torch.no_grad():
                     metrics = self.evaluate(self.model)
             row |= {f"dev_{key}": value for key, value in distributed.from_main(metrics, self.world).items()}
-        row["rate"] = self.optimiser.param_groups[0]["lr"]
+        row["rate"] = self.optimiser.param_groups[-1]["lr"]
         self.seconds = time.monotonic() - started
         row["seconds"] = self.seconds
         self.curve.append(row)
@@ -302,7 +302,12 @@ def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
     """The optimiser; fused, which on a CPU is about nine times as fast as the loop over 36 M parameters."""
     options = config.optimiser
     fused = {"fused": True} if FUSED else {}
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters: list[Any] = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    share = getattr(config, "trunk_rate", 1.0)  # of networks with a trunk (steps/experiments/networks.py)
+    if share != 1.0 and hasattr(model, "trunk"):
+        trunk = set(model.trunk.parameters())  # type: ignore[operator]
+        parameters = [{"params": [one for one in parameters if one in trunk], "share": share},
+                      {"params": [one for one in parameters if one not in trunk], "share": 1.0}]
     if options.kind == "sgd":
         return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=options.momentum,
                                weight_decay=options.weight_decay, **fused)

@@ -1,0 +1,196 @@
+"""A trained model that another network starts from (`--init MODEL`): its trunk is loaded, its heads are not.
+
+MODEL is a directory of steps/export.sh with one network of the same kind, architecture and size on the same features,
+or a recogniser (steps/asr) for the architecture asr_encoder, whose sizes are then the recogniser's. What the model is,
+not where it lies, belongs to the experiment; what it was trained on is told for the leak audit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError
+from utils.files import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from steps.data.trained_on import Record
+    from steps.experiments.kinds import Kind
+    from steps.features.store import FeatureStore
+
+TRUNK = "trunk."
+OF_RECOGNISER = ("encoder.", "mean", "deviation")  # what of a recogniser makes the trunk asr_encoder
+GIVEN = ("given", "given_vectors")  # extractors that compute nothing
+
+
+@dataclass(frozen=True)
+class Start:
+    """
+    Attributes:
+        tensors: of the trunk, without its name. model: the options that shape it. kind: of subsystem.
+        features: {"kind", "dim", "options"} as the model read them. normalised: whether it wants normalised features.
+        trained_on: records (steps/data/trained_on.py); None: it does not say.
+    """
+
+    path: Path
+    name: str
+    kind: str
+    tensors: Mapping[str, Tensor]
+    model: dict[str, Any]
+    features: dict[str, Any]
+    trained_on: list[Record] | None
+    normalised: bool = True
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What belongs to the identity of an experiment that starts from it."""
+        from steps.asr.recogniser import fingerprint_of
+
+        return {"name": self.name, "fingerprint": fingerprint_of(self.tensors)}
+
+    def load_into(self, model: nn.Module) -> None:
+        """Give `model.trunk` the weights.
+
+        Raises:
+            UserError: another shape; names the first tensor.
+        """
+        own = model.trunk.state_dict()  # type: ignore[union-attr,operator]
+        for key in sorted(own.keys() | self.tensors.keys()):
+            mine, theirs = (tuple(one[key].shape) if key in one else None for one in (own, self.tensors))
+            if mine != theirs:
+                raise UserError(f"--init {self.path}: {TRUNK}{key} has the shape {theirs}, here it is {mine}: that is "
+                                "another network")
+        model.trunk.load_state_dict(dict(self.tensors))  # type: ignore[union-attr,operator]
+
+
+def open_start(path: str | Path) -> Start:
+    """
+    Raises:
+        UserError: no model there that a network can start from, or it is damaged.
+    """
+    from steps.asr.recogniser import ABOUT as RECOGNISER
+    from steps.inference.directory import ABOUT
+
+    path = Path(path)
+    if (path / ABOUT).is_file():
+        return _of_export(path)
+    if (path / RECOGNISER).is_file():
+        return _of_recogniser(path)
+    hint = "; export it with steps/export.sh first" if (path / "metrics.json").is_file() else \
+        ": neither an exported model (steps/export.sh) nor a recogniser (egs/*/asr)"
+    raise UserError(f"--init {path}: no model to start from is there{hint}", 2)
+
+
+def _of_export(path: Path) -> Start:
+    from steps.data.trained_on import read_training
+    from steps.experiments.kinds import kind_class
+    from steps.inference.directory import SUBSYSTEMS, check, read_about
+    from steps.training.checkpoint import load_tensors
+    from utils.config import read_yaml
+
+    about = read_about(path)
+    check(path)
+    with_trunk = {name: told for name, told in about["subsystems"].items() if kind_class(told["kind"]).of_trunk}
+    if len(with_trunk) != 1:
+        raise UserError(f"--init {path} has {len(with_trunk)} networks with a trunk to start from "
+                        f"({', '.join(with_trunk) or 'none'}); export a single one", 2)
+    [(name, told)] = with_trunk.items()
+    place = path / SUBSYSTEMS / name
+    tensors = {key.removeprefix(TRUNK): value for key, value in load_tensors(place, "model").items()
+               if key.startswith(TRUNK)}
+    config = read_yaml(place / "config.yaml")["config"]
+    return Start(path, about["name"], told["kind"], tensors,
+                 {key: config["model"][key] for key in kind_class(told["kind"]).of_trunk if key in config["model"]},
+                 about["features"][told["features"]], read_training(path))
+
+
+def _of_recogniser(path: Path) -> Start:
+    from steps.asr.recogniser import TRAINING_ONLY, fingerprint_of, read_about
+    from steps.data.trained_on import read_training
+    from steps.features import registry
+    from steps.training.checkpoint import load_tensors
+    from utils.config import read_yaml
+
+    about, weights = read_about(path), load_tensors(path, "model")
+    if fingerprint_of({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)}) != \
+            about["fingerprint"]:
+        raise UserError(f"--init {path}: model.safetensors is not what recogniser.json vouches for; copy it again")
+    extractor = registry.create(about["features"])
+    return Start(path, f"recogniser {about['fingerprint']}", "spectrogram_network",
+                 {key: value for key, value in weights.items() if key.startswith(OF_RECOGNISER)},
+                 {"architecture": "asr_encoder", "encoder": read_yaml(path / "config.yaml")["model"]},
+                 {"kind": "frames", "dim": about["inputs"], "options": extractor.options}, read_training(path),
+                 normalised=False)
+
+
+def prepare(start: Start, kind: type[Kind], config: Any, store: FeatureStore | None, norms: str) -> Any:
+    """The configuration of a network that starts so: of asr_encoder with the recogniser's sizes.
+
+    Raises:
+        UserError: it cannot start from this model; says what differs.
+    """
+    where = f"--init {start.path}"
+    if not kind.of_trunk:
+        raise UserError(f"{where}: {config.kind} has no trunk that could start from another model", 2)
+    if config.kind != start.kind:
+        raise UserError(f"{where} is of kind {start.kind}, the configuration says {config.kind}")
+    model = config.model
+    if start.model.get("architecture") == "asr_encoder" == getattr(model, "architecture", "") and not model.encoder:
+        model = dataclasses.replace(model, encoder=dict(start.model["encoder"]))
+    for key, theirs in start.model.items():
+        mine = getattr(model, key, None)
+        if mine != theirs:
+            raise UserError(f"{where} has {key} {theirs}, the configuration says {mine}; set model.{key}={theirs}, or "
+                            "start from another model")
+    assert store is not None, "a kind with a trunk reads features"
+    check_features(start, store)
+    if not start.normalised and set(norms.split()) != {"none"}:
+        raise UserError(f"{where} normalises its features itself: use --norms none", 2)
+    return dataclasses.replace(config, model=model)
+
+
+def check_features(start: Start, store: FeatureStore) -> None:
+    """
+    Raises:
+        UserError: the features are not of the kind that the model was trained on.
+    """
+    from steps.features.store import differences
+
+    wanted = {key: start.features[key] for key in ("kind", "dim")}
+    if not {start.features["options"].get("extractor"), store.description["options"].get("extractor")} & set(GIVEN):
+        wanted["options"] = start.features["options"]
+    for key, found, theirs in differences(store.description, wanted):
+        raise UserError(f"--init {start.path} was trained on features with {key} {theirs}; {store.path} has {found}")
+
+
+def changed(path: str, planned: Mapping[str, Any]) -> Start:
+    """The model of a task that was planned with it.
+
+    Raises:
+        UserError: it is another one now.
+    """
+    start = open_start(path)
+    if start.about != planned:
+        raise UserError(f"--init {path} has changed since this task was planned: run steps/train_subsystem.sh again")
+    return start
+
+
+def training_records(start: Start) -> list[Record]:
+    """What the leak audit holds against dev and test; a model that does not say leaves its name there."""
+    return [{**record, "component": f"{record.get('component') or 'model'} that training starts from"}
+            for record in start.trained_on or ()]
+
+
+def started_from(subsystem: Path) -> tuple[list[Record], list[str]]:
+    """(records, what does not say) of the model that a trained subsystem started from; EXP/<subsystem>/<protocol>."""
+    path = subsystem / "subsystem.json"
+    told = read_json(path).get("init") if path.is_file() else None
+    if not told:
+        return [], []
+    return told["trained_on"] or [], [] if told["trained_on"] else [told["name"]]
