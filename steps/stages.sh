@@ -161,7 +161,8 @@ stage_report() {
 # steps/export.sh.
 stage_export_one() {
   local number=$1 subsystem=$2 features=$3; shift 3
-  stage "$number" "Export the model" --in "$exp/$subsystem/$protocol" --in "$data/$features" --out "$exp/model" -- \
+  stage "$number" "Export the model" --in "$exp/$subsystem/$protocol" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
+    --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" --out "$exp/model" -- \
     steps/export.sh --data "$data" "$@" "$exp/$subsystem/$protocol/norm-${norms%% *}" "$exp/model"
 }
 
@@ -173,7 +174,8 @@ stage_export() {
   for name in "$@"; do
     case " ${trained[*]} " in *" $exp/$name/$protocol "*) inputs+=(--in "$exp/$name/$protocol") ;; esac
   done
-  stage "$number" "Export the model" --in "$exp/fusion/$protocol.json" "${inputs[@]}" --out "$exp/model" -- \
+  stage "$number" "Export the model" --in "$exp/fusion/$protocol.json" --in "$data/cuts.jsonl.gz" \
+    --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" "${inputs[@]}" --out "$exp/model" -- \
     steps/export.sh --data "$data" "${words[@]}" "$exp/fusion/$protocol.json" "$exp/model"
 }
 
@@ -205,6 +207,7 @@ if [ "$size" = tiny ]; then
     [ -f "$ROOT/conf/$_network.yaml" ] || continue
     tiny_models+="$_network:training.epochs=3 $_network:training.batch_size=16 $_network:training.tensorboard=false $_network:frames.longest=32 $_network:model.width=0.0625 "
   done
+  tiny_models+="asr_encoder:training.epochs=2 asr_encoder:training.batch_size=16 asr_encoder:training.tensorboard=false asr_encoder:frames.longest=200 "
   unset _network
 fi
 trained=() started=()
