@@ -35,7 +35,8 @@ class Content:
 
     Attributes:
         info: validation.json. audit: exp/audit/<protocol>.json. test: rows of this run's test parts.
-        cross: those of pairs of corpora (steps/scoring/cross_corpus.py), which are not in `test`.
+        cross: those of pairs of corpora (steps/scoring/cross_corpus.py), numbers: those of systems that predict a
+            number in place of the label; neither are in `test`.
         paired: names of systems, and {(i, j): {metric: test}}.
         curves: (name, columns, epochs (E,), values (runs, E, columns)). fusion: exp/fusion/<protocol>.json.
     """
@@ -48,6 +49,7 @@ class Content:
     results: str
     robustness: dict[str, Any] = field(default_factory=dict)
     cross: list[dict[str, Any]] = field(default_factory=list)
+    numbers: list[dict[str, Any]] = field(default_factory=list)
     paired: tuple[list[str], dict[tuple[int, int], Any]] = field(default_factory=lambda: ([], {}))
     curves: list[tuple[str, list[str], np.ndarray, np.ndarray]] = field(default_factory=list)
     fusion: dict[str, Any] = field(default_factory=dict)
@@ -103,10 +105,11 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     if not scored.is_file():
         raise UserError(f"{scored} does not exist; run steps/score.sh first")
     tested = [row for row in read_json(scored)["rows"] if row["part"] == "test"]
-    rows = [row for row in tested if not row.get("train_corpus")]
+    rows = [row for row in tested if not row.get("train_corpus") and row["task"] == data.task]
     content = Content(data, split, optional(data.path / "validation.json"),
                       optional(exp / "audit" / f"{split.name}.json"), rows, stem.name + ".json")
     content.cross = [row for row in tested if row.get("train_corpus")]
+    content.numbers = [row for row in tested if not row.get("train_corpus") and row["task"] != data.task]
     systems = {system.name: system for system in collect.find_systems(exp, split.name)}
     content.robustness = optional(exp / "robustness" / f"{split.name}.json")
     content.paired = all_pairs(rows)

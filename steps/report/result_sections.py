@@ -48,6 +48,8 @@ def results_section(content: Content) -> str:
             figures.append(f"<figure>{picture}</figure>")
     text += f'<div class="grid">{"".join(figures)}</div>' if figures else ""
     text += "<h3>All systems</h3>" + results_table(rows)
+    if content.numbers:
+        text += "<h3>A number in place of the label</h3>" + results_table(results.ordered(content.numbers))
     return text + "".join(f'<p class="lead">{E(sentence)}</p>' for sentence in text_leakage.sentences(rows))
 
 

@@ -160,5 +160,6 @@ def given_from_outside(told: str, directory: Path) -> list[str]:
     for name in ("phone_states", "tokens", "data/synthetic", "exp/recogniser", "splits"):
         (directory / name).mkdir(parents=True)
         (directory / name / "file").touch()
-    return [word for name in ("corpus-dir", "corpora-dir", "corpora", "asr", "extractors") if f"--{name} " in told
+    options = ("corpus-dir", "corpora-dir", "corpora", "asr", "extractors", "init")
+    return [word for name in options if f"--{name} " in told
             for word in (f"--{name}", str(directory))]
