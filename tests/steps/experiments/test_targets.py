@@ -9,11 +9,13 @@ import torch
 
 from steps.data.dataset import Dataset, Item, Sequence
 from steps.experiments import plan, run_task
+from steps.experiments.apply import TrainedExperiment
 from steps.experiments.examples import NO_LABEL, Nothing, Part, load_examples, permuted
 from steps.experiments.kinds import load_experiment_config
 from steps.experiments.networks import MultitaskDnnKind
 from steps.experiments.targets import further_fields, main_target, task_targets, vote_shares
 from steps.features.store import FeatureStore
+from steps.scoring.scores import read_scores
 from steps.training.config import identity
 from utils.errors import UserError
 
@@ -148,17 +150,23 @@ def test_a_network_learns_ages_and_votes_beside_each_other(request, tmp_path, co
     assert "train_loss_age" in (directory / "log" / "curve.tsv").read_text()
 
 
-def test_a_stored_network_gives_back_its_numbers(toy, tmp_path):
+def test_a_stored_network_gives_back_its_numbers_and_scores(toy, tmp_path):
     data = with_fields(toy, lambda key, label: {"age": 30.0 + 10 * int(key[1])})
     settings = DNN + " refit=false 'model.tasks={emotion: 1.0, age: 1.0}' training.epochs=30"
     directory = run(data, tmp_path / "exp" / "net" / "plain", "multitask_dnn", settings)
     fitted = MultitaskDnnKind.load(load_experiment_config("multitask_dnn", shlex.split(settings)), directory)
     data = Dataset.open(data)
-    train = load_examples(data, FeatureStore.open(data.path / "toy"), data.split("plain"), 1, "global", 3.0).train
+    examples = load_examples(data, FeatureStore.open(data.path / "toy"), data.split("plain"), 1, "global", 3.0)
+    train, test = examples.train, examples.test
     with torch.no_grad():
         ages = fitted.model.heads.numbers("age", fitted.model(torch.from_numpy(train.x.matrix()))["age"]).numpy()
     wanted = [30 + 10 * int(key[1]) for key in train.ids]
     assert np.abs(ages - wanted).mean() < 3  # features tell the speaker, of whom everyone has an age
+    experiment, store = TrainedExperiment.open(directory), FeatureStore.open(data.path / "toy")
+    scores = read_scores(directory / "scores" / "test.tsv")
+    rows = [scores.ids.index(key) for key in test.ids]
+    np.testing.assert_allclose(experiment.log_posteriors(test.items, [store[key] for key in test.ids]),
+                               scores.logp[rows], atol=1e-5)
 
 
 def test_changed_votes_are_another_experiment_where_they_are_learned(toy, tmp_path):
