@@ -204,7 +204,6 @@ if [ "$size" = tiny ]; then
     tiny_models+="$_network:training.epochs=10 $_network:training.optimiser.learning_rate=1.0e-3 $_network:training.tensorboard=false $_network:model.trunk=[64,64] $_network:model.branch=[32] "
   done
   for _network in pyresnet resnet vgg mts head_fusion; do
-    [ -f "$ROOT/conf/$_network.yaml" ] || continue
     tiny_models+="$_network:training.epochs=3 $_network:training.batch_size=16 $_network:training.tensorboard=false $_network:frames.longest=32 $_network:model.width=0.0625 "
   done
   tiny_models+="asr_encoder:training.epochs=2 asr_encoder:training.batch_size=16 asr_encoder:training.tensorboard=false asr_encoder:frames.longest=200 "

@@ -1,6 +1,9 @@
 """Spectrograms for a convolutional network: lengths of training batches, experiments end to end."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from steps.experiments.spectrogram_networks import (
     of_length,
 )
 from steps.features.store import FeatureStore
+from utils.files import ROOT
 
 SMALL = ("model.width=0.07 model.dropout=0 frames.frequency_masks=0 frames.time_masks=0 "
          "training.epochs=14 training.batch_size=8 training.metric=loss training.tensorboard=false "
@@ -99,3 +103,24 @@ def test_an_experiment_learns_and_its_stored_network_gives_the_same_logits(bands
     logits = fitted.logits(examples.dev)
     np.testing.assert_allclose(fitted.logits(examples.dev.take(np.array([3])))[0], logits[3], atol=1e-4)
     assert (logits.argmax(axis=1) == examples.dev.y).mean() == pytest.approx(metrics["dev"]["WA"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", ["checkpoint/select", "checkpoint/refit"])
+def test_a_kill_changes_no_score(bands, tmp_path, window):
+    """Stretches, masks, dropout and batch norm's averages go on as if nothing had been."""
+    settings = (SMALL + " frames.longest=12 frames.time_masks=1 model.dropout=0.2 training.epochs=2 "
+                "training.checkpoint_every_batches=2")
+    whole = run(bands, tmp_path / "whole" / "net" / "plain", settings)
+    out = tmp_path / "exp" / "net" / "plain"
+    words = ["--data", str(bands), "--out", str(out)]
+    assert plan.main(["--config", "pyresnet", "--features", "toy", "--protocol", "plain", "--set", settings,
+                      *words]) == 0
+    command = [sys.executable, "-m", "steps.experiments.run_task", "--device", "cpu", *words,
+               str(out / "log" / "task.1.json")]
+    fault = {"EMOTION_FAULT": window, "EMOTION_FAULT_ONCE": str(tmp_path / "once")}
+    killed = subprocess.run(command, cwd=ROOT, env={**os.environ, **fault}, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    for name in ("scores/dev.tsv", "scores/test.tsv", "model.safetensors"):
+        assert (whole / name).read_bytes() == (out / "norm-global" / "fold1" / "seed0" / name).read_bytes(), name
