@@ -282,20 +282,23 @@ def permuted(items: Sequence[Item], y: np.ndarray, seed: int, purpose: str,
              unit: str = "utterance") -> tuple[tuple[Item, ...], np.ndarray]:
     """Labels, and votes with them, shuffled among the labelled items; unlabelled ones stay so and lose their votes.
 
-    Where a dialogue or session carries the label, whole ones change theirs.
+    Where a dialogue or session carries the label, whole ones change theirs, and all votes are lost.
     """
     if unit != "utterance":
         names, first, of = np.unique(unit_names(items, unit), return_index=True, return_inverse=True)
         units = [replace(items[place], id=name, fields={}) for name, place in zip(names.tolist(), first, strict=True)]
-        return tuple(items), permuted(units, y[first], seed, purpose)[1][of]
+        return tuple(with_votes(item, None) for item in items), permuted(units, y[first], seed, purpose)[1][of]
     places = np.flatnonzero(known(y))
     source = dict(zip(places.tolist(), generator(seed, "permute", purpose).permutation(places).tolist(), strict=True))
     shuffled = y.copy()
     shuffled[list(source)] = y[list(source.values())]
     votes = [items[source[n]].fields.get("emotion_votes") if n in source else None for n in range(len(items))]
-    return tuple(item if item.fields.get("emotion_votes") == own else
-                 replace(item, fields={**item.fields, "emotion_votes": own})
-                 for item, own in zip(items, votes, strict=True)), shuffled
+    return tuple(with_votes(item, own) for item, own in zip(items, votes, strict=True)), shuffled
+
+
+def with_votes(item: Item, votes: Any) -> Item:
+    return item if item.fields.get("emotion_votes") == votes else \
+        replace(item, fields={**item.fields, "emotion_votes": votes})
 
 
 def what_is_read(store: FeatureStore | None, source: str = "", targets: Sequence[str] = ()) -> dict[str, Any]:

@@ -98,6 +98,12 @@ def test_permuted_labels_take_their_votes_along():
         assert own is None if label == NO_LABEL else list(own) == [CLASSES[label]]
 
 
+def test_labels_permuted_by_session_leave_no_votes():
+    everyone = [Item(id=str(n), fields={"session": str(n // 2), "emotion_votes": {"sad": 1}}) for n in range(8)]
+    shuffled, labels = permuted(everyone, np.repeat([0, 1, 2, 0], 2), 0, "x", "session")
+    assert all(item.fields["emotion_votes"] is None for item in shuffled) and len(labels) == 8
+
+
 def test_only_what_is_learned_further_is_read_further():
     config = {"model": {"tasks": {"emotion": 1, "speaker": 0.3, "gender": 0.6}}, "training": {"targets": "labels"}}
     assert further_fields(config, "emotion") == []
