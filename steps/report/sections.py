@@ -17,6 +17,7 @@ from steps.report.cross_section import cross_section
 from steps.report.fusion_section import fusion_section
 from steps.report.noise_section import noise_section
 from steps.report.result_sections import confusion_section, paired_section, results_section
+from steps.report.window_section import window_section
 
 CURVES: tuple[tuple[str, tuple[tuple[str, str], ...], float | None], ...] = (
     ("loss", (("train_loss", pictures.PALETTE[0]), ("dev_loss", pictures.PALETTE[1])), None),
@@ -171,8 +172,8 @@ def configuration_section(content: Content) -> str:
 
 
 SECTIONS: tuple[tuple[str, str, Callable[[Content], str]], ...] = (
-    ("results", "Results", results_section), ("cross", "Across corpora", cross_section),
-    ("fusion", "Fusion", fusion_section),
+    ("results", "Results", results_section), ("windows", "Windows", window_section),
+    ("cross", "Across corpora", cross_section), ("fusion", "Fusion", fusion_section),
     ("noise", "Noise", noise_section), ("differences", "Differences", paired_section),
     ("confusions", "Confusions", confusion_section), ("curves", "Learning curves", curves_section),
     ("errors", "Worst errors", errors_section),

@@ -36,8 +36,9 @@ def markdown(rows: Sequence[results.Row], title: str) -> str:
 
 def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False) -> str:
     """One table a corpus, protocol, task and subset, as Markdown; of noisy conditions together one a metric, or
-    (brief) that of the main metric; of cross-corpus tests the matrices, and (not brief) a line a pair."""
-    from steps.scoring import cross_tables, robustness
+    (brief) that of the main metric; of windows of several lengths one beside; of cross-corpus tests the matrices,
+    and (not brief) a line a pair."""
+    from steps.scoring import cross_tables, robustness, window_tables
 
     groups: dict[tuple[str, str, str, str], list[results.Row]] = {}
     mine = [row for row in rows if row["part"] == part]
@@ -47,6 +48,7 @@ def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False)
     blocks = [table(groups[name]) for name in sorted(groups)]
     noisy = robustness.noise_tables(mine, robustness.METRICS[:1] if brief else robustness.METRICS)
     blocks += [noisy] if noisy else []
+    blocks += window_tables.window_tables(mine) if part == "test" else []
     return "\n\n".join([*blocks, *cross_tables.cross_tables(mine, brief)])
 
 

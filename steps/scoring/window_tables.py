@@ -1,0 +1,56 @@
+"""The window study as a table: one subsystem on features of windows of several lengths.
+
+Such systems are called <subsystem>_<n>ms (steps/stages_pyresnet.sh).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from steps.scoring import results
+from steps.scoring.summary import compare
+
+METRICS = ("UA", "WA")
+NAME = re.compile(r"(.+)_([0-9]+)ms")
+Row = Mapping[str, Any]
+
+
+def studies(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], list[tuple[int, Row]]]:
+    """{(corpus, protocol, subsystem, variant): [(ms, row), ...] from the shortest window}, of two windows or more."""
+    found: dict[tuple[str, str, str, str], list[tuple[int, Row]]] = {}
+    for row in rows:
+        match = NAME.fullmatch(row["subsystem"])
+        if match and "UA" in row["metrics"] and not (row.get("subset") or row.get("train_corpus")):
+            key = (row["corpus"], row["protocol"], match[1], row["variant"])
+            found.setdefault(key, []).append((int(match[2]), row))
+    return {key: sorted(lines, key=lambda line: line[0]) for key, lines in sorted(found.items()) if len(lines) > 1}
+
+
+def differences(lines: list[tuple[int, Row]]) -> list[dict[str, Any]]:
+    """The paired test of each window against the shortest: {metric: {difference, p}}; {} of that itself, and where
+    speakers are unknown."""
+    first, *others = [results.summary_of(row) for _, row in lines]
+    return [{}, *(compare(summary, first) or {} for summary in others)]
+
+
+def window_tables(rows: Iterable[Row]) -> list[str]:
+    """A Markdown table a study; [] where there is none."""
+    from steps.scoring.tables import cell, escape
+
+    blocks = []
+    for (corpus, protocol, subsystem, variant), lines in studies(rows).items():
+        text = [f"{corpus}, {protocol}, {escape(subsystem)} ({escape(variant)}) by the length of the window. p: UA "
+                f"against {lines[0][0]} ms, sign-flip test over speakers.", "",
+                "| window | " + " | ".join(METRICS) + " | p |", "|" + "---|" * (len(METRICS) + 2)]
+        for (length, row), test in zip(lines, differences(lines), strict=True):
+            cells = [f"{length} ms", *(cell(row, metric) for metric in METRICS), shown_p(test)]
+            text.append("| " + " | ".join(cells) + " |")
+        blocks.append("\n".join(text))
+    return blocks
+
+
+def shown_p(test: Mapping[str, Any]) -> str:
+    p = test.get("UA", {}).get("p")
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
