@@ -91,8 +91,12 @@ def _merge(groups: dict[str, list[str]], first: str, second: str) -> None:
             groups[name] = groups[first]
 
 
-def judge(groups: Sequence[Sequence[str]], splits: Sequence[Split]) -> tuple[list[str], list[str]]:
+def judge(groups: Sequence[Sequence[str]], splits: Sequence[Split],
+          what: str = "audio") -> tuple[list[str], list[str]]:
     """
+    Args:
+        what: "audio" or "features", for the messages.
+
     Returns:
         problems: groups that some fold has in two parts; warnings: the other groups. One line each.
     """
@@ -103,10 +107,10 @@ def judge(groups: Sequence[Sequence[str]], splits: Sequence[Split]) -> tuple[lis
         across = next(((name, fold, part_of) for name, fold, part_of in folds
                        if len({part_of[key] for key in keys if key in part_of}) > 1), None)
         if across is None:
-            warnings.append(f"identical audio under {len(keys)} ids: {', '.join(keys)}")
+            warnings.append(f"identical {what} under {len(keys)} ids: {', '.join(keys)}")
         else:
             name, fold, part_of = across
             places = ", ".join(f"{key} ({part_of[key]})" for key in keys if key in part_of)
-            problems.append(f"identical audio in two parts of protocol {name}, fold {fold}: {places}; "
+            problems.append(f"identical {what} in two parts of protocol {name}, fold {fold}: {places}; "
                             f"keep one of them, or put them into one part")
     return problems, warnings

@@ -2,8 +2,8 @@
 
 Called by steps/validate_data.sh. validation.json holds the numbers that the report draws: duration_histogram, classes,
 genders, speakers, class_by_speaker, converted, protocols, warnings. audio_hashes.tsv (`id  sha256`) is over the decoded
-samples, so the same audio in another container has the same hash; of identical audio (steps/data/duplicates.py) each id
-has the hash of the first.
+samples, so the same audio in another container has the same hash; where a corpus gives features instead, over these. Of
+identical audio (steps/data/duplicates.py) each id has the hash of the first.
 """
 
 from __future__ import annotations
@@ -68,8 +68,11 @@ def decode(item: Item) -> Decoded:
         return Decoded(problem=f"{name}: the {what} of {item.id} has no samples")
     if not numpy.isfinite(values).all():
         return Decoded(problem=f"{name}: the {what} of {item.id} holds NaN or infinite values")
-    silent = item.path is not None and not values.any()
-    warning = f"{name}: {item.id} is digital silence (every sample is 0)" if silent else ""
+    if item.path is not None:
+        silent, told = not values.any(), "is digital silence (every sample is 0)"
+    else:
+        silent, told = bool((values == values.flat[0]).all()), "has features that are one number throughout: silence?"
+    warning = f"{name}: {item.id} {told}" if silent else ""
     digest = hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest()
     shape = envelope(values) if item.path is not None else None
     return Decoded(Print(digest, len(values), shape, silent), warning=warning)
@@ -148,8 +151,9 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
         check_split(split, items, unit_of)
     prints = {key: result.print for key, result in decoded.items() if result.print is not None}
     groups = find_identical(prints, lambda key: read_audio(items[key].path, items[key].start, items[key].duration)[0])
-    problems, duplicates = judge(groups, splits)
-    report(problems, "groups of identical audio lie across parts")
+    what = "audio" if any(item.path is not None for item in items.values()) else "features"
+    problems, duplicates = judge(groups, splits, what)
+    report(problems, f"groups of identical {what} lie across parts")
     warnings = [*data.info.get("warnings", []), *(result.warning for result in decoded.values() if result.warning),
                 *duplicates, *check_sequences(data)]
     protocols = {}

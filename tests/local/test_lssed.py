@@ -136,7 +136,16 @@ def test_the_same_features_in_two_parts_are_named(tmp_path, capsys):
     assert prepared(tmp_path / "corpus", tmp_path / "data") == 0
     capsys.readouterr()
     assert run_main(validate.main, [str(tmp_path / "data")]) == 1
-    assert "in two parts of protocol class_80_20, fold 1: 000_00" in capsys.readouterr().err
+    assert "identical features in two parts of protocol class_80_20, fold 1: 000_00" in capsys.readouterr().err
+
+
+def test_spectrograms_of_silence_are_told_and_not_taken_for_doubles(tmp_path, capsys):
+    build(tmp_path / "corpus")
+    for person in range(10):
+        np.save(tmp_path / f"corpus/spectrogram/{person:03d}_00.npy", np.full((20, 128), -15.94, dtype=np.float32))
+    assert prepared(tmp_path / "corpus", tmp_path / "data") == 0
+    assert run_main(validate.main, [str(tmp_path / "data")]) == 0
+    assert "000_00 has features that are one number throughout" in capsys.readouterr().err
 
 
 def test_features_of_another_width_are_named_before_a_task_runs(tmp_path, capsys):
