@@ -56,12 +56,14 @@ pyresnet_comparisons() {
   pyresnet_train 35 head_fusion head_fusion "$spectrograms"
 }
 
+# A step of training sees at most 5.12 s (160 frames of conf/fbank_lssed.yaml), whatever the frames are.
 pyresnet_windows() {
-  local n=35 window
+  local n=35 window words
   [ "$windows" = true ] || return 0
-  for window in 25ms 40ms 65ms 100ms; do
-    pyresnet_train $((n += 1)) "pyresnet_$window" pyresnet "fbank_$window" \
-      "pyresnet:model.architecture=pyresnet$architecture"
+  for window in 25 40 65 100; do
+    words="pyresnet:model.architecture=pyresnet$architecture"
+    [ "$size" = tiny ] || words+=" pyresnet:frames.longest=$((10240 / window))"
+    pyresnet_train $((n += 1)) "pyresnet_${window}ms" pyresnet "fbank_${window}ms" "$words"
   done
 }
 
