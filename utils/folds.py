@@ -112,7 +112,7 @@ def speaker_parts(name: str, rows: Sequence[Row], description: str = "", label: 
                   test: float = 0.2, dev: float = 0.1) -> Protocol:
     """One fold without common speakers, whose test and dev parts have about these shares of every class.
 
-    The speakers, the largest first, go each to the part that lacks most of what he brings.
+    The speakers, the largest first, go each to the part that lacks most of what he brings; of several, to the emptiest.
     """
     brings: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -122,13 +122,13 @@ def speaker_parts(name: str, rows: Sequence[Row], description: str = "", label: 
     held: dict[str, Counter[str]] = {part: Counter() for part in shares}
 
     def lack(part: str, speaker: str) -> float:
-        """0 where the part is full in what the speaker brings, 1 where it has nothing of it."""
+        """Less the fuller the part is in what the speaker brings."""
         return sum(count / total[value] * (1 - held[part][value] / (shares[part] * total[value]))
                    for value, count in brings[speaker].items())
 
     part_of = {}
     for speaker in sorted(brings, key=lambda name: (-brings[name].total(), _shuffled(name))):
-        part = max(shares, key=lambda part: lack(part, speaker))
+        part = max(shares, key=lambda part: (lack(part, speaker), -held[part].total() / shares[part]))
         part_of[speaker] = part
         held[part] += brings[speaker]
     return Protocol(name, [{row.id: part_of[str(row.speaker)] for row in rows}], description)

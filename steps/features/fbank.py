@@ -131,10 +131,10 @@ class Fbank(Extractor):
         return options
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
-        prepared, clipped = self.prepared(samples)
+        heard, clipped = prepared(samples, self.config)
         with _COUNTING:
-            self._clipped += (clipped > 0, clipped, len(prepared))
-        features = self.bank(prepared)
+            self._clipped += (clipped > 0, clipped, len(heard))
+        features = self.bank(heard)
         if not len(features):
             raise CannotCompute(f"{1000 * len(samples) / RATE:.3g} ms are too short for one frame")
         return features
@@ -143,10 +143,10 @@ class Fbank(Extractor):
         utterances, clipped, samples = self._clipped.tolist()
         return [f"{utterances} clipped ({100 * clipped / samples:.2g} % of all samples)"] if utterances else []
 
-    def prepared(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
-        """What the filter bank hears: at the speed, less noise, amplified; and how many samples were clipped."""
-        config = self.config
-        samples = resample(samples, round(100 * config.speed), 100)
-        if config.spectral_subtraction:
-            samples = spectral_subtraction(samples, config.over_subtraction, config.spectral_floor, config.noise_share)
-        return amplify(samples, config.gain) if config.gain != 1 else (samples, 0)
+
+def prepared(samples: np.ndarray, config: FbankConfig) -> tuple[np.ndarray, int]:
+    """What the filter bank hears: at the speed, less noise, amplified; and how many samples were clipped."""
+    samples = resample(samples, round(100 * config.speed), 100)
+    if config.spectral_subtraction:
+        samples = spectral_subtraction(samples, config.over_subtraction, config.spectral_floor, config.noise_share)
+    return amplify(samples, config.gain) if config.gain != 1 else (samples, 0)

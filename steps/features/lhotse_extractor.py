@@ -12,7 +12,7 @@ import numpy as np
 from lhotse.features.base import FeatureExtractor, register_extractor
 
 from steps.features.extractor import RATE
-from steps.features.fbank import FbankConfig, FilterBank
+from steps.features.fbank import FbankConfig, FilterBank, prepared
 
 _FLOOR = float(np.finfo(np.float32).eps)  # kaldi-native-fbank's own floor of a mel energy
 
@@ -51,7 +51,7 @@ class KaldiNativeFbank(FeatureExtractor):
             raise ValueError(f"samples of shape {array.shape}; expected one channel")
         if self._bank is None:
             self._bank = FilterBank(self.config)
-        features = self._bank(array)
+        features = self._bank(prepared(array, self.config)[0])
         if isinstance(samples, np.ndarray):
             return features
         import torch

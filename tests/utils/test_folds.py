@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.corpus import PARTS, Row, safe_ids
-from utils.folds import carve_dev, default_protocols, linked
+from utils.folds import carve_dev, class_parts, default_protocols, linked, speaker_parts
 
 SETTINGS = settings(max_examples=25, deadline=None)
 
@@ -71,3 +71,28 @@ def test_ids_from_any_names_are_safe_and_unique(names):
     ids = safe_ids(names)
     assert len(set(ids)) == len(names) == len(ids)
     assert not any(set(key) & set("\t\n\r /'\"$") or not key for key in ids)
+
+
+@SETTINGS
+@given(picks)
+def test_parts_by_speaker_share_none_and_are_never_empty(picks):
+    rows = corpus(picks)
+    [fold] = speaker_parts("speakers", rows).folds
+    sides = {part: {row.speaker for row in rows if fold[row.id] == part} for part in PARTS}
+    assert set(fold) == {row.id for row in rows}
+    assert sum(map(len, sides.values())) == len({row.speaker for row in rows})
+    assert all(sides.values()) or len({row.speaker for row in rows}) < 3
+    assert speaker_parts("speakers", rows[::-1]).folds == [fold]
+
+
+@SETTINGS
+@given(picks)
+def test_parts_by_class_have_a_fifth_and_a_tenth_of_each(picks):
+    rows = corpus(picks)
+    [fold] = class_parts("class", rows).folds
+    whole = Counter(row.fields["emotion"] for row in rows)
+    for part, share in (("test", 0.2), ("dev", 0.1)):
+        found = Counter(row.fields["emotion"] for row in rows if fold[row.id] == part)
+        assert all(found[name] in (max(1, round(share * count)), count - max(1, round(0.2 * count)))
+                   for name, count in whole.items())
+    assert class_parts("class", rows[::-1]).folds == [fold]

@@ -134,3 +134,6 @@ def test_as_a_lhotse_extractor(tmp_path):
     np.testing.assert_array_equal(next(iter(stored)).load_features(), direct)
     with pytest.raises(ValueError, match="16000"):
         extractor.extract(samples, 8000)
+    cleaned = KaldiNativeFbank(FbankConfig(num_mel_bins=40, spectral_subtraction=True, gain=2.0))
+    wanted = create("fbank", ["num_mel_bins=40", "spectral_subtraction=true", "gain=2"]).extract(samples)
+    np.testing.assert_array_equal(cleaned.extract(samples, RATE), wanted)
