@@ -56,10 +56,11 @@ def rows(corpus_dir: Path) -> list[Row]:
         raise UserError(f"{places[unknown[0]]}: session {unknown[0]} is in none of "
                         f"{', '.join(path.name for path in tables.values() if path)}; complete them, or move it away")
     left: Counter[str] = Counter()
-    there = sorted(places.keys() & known.keys())
+    there, absent = sorted(places.keys() & known.keys()), sorted(known.keys() - places.keys())
     found = [row for key in there for row in _session(places[key], key, known[key], left)]
     print(f"daic_woz: {len(found)} segments of {len(there)} sessions; turns of participants left out: "
-          + (", ".join(f"{count} {why}" for why, count in sorted(left.items()) if count) or "none"), file=sys.stderr)
+          + (", ".join(f"{count} {why}" for why, count in sorted(left.items()) if count) or "none")
+          + (f"; of the tables' sessions not there: {', '.join(absent)}" if absent else ""), file=sys.stderr)
     return found
 
 

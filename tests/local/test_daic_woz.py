@@ -117,6 +117,13 @@ def test_what_is_damaged_is_named(copy, file, old, new, says):
         daic_woz.rows(copy)
 
 
+def test_a_session_that_only_a_table_has_is_told(copy, capsys):
+    shutil.rmtree(copy / "301_P")
+    rows = daic_woz.rows(copy)
+    assert "301" not in {row.fields["session"] for row in rows}
+    assert capsys.readouterr().err.endswith("; of the tables' sessions not there: 301\n")
+
+
 def test_another_directory_is_refused(tmp_path):
     with pytest.raises(UserError, match="no 300_P, ... train_split.* there; the corpus is at ") as error:
         daic_woz.rows(tmp_path)

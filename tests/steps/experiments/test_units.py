@@ -10,6 +10,7 @@ from steps.data.dataset import Dataset
 from steps.experiments import plan, run_task
 from steps.experiments.examples import load_examples
 from steps.experiments.networks import epoch_order
+from steps.experiments.outcome import Outcome
 from steps.experiments.units import by_unit, drawn
 from steps.features.store import FeatureStore
 from steps.scoring.calibration import fit_threshold
@@ -114,6 +115,20 @@ def test_sessions_are_scored_and_f1_is_of_the_threshold_of_dev(interviews, kind)
     truth = np.array(scores.labels) == "depressed"
     assert row["metrics"]["F1"] == pytest.approx(2 * (decided & truth).sum() / (decided.sum() + truth.sum()))
     assert (row["unit"], row["items"], row["summary"]["positive"]) == ("session", 3, 1)
+
+
+def test_temperature_and_threshold_are_of_dev(interviews, tmp_path):
+    data = Dataset.open(interviews)
+    store = FeatureStore.open(interviews / "toy", {"name": "toy"})
+    examples, values = load_examples(data, store, data.split("plain"), 1, "none"), {}
+    for part, low, high in (("dev", -3.0, -1.0), ("test", 1.0, 3.0)):  # of who is depressed the log-odds are `high`
+        y = getattr(examples, part).y
+        values[part] = np.stack([np.zeros(len(y)), np.where(y == 1, high, low)], axis=1)
+    about = Outcome(data, examples, values).write(tmp_path)
+    odds = np.array([-3.0, -1.0]) / about["temperature"]
+    assert about["threshold"] == pytest.approx((1 / (1 + np.exp(-odds))).mean(), abs=1e-4)
+    # in the test part everybody is above it
+    assert (about["dev"]["F1"], about["test"]["F1"], about["test"]["UA"]) == (1.0, pytest.approx(4 / 5), 0.5)
 
 
 def test_a_number_is_predicted_in_place_of_the_label(interviews):
