@@ -52,6 +52,9 @@ transfer_train() {
   own="$config:training.per_unit=$per_unit "
   [ "$config" != pyresnet ] || own+="pyresnet:model.architecture=pyresnet$architecture pyresnet:model.width=$width "
   if [ "$from" != random ]; then words+=(--init "$from"); fi
+  # A recogniser brings its sizes with it; what is tiny and starts from nothing need not be so large.
+  [ "$config/$from/$size" != asr_encoder/random/tiny ] ||
+    own+="'asr_encoder:model.encoder={dim: 16, layers: 1, heads: 2, channels: 4}' "
   if [ "$subsystem" != "${subsystem#asr_pretrained}" ]; then words+=(--norms none); fi
   stage_train "$number" "$subsystem" "$config" "$features" "${words[@]}" "$@" --set "$tiny_models$own$more$set"
 }
