@@ -18,8 +18,8 @@ import numpy as np
 
 from steps.data.dataset import Item
 from steps.experiments.arrays import load_npz
-from steps.experiments.examples import NO_LABEL, Features, Frames, Part, Vectors
 from steps.experiments.kinds import ExperimentConfig, Fitted, Kind, kind_class
+from steps.experiments.part import NO_LABEL, Features, Frames, Part, Vectors
 from steps.features.normalise import Normalisation, Normaliser, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
 from steps.text.source import weighted_texts

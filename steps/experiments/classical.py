@@ -11,8 +11,8 @@ import numpy as np
 
 from steps.baselines import forest, svm
 from steps.experiments.arrays import load_npz, save_npz
-from steps.experiments.examples import Part
 from steps.experiments.kinds import ExperimentConfig, Kind
+from steps.experiments.part import Part
 from steps.scoring import metrics
 from steps.training.random_state import derive
 from utils.config import option

@@ -27,7 +27,8 @@ from utils.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from steps.experiments.examples import Examples, Part
+    from steps.experiments.examples import Examples
+    from steps.experiments.part import Part
     from steps.experiments.start import Start
 
 # Imported when first asked for: a support vector machine never imports torch.

@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from steps.experiments.examples import Examples, Part
+from steps.experiments.examples import Examples
 from steps.experiments.kinds import ExperimentConfig, Kind, Workspace
+from steps.experiments.part import Part
 from steps.experiments.targets import MAIN_TASK, TARGETS, main_target, numbers, task_targets
 from steps.experiments.units import by_unit, drawn, unit_names
 from steps.models.heads.branches import Outputs, balanced_weights

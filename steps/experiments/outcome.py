@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from steps.data.dataset import Dataset
-from steps.experiments.examples import Examples, Part
+from steps.experiments.examples import Examples
+from steps.experiments.part import Part
 from steps.experiments.units import Units, by_unit, unit_names
 from steps.scoring import metrics
 from steps.scoring.calibration import apply_temperature, fit_temperature, fit_threshold

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steps.experiments.examples import Features, Frames, Part
 from steps.experiments.kinds import ExperimentConfig
 from steps.experiments.networks import MAIN_TASK, Draw, FittedNetwork, NetworkKind, NetworkTraining, epoch_order
+from steps.experiments.part import Features, Frames, Part
 from steps.features.masking import spec_augment
 from steps.models.attention_rnn import AttentionRnn, AttentionRnnConfig
 from steps.models.heads.branches import Outputs

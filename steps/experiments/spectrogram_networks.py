@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steps.experiments.examples import Part
 from steps.experiments.kinds import ExperimentConfig
 from steps.experiments.networks import NetworkKind, NetworkTraining
+from steps.experiments.part import Part
 from steps.experiments.sequence_networks import FittedSequenceNetwork, FramesConfig, SequenceBatches, Sequences
 from steps.features.masking import spec_augment
 from steps.models.heads.branches import Outputs

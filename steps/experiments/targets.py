@@ -16,7 +16,7 @@ import numpy as np
 from steps.data.dataset import Item
 from steps.data.dataset import Sequence as MovingLabel
 from steps.data.fields import FieldSpec, load_fields
-from steps.experiments.examples import NO_LABEL, Part
+from steps.experiments.part import NO_LABEL, Part
 from utils.errors import UserError
 
 MAIN_TASK = "emotion"  # stands for the label of the corpus, whatever its field is called

@@ -12,7 +12,7 @@ from steps.baselines import sparse_svm
 from steps.baselines.svm import LinearSvm
 from steps.experiments.arrays import load_npz
 from steps.experiments.classical import MODEL, LinearSvmConfig, LinearSvmKind, save_arrays
-from steps.experiments.examples import Part
+from steps.experiments.part import Part
 from steps.text.source import ASR, SOURCES, documents
 from steps.text.vectoriser import BLOCKS, Vectoriser
 from utils.config import option

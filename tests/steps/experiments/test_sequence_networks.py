@@ -13,8 +13,9 @@ import torch
 
 from steps.data.dataset import Dataset, Item
 from steps.experiments import plan, run_task
-from steps.experiments.examples import Frames, load_examples
+from steps.experiments.examples import load_examples
 from steps.experiments.kinds import load_experiment_config
+from steps.experiments.part import Frames
 from steps.experiments.sequence_networks import (
     AttentionRnnKind,
     FramesConfig,

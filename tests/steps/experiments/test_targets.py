@@ -10,9 +10,10 @@ import torch
 from steps.data.dataset import Dataset, Item, Sequence
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
-from steps.experiments.examples import NO_LABEL, Nothing, Part, load_examples, permuted
+from steps.experiments.examples import load_examples, permuted
 from steps.experiments.kinds import load_experiment_config
 from steps.experiments.networks import MultitaskDnnKind
+from steps.experiments.part import NO_LABEL, Nothing, Part
 from steps.experiments.targets import further_fields, main_target, task_targets, vote_shares
 from steps.features.store import FeatureStore
 from steps.scoring.scores import read_scores
