@@ -14,6 +14,7 @@ import numpy as np
 
 from steps.asr.error_rate import Transcript
 from steps.scoring import metrics, results, tables
+from steps.scoring.cells import shown
 from steps.training.random_state import shuffled
 from utils.files import ROOT
 
@@ -105,7 +106,7 @@ def _table(rows: Sequence[dict[str, Any]], part: str, subset: str) -> str:
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
-    value, show = row["metrics"].get(name), tables.shown(name)
+    value, show = row["metrics"].get(name), shown(name)
     if value is None:
         return "–"
     ends = row["intervals"].get(name)

@@ -192,7 +192,7 @@ def count_outputs(out: Path, tasks: list[dict[str, Any]]) -> int:
 
 def means(tests: list[dict[str, Any]]) -> str:
     """The metrics of the test parts that have labels, for a person."""
-    from steps.scoring.tables import shown
+    from steps.scoring.cells import shown
 
     labelled = [test for test in tests if test["n"]]
     if not labelled:

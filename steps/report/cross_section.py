@@ -12,7 +12,8 @@ from typing import Any
 from steps.report.cells import caption, td_num, th
 from steps.report.content import Content
 from steps.report.svg import line, number, opening, words
-from steps.scoring import cross_tables, tables
+from steps.scoring import cross_tables
+from steps.scoring.cells import shown, shown_p
 
 SIZE = 104.0  # of a cell
 INK, RING = "#1c2330", "#111827"
@@ -120,7 +121,7 @@ def pair_table(rows: Sequence[dict[str, Any]]) -> str:
         cells = [f"<td>{E(row['train_corpus'])}</td><td>{E(row['corpus'])}</td>"
                  f'<td style="white-space:nowrap">{caption(row)}</td>']
         for name in names:
-            show, ends = tables.shown(name), row["intervals"].get(name)
+            show, ends = shown(name), row["intervals"].get(name)
             below = [f"± {show(row['sd'][name])}"] if row["sd"].get(name) is not None else []
             below += ["–".join(show(end) for end in ends)] if ends else []
             cells.append(td_num(show(row["metrics"][name]), row["metrics"][name], "<br>".join(below)))
@@ -128,7 +129,7 @@ def pair_table(rows: Sequence[dict[str, Any]]) -> str:
         for kind in ("within", "own"):
             value, p = falls.get(kind, {}).get("UA"), falls.get(kind, {}).get("p", {}).get("UA")
             cells.append(td_num(cross_tables.percent(value), value,
-                                "" if p is None else E(f"p {cross_tables.shown_p(p)}")))
+                                "" if p is None else E(f"p {shown_p(p)}")))
         marks = "".join(f'<span class="tag">{E(mark)}</span>' for mark in row["marks"])
         cells += [td_num(str(len(row["folds"])), len(row["folds"])), f"<td>{marks}</td>"]
         body.append(f'<tr class="{"best" if row["train_corpus"] == row["corpus"] else ""}">{"".join(cells)}</tr>')

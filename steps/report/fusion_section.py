@@ -9,7 +9,7 @@ from typing import Any
 from steps.report import pictures
 from steps.report.cells import td_num, th
 from steps.report.content import Content
-from steps.scoring import tables
+from steps.scoring.cells import p_value
 
 Account = Mapping[str, Any]  # EXP/fusion/<protocol>.json, see steps/fusion/account.py
 WAYS = {"equal": "equal weights", "simplex": "weights searched for MAF, half way to equal ones",
@@ -103,7 +103,7 @@ def ablation_table(account: Account) -> str:
                 below = f"{shown(ends[0])}–{shown(ends[1])}" if ends else ""
                 cells += td_num(shown(value), value, below)
             change = None if row is account["whole"][part] or not whole else row["metrics"]["MAF"] - whole["MAF"]
-            p = tables.p_value(row, "MAF")
+            p = p_value(row, "MAF")
             cells += td_num("" if change is None else f"{100 * change:+.1f}", change, f"p {p}" if p else "")
         body.append(f'<tr><td><span class="name">{E(name)}</span></td>{cells}</tr>')
     head = th("Without", "") + "".join(th(f"{part}: {what}", "num") for part in ("dev", "test")

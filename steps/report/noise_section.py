@@ -12,7 +12,7 @@ from typing import Any
 from steps.report.cells import norm_of, td_num, th
 from steps.report.content import Content
 from steps.report.svg import PALETTE, axis, line, number, opening, polyline, words
-from steps.scoring import tables
+from steps.scoring.cells import shown
 from steps.scoring.robustness import METRICS, Grid, grid
 
 AUGMENTED = "aug"  # part of a variant's name
@@ -40,7 +40,7 @@ def robustness_html(scored: Mapping[str, Any]) -> str:
 
 
 def table_html(found: Grid, metric: str) -> str:
-    show = tables.shown(metric)
+    show = shown(metric)
     head = th("System", "") + th("Variant", "") + "".join(th(label, "num") for label, _ in found.columns)
     body = []
     for subsystem, variant in found.lines:

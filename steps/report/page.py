@@ -9,7 +9,8 @@ from pathlib import Path
 
 from steps.report.content import Content
 from steps.report.sections import SECTIONS
-from steps.scoring import results, tables
+from steps.scoring import results
+from steps.scoring.cells import shown
 
 HERE = Path(__file__).resolve().parent
 
@@ -46,19 +47,19 @@ def head(content: Content) -> str:
         kind = "emotions" if content.data.info["label"] == "emotion" else "classes"
         tiles.append((str(len(content.data.classes)), kind))
     tiles.append((str(len(content.split.folds)), "folds" if len(content.split.folds) > 1 else "fold"))
-    shown = "".join(f'<div class="tile"><b>{E(value)}</b><span>{E(name)}</span></div>' for value, name in tiles)
+    boxes = "".join(f'<div class="tile"><b>{E(value)}</b><span>{E(name)}</span></div>' for value, name in tiles)
     best = content.best
     if best and best["metrics"]:
         name = "UA" if "UA" in best["metrics"] else results.main_metric(best)
-        value = tables.shown(name)(best["metrics"][name])
+        value = shown(name)(best["metrics"][name])
         ends = best["intervals"].get(name)
-        interval = f" [{tables.shown(name)(ends[0])}, {tables.shown(name)(ends[1])}]" if ends else ""
+        interval = f" [{shown(name)(ends[0])}, {shown(name)(ends[1])}]" if ends else ""
         says = "primary" if best.get("primary") else "best on dev"
-        shown = (f'<div class="tile main"><b>{E(name)} {E(value)}</b><span>{E(best["subsystem"])}, {says}'
-                 f"{E(interval)}</span></div>") + shown
+        boxes = (f'<div class="tile main"><b>{E(name)} {E(value)}</b><span>{E(best["subsystem"])}, {says}'
+                 f"{E(interval)}</span></div>") + boxes
     return (f'<header><div class="wrap"><div class="eyebrow">Speech emotion recognition</div>'
             f"<h1>{E(content.corpus)} · {E(content.protocol)}</h1><p>{E(content.split.description)}</p>"
-            f'<div class="tiles">{shown}</div></div></header>\n')
+            f'<div class="tiles">{boxes}</div></div></header>\n')
 
 
 def banners(content: Content) -> str:

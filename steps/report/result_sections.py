@@ -16,6 +16,7 @@ from steps.report import pictures
 from steps.report.cells import caption, norm_of, remark, td_num, th
 from steps.report.content import Content, total_counts
 from steps.scoring import metrics, results, tables, text_leakage
+from steps.scoring.cells import p_value, shown
 
 SMALL_MATRICES = 12
 WARNING = re.compile("prior|overlap|unknown|partial|size|unlabelled|folds")
@@ -68,14 +69,14 @@ def results_table(rows: Sequence[dict[str, Any]]) -> str:
             "</span>" if row["best_on_dev"] else "")
         cells = [f'<td><span class="name">{E(row["subsystem"])}</span> {tags}</td>', f"<td>{E(norm_of(row))}</td>"]
         for name in names:
-            value, show = row["metrics"].get(name), tables.shown(name)
+            value, show = row["metrics"].get(name), shown(name)
             below = [f"± {show(row['sd'][name])}"] if row["sd"].get(name) is not None else []
             if row["intervals"].get(name):
                 below.append("–".join(show(end) for end in row["intervals"][name]))
             cells.append(td_num("–" if value is None else show(value), value, "<br>".join(below)))
         if tested:
             test = row.get("paired", {}).get(main)
-            cells.append(td_num(tables.p_value(row, main) or "", test["p"] if test else None))
+            cells.append(td_num(p_value(row, main) or "", test["p"] if test else None))
         marks = "".join(f'<span class="tag{" warn" if WARNING.search(mark) else ""}">{E(mark)}</span>'
                         for mark in row["marks"])
         cells += [td_num(str(len(row["seeds"])), len(row["seeds"])), f"<td>{marks}</td>"]

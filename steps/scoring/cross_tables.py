@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from steps.scoring.cells import cell, escape, shown_p
+
 METRICS = ("UA", "WA")
 Row = Mapping[str, Any]
 
@@ -63,8 +65,6 @@ def corpora_of(rows: Iterable[Row]) -> list[str]:
 
 def matrix_table(rows: Sequence[Row], system: tuple[str, str], metric: str) -> str:
     """One system, one metric."""
-    from steps.scoring.tables import cell, escape
-
     corpora, at = corpora_of(rows), {(row["train_corpus"], row["corpus"]): row for row in rows}
     lines = [f"| {escape(system[0])}, {escape(system[1])}: {metric} | " + " | ".join(map(escape, corpora)) + " |",
              "|" + "---|" * (len(corpora) + 1)]
@@ -79,8 +79,6 @@ def matrix_table(rows: Sequence[Row], system: tuple[str, str], metric: str) -> s
 
 def pair_table(rows: Sequence[Row]) -> str:
     """A line a pair and system, best UA first within a pair."""
-    from steps.scoring.tables import cell, escape
-
     test = rows[0]["part"] == "test"
     head = ["trained on", "tested on", "subsystem", "variant", *METRICS]
     head += ["sd of UA over folds", "fall of UA against within", "p", "against own"] if test else []
@@ -109,7 +107,3 @@ def fold_deviation(row: Row, metric: str = "UA") -> float | None:
 
 def percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f}"
-
-
-def shown_p(p: float | None) -> str:
-    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steps.scoring import results, tables
+from steps.scoring import results
+from steps.scoring.cells import cell, escape
 
 Row = Mapping[str, Any]
 METRICS = ("MAF", "UA", "WA")
@@ -65,6 +66,6 @@ def table(rows: Sequence[Row], metric: str) -> str:
              "signal-to-noise ratio.", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for subsystem, variant in found.lines:
         cells = [found.rows.get((subsystem, variant, label)) for label, _ in found.columns]
-        lines.append("| " + " | ".join([tables.escape(subsystem), tables.escape(variant), *(
-            "" if row is None else tables.cell(row, metric) for row in cells)]) + " |")
+        lines.append("| " + " | ".join([escape(subsystem), escape(variant), *(
+            "" if row is None else cell(row, metric) for row in cells)]) + " |")
     return "\n".join(lines)

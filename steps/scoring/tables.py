@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from steps.scoring import results, text_leakage
+from steps.scoring import cross_tables, results, robustness, text_leakage, window_tables
+from steps.scoring.cells import cell, escape, p_value
 from steps.scoring.metrics import TRANSCRIPTION, VERIFICATION
 
 
@@ -38,8 +39,6 @@ def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False)
     """One table a corpus, protocol, task and subset, as Markdown; of noisy conditions together one a metric, or
     (brief) that of the main metric; of windows of several lengths one beside; of cross-corpus tests the matrices,
     and (not brief) a line a pair."""
-    from steps.scoring import cross_tables, robustness, window_tables
-
     groups: dict[tuple[str, str, str, str], list[results.Row]] = {}
     mine = [row for row in rows if row["part"] == part]
     for row in mine:
@@ -89,37 +88,3 @@ def table(rows: Sequence[results.Row]) -> str:
     for sentence in text_leakage.sentences(rows):
         lines += ["", sentence]
     return "\n".join(lines)
-
-
-def cell(row: Mapping[str, Any], metric: str) -> str:
-    """`57.1 ± 0.4 [54.2, 60.1]`."""
-    value = row["metrics"].get(metric)
-    if value is None:
-        return "–"
-    show = shown(metric)
-    text = show(value)
-    if row["sd"].get(metric) is not None:
-        text += f" ± {show(row['sd'][metric])}"
-    if row["intervals"].get(metric):
-        text += f" [{show(row['intervals'][metric][0])}, {show(row['intervals'][metric][1])}]"
-    return text
-
-
-def shown(metric: str) -> Any:
-    """How a value of a metric is written: percent with one digit (EER, which may be small, two), or three digits."""
-    if metric in ("CCC", "MAE", "RMSE", "AUC"):
-        return lambda value: f"{value:.3f}"
-    digits = 2 if metric in VERIFICATION else 1
-    return lambda value: f"{100 * value:.{digits}f}"
-
-
-def p_value(row: Mapping[str, Any], metric: str) -> str:
-    test = row.get("paired", {}).get(metric)
-    if test is None or test["p"] is None:
-        return ""
-    return "< 0.001" if test["p"] < 0.001 else f"{test['p']:.3f}"
-
-
-def escape(text: str) -> str:
-    """Text for a cell of a Markdown table."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

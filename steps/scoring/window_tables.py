@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from steps.scoring import results
+from steps.scoring.cells import cell, escape, shown_p
 from steps.scoring.summary import compare
 
 METRICS = ("UA", "WA")
@@ -37,20 +38,13 @@ def differences(lines: list[tuple[int, Row]]) -> list[dict[str, Any]]:
 
 def window_tables(rows: Iterable[Row]) -> list[str]:
     """A Markdown table a study; [] where there is none."""
-    from steps.scoring.tables import cell, escape
-
     blocks = []
     for (corpus, protocol, subsystem, variant), lines in studies(rows).items():
         text = [f"{corpus}, {protocol}, {escape(subsystem)} ({escape(variant)}) by the length of the window. p: UA "
                 f"against {lines[0][0]} ms, sign-flip test over speakers.", "",
                 "| window | " + " | ".join(METRICS) + " | p |", "|" + "---|" * (len(METRICS) + 2)]
         for (length, row), test in zip(lines, differences(lines), strict=True):
-            cells = [f"{length} ms", *(cell(row, metric) for metric in METRICS), shown_p(test)]
+            cells = [f"{length} ms", *(cell(row, metric) for metric in METRICS), shown_p(test.get("UA", {}).get("p"))]
             text.append("| " + " | ".join(cells) + " |")
         blocks.append("\n".join(text))
     return blocks
-
-
-def shown_p(test: Mapping[str, Any]) -> str:
-    p = test.get("UA", {}).get("p")
-    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
