@@ -165,7 +165,8 @@ def given_features(directory: Path, columns: int) -> None:
     """Every utterance has features (3, columns) of its own instead of a recording."""
     cuts = []
     for number, cut in enumerate(read_cuts(Dataset.open(directory))):
-        np.save(directory / f"{cut['id']}.npy", np.full((3, columns), number + len(directory.name), np.float32))
+        frames = np.arange(3 * columns, dtype=np.float32).reshape(3, columns) + number + len(directory.name)
+        np.save(directory / f"{cut['id']}.npy", frames)
         cuts.append({**cut, "features": {"num_features": columns, "num_frames": 3, "frame_shift": 0.01,
                                          "recording_id": cut["id"], "storage_path": str(directory),
                                          "storage_key": f"{cut['id']}.npy"}})
@@ -192,7 +193,7 @@ def test_the_same_features_in_two_corpora_do_not_validate(sets, capsys):
     given_features(sets / "two", 4)
     data = made(sets)
     assert run_main(validate.main, [str(data.path)]) == 1
-    assert "identical audio in two parts of protocol cross" in capsys.readouterr().err
+    assert "identical features in two parts of protocol cross" in capsys.readouterr().err
 
 
 # --- mistakes ----------------------------------------------------------------------------------------------------
