@@ -14,7 +14,9 @@ and every field of `examples.train.items` (text, dialogue, turn, speaker, ...).
 from __future__ import annotations
 
 import abc
+import dataclasses
 import importlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,3 +162,23 @@ def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> Experime
     if kind is None:
         raise UsageError(f"--config {name}: the key kind is missing; accepted: {', '.join(KINDS)}")
     return load_config(kind_class(str(kind)).Config, name, chosen)
+
+
+def overrides(config: Any, default: Any, prefix: str = "") -> list[str]:
+    """The `key=value` words of --set that make `config` of `default`, two configurations of one type."""
+    words = []
+    for field in dataclasses.fields(config):
+        ours, theirs = getattr(config, field.name), getattr(default, field.name)
+        if dataclasses.is_dataclass(ours):
+            words += overrides(ours, theirs, f"{prefix}{field.name}.")
+        elif ours != theirs:
+            words.append(f"{prefix}{field.name}={flow(ours)}")
+    return words
+
+
+def flow(value: Any) -> str:
+    """A plain value as YAML in one line: true, null, 1.0e-05, [1, 2], {emotion: 1.0}."""
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, sort_keys=False)
+    return text.removesuffix("\n...\n").strip()

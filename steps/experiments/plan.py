@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.data.dataset import Dataset
     from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, open_features, what_is_read
-    from steps.experiments.kinds import kind_class, load_experiment_config
+    from steps.experiments.kinds import kind_class, load_experiment_config, overrides
     from steps.experiments.start import open_start, prepare, training_records
     from steps.experiments.targets import further_fields
 
@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "features": arguments.features, "task": data.task, "unit": data.unit, "corpus": data.name,
         "protocol": arguments.protocol, "classes": data.classes,
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
-        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels, **more,
+        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
+        "set": overrides(config, load_experiment_config(arguments.config)), **more,
         **started,
         **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
     print(len(tasks))

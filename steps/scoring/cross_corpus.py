@@ -188,15 +188,15 @@ def marks_of(data: Dataset, system: System, train: str, test: str, cell: Cell) -
 
 def command(data: Dataset, split: Split, system: System) -> str:
     """The recipe's command that gives this row; --corpora, where they lie, is the reader's own."""
-    from steps.scoring.score import recipe_command
+    from steps.scoring.score import recipe_command, settings
 
     words = recipe_command(data)
     if len(split.folds) > len(data.info["pooled"]):
-        words += ["--folds", "all"]
+        words += ["--own-folds", "all"]
     norm = system.variant.split("+")[0]
     if norm.startswith("norm-"):
         words += ["--norms", norm.removeprefix("norm-")]
-    return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds))])
+    return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds)), *settings(data, split, system)])
 
 
 def continue_results(stem: Path, protocol: str, rows: Sequence[Row], reference: str | None) -> list[Row]:

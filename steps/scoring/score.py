@@ -192,7 +192,16 @@ def command(data: Dataset, split: Split, system: System) -> str:
     norm = system.variant.split("+")[0]
     if norm.startswith("norm-"):
         words += ["--norms", norm.removeprefix("norm-")]
-    return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds))])
+    return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds)), *settings(data, split, system)])
+
+
+def settings(data: Dataset, split: Split, system: System) -> list[str]:
+    """--folds where some are left out, and what --set said over the configuration; --size tiny says its own."""
+    words = [] if list(system.folds) == split.folds else ["--folds", " ".join(map(str, system.folds))]
+    said = [f"{system.about['config']}:{word}" for word in system.about.get("set", ())]
+    if said and data.info.get("size", "full") == "full":
+        words += ["--set", shlex.join(said)]
+    return words
 
 
 def recipe_command(data: Dataset, *options: str) -> list[str]:

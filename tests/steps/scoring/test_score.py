@@ -1,6 +1,7 @@
 """score.sh: what it writes, merges and refuses, for every task kind and unit."""
 
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -115,6 +116,19 @@ def test_marks_of_partial_tiny_unknown_and_overlapping_data(tmp_path):
     assert row["marks"] == ["size tiny", "partial corpus", "speakers unknown", "speaker overlap",
                             "1 items scored by prior"]
     assert row["intervals"] == {} and row["no_intervals"] == "speakers unknown" and row["metrics"]["UA"] > 0
+
+
+def test_the_command_of_a_row_has_the_settings_that_differ_from_the_defaults(tmp_path):
+    rows = utterances(4)
+    split = folds_by_speaker(rows, 2)
+    data = write_data(tmp_path / "data", rows, {"folds": split}, synthetic=False)
+    write_system(tmp_path / "exp", "net", "folds", "norm-global", rows, split)
+    path = tmp_path / "exp/net/folds/subsystem.json"
+    said = ["training.epochs=3", "model.tasks={emotion: 1.0}"]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "config": "dnn", "set": said}))
+    words = shlex.split(run(data, tmp_path / "exp")["net", "norm-global", "test"]["command"])
+    assert words[words.index("--seeds") + 2] == "--set"
+    assert shlex.split(words[-1]) == [f"dnn:{word}" for word in said]
 
 
 def test_an_unlabelled_test_part_has_no_metrics_and_says_so(tmp_path):
