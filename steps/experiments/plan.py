@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.experiments.kinds import kind_class, load_experiment_config, overrides
     from steps.experiments.start import open_start, prepare, training_records
     from steps.experiments.targets import further_fields
+    from steps.training.config import FREE_KEYS
 
     data, out = Dataset.open(arguments.data).predicting(arguments.label), Path(arguments.out)
     config = load_experiment_config(arguments.config, shlex.split(arguments.set))
@@ -73,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "protocol": arguments.protocol, "classes": data.classes,
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
         "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
-        "set": overrides(config, load_experiment_config(arguments.config)), **more,
+        "set": [word for word in overrides(config, load_experiment_config(arguments.config))
+                if word.partition("=")[0].rpartition(".")[2] not in FREE_KEYS], **more,
         **started,
         **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
     print(len(tasks))
