@@ -108,8 +108,10 @@ class FittedNetwork(abc.ABC):
 
     def scores(self, prepared: Any) -> np.ndarray:
         """float64 (N, C) logits, or (N, 1) numbers in the unit of the label's field."""
-        values, scale = self.forward(prepared), self.model.heads.outputs[MAIN_TASK]  # type: ignore[union-attr,index]
-        return values if isinstance(scale, int) else scale["mean"] + scale["deviation"] * values
+        values, heads = self.forward(prepared), self.model.heads
+        if isinstance(heads.outputs[MAIN_TASK], int):  # type: ignore[union-attr,index]
+            return values
+        return heads.numbers(MAIN_TASK, values)[:, None]  # type: ignore[union-attr,operator]
 
     def logits(self, part: Part) -> np.ndarray:
         return self.scores(self.prepare(part))

@@ -7,7 +7,7 @@ import os
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -209,8 +209,10 @@ class SequenceBatches:
 class FittedSequenceNetwork(FittedNetwork):
     """A network on sequences."""
 
+    reads: ClassVar[type[Sequences]] = Sequences
+
     def prepare(self, part: Part) -> Sequences:
-        return Sequences(part.x, self.config.frames)
+        return self.reads(part.x, self.config.frames)
 
     def forward(self, prepared: Sequences, rows: int = 64) -> np.ndarray:
         """float64 (N, C), `rows` sequences of like length at a time."""
@@ -228,18 +230,23 @@ class FittedSequenceNetwork(FittedNetwork):
         return logits
 
 
-class AttentionRnnKind(NetworkKind):
+class SequenceNetworkKind(NetworkKind):
+    """What networks on sequences share; `Fitted` says how they read them."""
+
+    Fitted: ClassVar[type[FittedSequenceNetwork]] = FittedSequenceNetwork
+    features = ("frames",)
+
+    def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
+        return SequenceBatches(self.Fitted.reads(part.x, self.config.frames), targets, part.ids,
+                               self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))
+
+
+class AttentionRnnKind(SequenceNetworkKind):
     """Subsystem C: recurrent network with attention-weighted pooling, single- and multitask."""
 
     Config = SequenceNetworkConfig
-    Fitted = FittedSequenceNetwork
-    features = ("frames",)
 
     @staticmethod
     def build(config: SequenceNetworkConfig, inputs: int, outputs: Mapping[str, Outputs],
               weights: Mapping[str, Tensor]) -> AttentionRnn:
         return AttentionRnn(config.frames.stack * inputs, outputs, config.model, weights)
-
-    def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
-        return SequenceBatches(Sequences(part.x, self.config.frames), targets, part.ids,
-                               self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))

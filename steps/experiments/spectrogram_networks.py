@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from steps.experiments.kinds import ExperimentConfig
-from steps.experiments.networks import NetworkKind, NetworkTraining
-from steps.experiments.part import Part
-from steps.experiments.sequence_networks import FittedSequenceNetwork, FramesConfig, SequenceBatches, Sequences
+from steps.experiments.networks import NetworkTraining
+from steps.experiments.sequence_networks import FittedSequenceNetwork, FramesConfig, SequenceNetworkKind, Sequences
 from steps.features.masking import spec_augment
 from steps.models.heads.branches import Outputs
 from steps.models.spectrogram_network import SpectrogramNetwork, SpectrogramNetworkConfig
@@ -66,23 +65,17 @@ def of_length(frames: np.ndarray, length: int, random: np.random.Generator) -> n
 class FittedSpectrogramNetwork(FittedSequenceNetwork):
     """A network on spectrograms."""
 
-    def prepare(self, part: Part) -> Spectrograms:
-        return Spectrograms(part.x, self.config.frames)
+    reads = Spectrograms
 
 
-class SpectrogramNetworkKind(NetworkKind):
+class SpectrogramNetworkKind(SequenceNetworkKind):
     """PyResNet, ResNet and others (steps/models/spectrogram_network.py)."""
 
     Config = SpectrogramNetworkExperimentConfig
     Fitted = FittedSpectrogramNetwork
-    features = ("frames",)
     of_trunk = ("architecture", "width", "encoder")
 
     @staticmethod
     def build(config: SpectrogramNetworkExperimentConfig, inputs: int, outputs: Mapping[str, Outputs],
               weights: Mapping[str, Tensor]) -> SpectrogramNetwork:
         return SpectrogramNetwork(config.frames.stack * inputs, outputs, config.model, weights)
-
-    def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
-        return SequenceBatches(Spectrograms(part.x, self.config.frames), targets, part.ids,
-                               self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))

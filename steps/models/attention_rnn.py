@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from steps.models.advanced_lstm import AdvancedLstm, reverse
-from steps.models.heads.branches import Outputs, TaskBranches
+from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
 from utils.config import option
 
 POOLINGS = ("attention", "mean", "last")
@@ -39,7 +39,7 @@ class AttentionRnnConfig:
     input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
 
 
-class AttentionRnn(nn.Module):
+class AttentionRnn(TaskNetwork):
     """Frames (N, T, F) with lengths (N,) -> task -> (N, C) logits.
 
     Args:
@@ -90,16 +90,6 @@ class AttentionRnn(nn.Module):
             return torch.cat([x[:, :, :hidden].gather(1, end)[:, 0], x[:, 0, hidden:]], dim=1)
         scores = self.score(x).float().masked_fill(~there, -torch.inf)
         return (torch.softmax(scores, dim=1).to(x.dtype) * x).sum(dim=1)
-
-    def loss(self, batch: Mapping[str, object]) -> dict[str, object]:
-        """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
-
-        Args:
-            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> see TaskBranches.loss.
-        """
-        x, lengths, targets = batch["x"], batch["lengths"], batch["targets"]
-        logits = self.forward(x, lengths)  # type: ignore[arg-type]
-        return {**self.heads.loss(logits, targets), "items": x.shape[0]}  # type: ignore[arg-type,attr-defined]
 
 
 class Lstm(nn.Module):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from steps.models.heads.branches import Outputs, TaskBranches
+from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
 from utils.config import option
 
 
@@ -28,7 +28,7 @@ class MultitaskDnnConfig:
     input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
 
 
-class MultitaskDnn(nn.Module):
+class MultitaskDnn(TaskNetwork):
     """(N, F) features -> task -> (N, C) logits.
 
     Args:
@@ -58,11 +58,3 @@ class MultitaskDnn(nn.Module):
             x = x + self.noise * torch.randn_like(x)
         return self.heads(self.trunk(x))
 
-    def loss(self, batch: Mapping[str, object]) -> dict[str, object]:
-        """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
-
-        Args:
-            batch: "x" (N, F); "targets": task -> see TaskBranches.loss.
-        """
-        x, targets = batch["x"], batch["targets"]
-        return {**self.heads.loss(self.forward(x), targets), "items": x.shape[0]}  # type: ignore[arg-type,attr-defined]

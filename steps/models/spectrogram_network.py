@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from steps.models.asr_encoder import AsrEncoder
 from steps.models.conformer import ConformerConfig
 from steps.models.head_fusion import HeadFusion
-from steps.models.heads.branches import Outputs, TaskBranches
+from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
 from steps.models.mts import MultiTimeScale
 from steps.models.pyresnet import ResNet
 from steps.models.vgg import Vgg
@@ -58,7 +58,7 @@ def make_trunk(config: SpectrogramNetworkConfig, inputs: int) -> nn.Module:
     return TRUNKS[config.architecture](config.width)
 
 
-class SpectrogramNetwork(nn.Module):
+class SpectrogramNetwork(TaskNetwork):
     """Frames (N, T, F) with lengths (N,) -> task -> (N, C) logits.
 
     Args:
@@ -81,16 +81,6 @@ class SpectrogramNetwork(nn.Module):
         """x (N, T, F), anything behind `lengths` (N,), each 1 or more -> task -> logits (N, C)."""
         padded = None if bool((lengths == x.shape[1]).all()) else lengths
         return self.heads(self.dropout(self._pooled(x.transpose(1, 2)[:, None], padded)))
-
-    def loss(self, batch: Mapping[str, object]) -> dict[str, object]:
-        """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
-
-        Args:
-            batch: "x" (N, T, F); "lengths" (N,); "targets": task -> see TaskBranches.loss.
-        """
-        x, lengths, targets = batch["x"], batch["lengths"], batch["targets"]
-        logits = self.forward(x, lengths)  # type: ignore[arg-type]
-        return {**self.heads.loss(logits, targets), "items": x.shape[0]}  # type: ignore[arg-type,attr-defined]
 
     def _pooled(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """(N, 1, F, T) -> (N, inputs of the branches)."""

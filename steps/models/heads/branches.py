@@ -7,6 +7,7 @@ squared error after standardisation).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +43,11 @@ class TaskBranches(nn.Module):
         """(N, inputs) -> task -> logits (N, C), of a number (N, 1) standardised."""
         return {task: layers(shared) for task, layers in self.branches.items()}
 
-    def numbers(self, task: str, logits: Tensor) -> Tensor:
-        """(N, 1) of a numeric task -> (N,) in the unit of its field."""
+    def numbers(self, task: str, logits: Any) -> Any:
+        """(N, 1) of a numeric task, tensor or array -> (N,) in the unit of its field."""
         scale = self.outputs[task]
         assert not isinstance(scale, int), f"{task} is of classes"
-        return scale["mean"] + scale["deviation"] * logits[:, 0].float()
+        return scale["mean"] + scale["deviation"] * logits[:, 0]
 
     def loss(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weighted sum of the tasks' losses: {"loss": scalar, "loss_<task>": scalar, ...}.
@@ -79,6 +80,21 @@ class TaskBranches(nn.Module):
         if target.ndim == 2:
             return nn.functional.cross_entropy(scores, target, weight=weight, reduction="none")
         return nn.functional.cross_entropy(scores, target, weight=weight, ignore_index=NO_LABEL, reduction="none")
+
+
+class TaskNetwork(nn.Module):
+    """A network that ends in branches, `heads`; its forward pass takes "x", and "lengths" where it is of sequences."""
+
+    heads: TaskBranches
+
+    def loss(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
+
+        Args:
+            batch: "x", and "lengths" of sequences, as forward takes them; "targets": task -> see TaskBranches.loss.
+        """
+        logits = self(*(batch[name] for name in ("x", "lengths") if name in batch))
+        return {**self.heads.loss(logits, batch["targets"]), "items": len(batch["x"])}
 
 
 def branch(inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:
