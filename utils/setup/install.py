@@ -196,6 +196,10 @@ class Builder:
     def _rest(self, build: str) -> None:
         lane, conf = self.plan.lane, ROOT / "conf"
         print(f"installing the rest (log: {self.log})", file=sys.stderr, flush=True)
+        wheels = conf / "lock" / f"{lane.name}-wheels.txt"
+        if wheels.exists():
+            # Several wheels of one version fit by their names; only one works.
+            self._must(self._pip(["--no-deps", "--require-hashes", f"-r{wheels}"], "packages"))
         locks = [conf / "lock" / f"{lane.name}.txt"]
         if build != "cpu" and not self.plan.k2:
             locks.append(conf / "lock" / f"{lane.name}-cuda.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -167,6 +168,30 @@ def test_install_then_ready_then_found_by_path_sh(house: House) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", ["py3.9", "py3.10"])
+def test_of_two_wheels_whose_names_both_fit_the_hash_decides(house: House, wanted: str) -> None:
+    wheel = house.wheels / "lhotse-1.33.0-py3-none-any.whl"
+    hashes = {}
+    for tag in ("py3.9", "py3.10"):
+        path = house.wheels / f"lhotse-1.33.0-{tag}-none-any.whl"
+        shutil.copy(wheel, path)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("built_for.py", f"TAG = {tag!r}\n")
+        hashes[tag] = hashlib.sha256(path.read_bytes()).hexdigest()
+    wheel.unlink()
+    # A package index gives each file's hash; a directory does not.
+    page = house.wheels / "index.html"
+    page.write_text("".join(f'<a href="{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">{path.name}'
+                            "</a>\n" for path in sorted(house.wheels.glob("*.whl"))))
+    house.env["PIP_FIND_LINKS"] = page.as_uri()
+    house.conf("lock/main-wheels.txt", f"lhotse==1.33.0 --hash=sha256:{hashes[wanted]}")
+    done = house.setup()
+    assert done.returncode == 0, done.stderr
+    done = house.shell(". ./path.sh; python3 -c 'import built_for; print(built_for.TAG)'")
+    assert done.stdout.strip() == wanted, done.stderr
+
+
 def test_a_failed_install_names_the_package_and_leaves_nothing(house: House) -> None:
     lost = house.wheels / "kaldi_native_fbank-1.22.5-py3-none-any.whl"
     lost.rename(lost.with_suffix(".away"))
