@@ -137,14 +137,16 @@ stage_audit() {
     steps/audit_leaks.sh --protocol "$protocol" --permuted "$exp/permuted/$protocol" "${words[@]}" "$data" "$exp"
 }
 
-# stage_score N: every trained subsystem -> RESULTS.json and RESULTS.md.
+# stage_score N [option ...]: every trained subsystem -> RESULTS.json and RESULTS.md. The setting recipe_options: options
+# of the recipe that chose what is trained, for the rows' command.
 stage_score() {
-  local inputs=() directory
+  local number=$1 inputs=() directory; shift
   [ -z "${noise:-}" ] || inputs+=(--in "$exp/robustness/$protocol.json")
   for directory in "${trained[@]}"; do inputs+=(--in "$directory"); done
-  stage "$1" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
+  if [ -n "${recipe_options:-}" ]; then set -- --recipe-options "$recipe_options" "$@"; fi
+  stage "$number" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" --update "$results.json" -- \
-    steps/score.sh --protocol "$protocol" --results "$results" "$data" "$exp"
+    steps/score.sh --protocol "$protocol" --results "$results" "$@" "$data" "$exp"
 }
 
 # stage_report N: one page with tables, pictures and the worst errors.

@@ -20,6 +20,9 @@
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
 fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=svm_is10
+recipe_options=""
+[ "${comparisons:-false}" != true ] || recipe_options+="--comparisons true "
+[ "${spectrograms:-false}" != true ] || recipe_options+="--spectrograms true "
 noise=${noise:-} own_kind=${ivectors%% *} augment=() augment_text=()
 
 ensemble_features() {

@@ -20,6 +20,9 @@ if [ -z "$width" ]; then
   [ "$size" = full ] || width=0.0625
 fi
 [[ $width =~ ^[0-9]*\.?[0-9]+$ ]] || _o_fail "--width is '$width'; accepted: a number, such as 0.25"
+recipe_options=""
+[ "$windows" != true ] || recipe_options+="--windows true "
+[ "$comparisons" != true ] || recipe_options+="--comparisons true "
 [[ $folds =~ ^[0-9[:space:]]*$ ]] || _o_fail "--folds is '$folds'; accepted: whole numbers, such as \"1 2\""
 
 pyresnet_features() {
@@ -35,9 +38,9 @@ pyresnet_features() {
 
 # pyresnet_train N SUBSYSTEM CONFIG FEATURES [KEY=VALUE ...]: what --set says has the last word.
 pyresnet_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4 scale=""; shift 4
-  if [ "$config" != linear_svm ]; then scale="$config:model.width=$width $* "; fi
-  stage_train "$number" "$subsystem" "$config" "$features" --folds "$folds" --set "$tiny_models$scale$set"
+  local number=$1 subsystem=$2 config=$3 features=$4 set=$set; shift 4   # stage_train reads this set
+  if [ "$config" != linear_svm ]; then set="$config:model.width=$width $* $set"; fi
+  stage_train "$number" "$subsystem" "$config" "$features" --folds "$folds"
 }
 
 pyresnet_baseline() {
@@ -81,7 +84,7 @@ pyresnet_results() {
   [ -z "${given_as:-}" ] || words=(--given-as "$given_as")
   pyresnet_permuted
   stage_audit      61
-  stage_score      62
+  stage_score      62 --reference resnet
   stage_report     63
   stage_export_one 64 pyresnet "$spectrograms" "${words[@]}"
 }

@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     noisy = arguments.exp / "robustness" / f"{split.name}.json"  # of steps/score_robustness.sh
     if noisy.is_file():
         rows += read_json(noisy)["rows"]
+    for row in rows:
+        row["command"] = f"{row['command']} {arguments.recipe_options}".rstrip()
     affected = continue_results(arguments.results, data, split, rows, arguments.reference)
     mine = {results.key_of(row) for row in rows}
     print(tables.tables(affected, "test"))
@@ -60,6 +62,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reference", metavar="SUBSYSTEM[/VARIANT]",
                         help="the system that all are tested against, in the same variant where it has that; "
                              "default: the primary fusion, else the best on dev")
+    parser.add_argument("--recipe-options", default="", metavar="WORDS",
+                        help="options of the recipe that chose what is trained, for the rows' command")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)

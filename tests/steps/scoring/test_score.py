@@ -131,6 +131,13 @@ def test_the_command_of_a_row_has_the_settings_that_differ_from_the_defaults(tmp
     assert shlex.split(words[-1]) == [f"dnn:{word}" for word in said]
 
 
+def test_the_command_of_a_row_has_the_recipes_own_options(tmp_path):
+    data, exp = recipe(tmp_path)
+    plain = run(data, exp)["svm_is10", "norm-global", "test"]["command"]
+    rows = run(data, exp, "--recipe-options", "--windows true ")
+    assert rows["svm_is10", "norm-global", "test"]["command"] == f"{plain} --windows true"
+
+
 def test_an_unlabelled_test_part_has_no_metrics_and_says_so(tmp_path):
     rows = utterances(9)
     split = folds_by_speaker(rows, 3)
