@@ -13,7 +13,7 @@ ensemble_options() {
   option ivectors   "$kind"         "kinds of i-vectors ($kinds); the first is the DNN's"
   option asr        "../../$recogniser/asr/exp/recogniser" "recogniser; none: no i-vectors, no text"
   option extractors "../../$recogniser/ivector/exp/ivector" "i-vector extractors, one directory a kind"
-  option comparisons false          "also C with mean and last pooling, and with one task" --choices "true false"
+  option comparisons false          "also C with other poolings, one task, the advanced LSTM, every frame" --choices "true false"
   option spectrograms false         "also a PyResNet on spectrograms, in the fusion ...+more" --choices "true false"
   option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
   option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"

@@ -4,8 +4,8 @@
 #      1 to  9   the recipe's own        manifest, splits; a recogniser
 #     10 to 22   ensemble_features       is10, compare, is10_lld; fbank, transcripts, i-vectors where there is a
 #                                        recogniser; with --noise the same of a noisy copy of the training parts
-#     24 to 27   ensemble_comparisons    C with other poolings, and with one task (--comparisons); a PyResNet on
-#                                        spectrograms (--spectrograms)
+#     24 to 29   ensemble_comparisons    C with other poolings, one task, the advanced LSTM, every frame (--comparisons);
+#                                        a PyResNet on spectrograms (--spectrograms)
 #     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
 #     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
 #     42         ensemble_fusion         linear sums of A to D, and of these and $fused_more; dev declares the primary one
@@ -54,17 +54,20 @@ ensemble_subsystems() {
   for kind in $ivectors; do stage_train $((n += 1)) "svm_ivector_$kind" linear_svm "ivector_$kind"; done
 }
 
-# What C owes to its pooling and to its other tasks; A has dnn_is10 beside it, D reference text.
+# What C owes to its pooling, its other tasks and its cell, and what stacked frames cost it; A has dnn_is10 beside it, D
+# reference text.
 ensemble_comparisons() {
-  local name=attention_rnn:model
+  local name=attention_rnn:model frames=attention_rnn:frames
   if [ "${spectrograms:-false}" = true ]; then
     stage_train 27 pyresnet pyresnet fbank_lssed
     fused_more+=" pyresnet"
   fi
   [ "$comparisons" = true ] || return 0
-  stage_train 24 attention_lld_mean   attention_rnn is10_lld --set "$tiny_models$set $name.pooling=mean"
-  stage_train 25 attention_lld_last   attention_rnn is10_lld --set "$tiny_models$set $name.pooling=last"
+  stage_train 24 attention_lld_mean attention_rnn is10_lld --set "$tiny_models$set $name.pooling=mean"
+  stage_train 25 attention_lld_last attention_rnn is10_lld --set "$tiny_models$set $name.pooling=last"
   stage_train 26 attention_lld_single attention_rnn is10_lld --set "$tiny_models$set '$name.tasks={emotion: 1.0}'"
+  stage_train 28 attention_lld_advanced attention_rnn is10_lld --set "$tiny_models$set $name.cell=advanced"
+  stage_train 29 attention_lld_frames attention_rnn is10_lld --set "$tiny_models$set $frames.stack=1 $frames.every=1"
 }
 
 ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }
