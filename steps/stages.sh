@@ -97,12 +97,14 @@ stage_noisy_set() {
     "$data" "$to"
 }
 
-# stage_robustness N SYSTEM ...: trained systems at the ratios $noise -> $exp/robustness.
+# stage_robustness N "FEATURES ..." SYSTEM ...: trained systems at the ratios $noise, whose sets have these features
+# -> $exp/robustness.
 stage_robustness() {
-  local number=$1 conditions="" text=() inputs=() systems=() ratio to system; shift
+  local number=$1 features=$2 conditions="" text=() inputs=() systems=() ratio to system name; shift 2
   for ratio in $noise; do
     to=${data}_snr$ratio
-    inputs+=(--in "$to/cuts.jsonl.gz" --in "$to/is10" --in "$to/is10_lld")
+    inputs+=(--in "$to/cuts.jsonl.gz")
+    for name in $features; do inputs+=(--in "$to/$name"); done
     if [ -n "$transcribed" ]; then inputs+=(--in "${to}_transcribed"); to+=,${to}_transcribed; fi
     conditions+="snr$ratio=$to "
   done

@@ -6,20 +6,21 @@
 #                                        recogniser; with --noise the same of a noisy copy of the training parts
 #     24 to 29   ensemble_comparisons    C with other poolings, one task, the advanced LSTM, every frame (--comparisons);
 #                                        a PyResNet on spectrograms (--spectrograms)
-#     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
+#     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs (23: a second linear SVM)
 #     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
 #     42         ensemble_fusion         linear sums of A to D, and of these and $fused_more; dev declares the primary one
 #     43 to 59   ensemble_robustness     A to D and their fusion, trained clean and with noise, at the ratios of --noise
 #     60 to 64   ensemble_results        permuted labels, audit, scores, report, the model to use
 #
 # A recipe sources this file after steps/stages.sh and steps/stages_asr.sh. Another subsystem is one more stage_train line
-# in the recipe, and its name in $fused_more (or in $fused, then the published four are not fused by themselves).
+# in the recipe, and its name in $fused_more (or in $fused, then the published four are not fused by themselves). A recipe
+# may say fused_more itself, before it sources this file: what its dev parts speak for.
 # Settings, besides those of steps/stages.sh: asr (a recogniser, or none), extractors, ivectors (kinds; the first is
 # B's), noise (ratios in dB, or nothing), musan (a directory, or nothing), text_sources (default: asr reference),
 # comparisons and spectrograms (true or false).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
-fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=svm_is10
+fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=${fused_more-svm_is10}
 recipe_options=""
 [ "${comparisons:-false}" != true ] || recipe_options+="--comparisons true "
 [ "${spectrograms:-false}" != true ] || recipe_options+="--spectrograms true "
@@ -38,6 +39,7 @@ ensemble_features() {
 }
 
 ensemble_baselines() {
+  stage_train 23 svm_compare linear_svm    compare
   stage_train 30 forest_is10 random_forest is10
   stage_train 31 svm_is10    linear_svm    is10
   stage_train 32 dnn_compare dnn           compare
@@ -73,19 +75,22 @@ ensemble_comparisons() {
 ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }
 
 ensemble_robustness() {
-  local n=43 ratio
+  local n=43 ratio more=()   # what the members of $fused_more read that A to D do not
+  [[ $fused_more != *_compare* ]] || more+=(compare)
+  [[ $fused_more != *pyresnet* ]] || more+=(fbank_lssed)
   for ratio in $noise; do
-    ensemble_noisy_copy "$n" "$ratio" "$protocol/test" "${data}_snr$ratio"
+    ensemble_noisy_copy "$n" "$ratio" "$protocol/test" "${data}_snr$ratio" "${more[@]}"
     n=$((n + 3))
   done
-  # Of $fused_more what reads the features of A to D; a fusion with others in it is told and left out.
-  [ -z "$noise" ] || stage_robustness 59 "${fused[@]}" svm_is10 fusion_equal fusion_simplex fusion_logistic
+  # shellcheck disable=SC2086  # one name a word
+  [ -z "$noise" ] || stage_robustness 59 "is10 is10_lld ${more[*]}" "${fused[@]}" $fused_more \
+    fusion_equal fusion_simplex fusion_logistic
 }
 
-# ensemble_noisy_copy N SNR PART TO: noise behind the utterances of a part, and all features that A to D read: three
-# stages. What they note for other stages (kinds, transcribed) concerns the copy alone.
+# ensemble_noisy_copy N SNR PART TO [FEATURES ...]: noise behind the utterances of a part, and all features that A to D
+# read, and more: three stages. What they note for other stages (kinds, transcribed) concerns the copy alone.
 ensemble_noisy_copy() {
-  local number=$1 features=(is10 is10_lld) kinds=() transcribed=""
+  local number=$1 features=(is10 is10_lld "${@:5}") kinds=() transcribed=""
   [ "$asr" = none ] || features+=(fbank)
   stage_noisy_set "$number" "$2" "$3" "$4" "${features[@]}"
   local data=$4
