@@ -4,9 +4,10 @@
 #      1 to  9   the recipe's own        manifest, splits; a recogniser
 #     10 to 22   ensemble_features       is10, compare, is10_lld; fbank, transcripts, i-vectors where there is a
 #                                        recogniser; with --noise the same of a noisy copy of the training parts
-#     24 to 29   ensemble_comparisons    C with other poolings, one task, the advanced LSTM, every frame (--comparisons);
-#                                        a PyResNet on spectrograms (--spectrograms)
-#     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs (23: a second linear SVM)
+#     23 to 24   ensemble_more           what $fused_more may name beside the baselines: a linear SVM on ComParE, a PyResNet
+#                                        on spectrograms (--spectrograms)
+#     25 to 29   ensemble_comparisons    C with other poolings, one task, the advanced LSTM, every frame (--comparisons)
+#     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
 #     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
 #     42         ensemble_fusion         linear sums of A to D, and of these and $fused_more; dev declares the primary one
 #     43 to 59   ensemble_robustness     A to D and their fusion, trained clean and with noise, at the ratios of --noise
@@ -31,15 +32,21 @@ ensemble_features() {
   stage_features 10 is10
   stage_features 11 compare
   stage_features 12 is10_lld
-  [ "${spectrograms:-false}" != true ] || stage_features 19 fbank_lssed
   [ "$asr" = none ] || stage_features 13 fbank
   [ "$asr" = none ] || stage_transcribe 14
   for kind in $ivectors; do stage_ivectors $((n += 1)) "$kind"; done
+  [ "${spectrograms:-false}" != true ] || stage_features 19 fbank_lssed
   [ -z "$noise" ] || ensemble_noisy_copy 20 random "$protocol/train" "${data}_noisy"
 }
 
+ensemble_more() {
+  stage_train 23 svm_compare linear_svm compare
+  [ "${spectrograms:-false}" = true ] || return 0
+  stage_train 24 pyresnet pyresnet fbank_lssed
+  fused_more+=" pyresnet"
+}
+
 ensemble_baselines() {
-  stage_train 23 svm_compare linear_svm    compare
   stage_train 30 forest_is10 random_forest is10
   stage_train 31 svm_is10    linear_svm    is10
   stage_train 32 dnn_compare dnn           compare
@@ -60,14 +67,10 @@ ensemble_subsystems() {
 # reference text.
 ensemble_comparisons() {
   local name=attention_rnn:model frames=attention_rnn:frames
-  if [ "${spectrograms:-false}" = true ]; then
-    stage_train 27 pyresnet pyresnet fbank_lssed
-    fused_more+=" pyresnet"
-  fi
   [ "$comparisons" = true ] || return 0
-  stage_train 24 attention_lld_mean attention_rnn is10_lld --set "$tiny_models$set $name.pooling=mean"
-  stage_train 25 attention_lld_last attention_rnn is10_lld --set "$tiny_models$set $name.pooling=last"
-  stage_train 26 attention_lld_single attention_rnn is10_lld --set "$tiny_models$set '$name.tasks={emotion: 1.0}'"
+  stage_train 25 attention_lld_mean attention_rnn is10_lld --set "$tiny_models$set $name.pooling=mean"
+  stage_train 26 attention_lld_last attention_rnn is10_lld --set "$tiny_models$set $name.pooling=last"
+  stage_train 27 attention_lld_single attention_rnn is10_lld --set "$tiny_models$set '$name.tasks={emotion: 1.0}'"
   stage_train 28 attention_lld_advanced attention_rnn is10_lld --set "$tiny_models$set $name.cell=advanced"
   stage_train 29 attention_lld_frames attention_rnn is10_lld --set "$tiny_models$set $frames.stack=1 $frames.every=1"
 }

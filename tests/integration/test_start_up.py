@@ -150,6 +150,21 @@ def test_a_dry_run_needs_no_environment_and_leaves_nothing(clone, tmp_path, scri
     assert files() == before
 
 
+@pytest.mark.parametrize("script", RECIPES)
+def test_all_that_a_recipe_may_do_beside_can_be_done_at_once(clone, tmp_path, script):
+    told = subprocess.run([str(clone / script), "--help"], capture_output=True, text=True, check=True).stdout
+    options = given_from_outside(told, tmp_path) + switched_over(told)
+    done = subprocess.run([str(clone / script), "--dry-run", *options], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+
+
+def switched_over(told: str) -> list[str]:
+    """Options that a recipe's --help tells: each switch the other way, and noise at the published ratios."""
+    switches = re.findall(r"--(\S+) .*\(default: (true|false); one of: [^)]*\)", told)
+    words = [word for name, value in switches for word in (f"--{name}", "false" if value == "true" else "true")]
+    return words + (["--noise", "20 10 5 0"] if "--noise " in told else [])
+
+
 def given_from_outside(told: str, directory: Path) -> list[str]:
     """Options that a recipe's --help tells: `directory` stands for recordings, and for what other recipes make.
 

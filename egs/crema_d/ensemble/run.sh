@@ -24,7 +24,8 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2
 ensemble_features     # 10 to 22
-ensemble_comparisons  # 24 to 29
+ensemble_more         # 23 to 24
+ensemble_comparisons  # 25 to 29
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42
