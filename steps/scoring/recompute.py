@@ -3,8 +3,9 @@ RESULTS.json, RESULTS.md, and in README.md files what stands between
 
     <!-- results:begin egs/<corpus>/<system> -->  and  <!-- results:end -->
 
-A recipe without RESULTS.json has no results yet, and its block says so. With --check nothing is written, and the exit
-status is 1 where something differs; an empty block of a recipe without results is told, but is no difference.
+with `egs` alone for one table of all recipes. A recipe without RESULTS.json has no results yet, and its block says so.
+With --check nothing is written, and the exit status is 1 where something differs; an empty block of a recipe without
+results is told, but is no difference.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from utils.files import ROOT, write_text
 BLOCK = re.compile(r"(<!-- results:begin (\S+) -->\n)(.*?)(<!-- results:end -->)", re.DOTALL)
 
 NO_RESULTS = "No results yet."
+EVERY = "egs"  # the block of all recipes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,15 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a table differs")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
     arguments = parser.parse_args(argv)
-    from steps.scoring import results, tables
+    from steps.scoring import overview, results, tables
 
-    root, wanted, made = arguments.root.resolve(), {}, {}
+    root, wanted, made, all_rows = arguments.root.resolve(), {}, {}, {}
     for path in sorted(root.glob("egs/*/*/RESULTS.json")):
         recipe = str(path.parent.relative_to(root))
-        rows = recomputed(results.load(path))
+        rows = all_rows[recipe] = recomputed(results.load(path))
         wanted[path] = results.dump(rows)
         wanted[path.with_suffix(".md")] = tables.markdown(rows, recipe)
         made[recipe] = tables.tables(rows, "test", brief=True)
+    made[EVERY] = overview.overview(all_rows) or NO_RESULTS
     for readme in [root / "README.md", *sorted(root.glob("egs/*/*/README.md"))]:
         if readme.is_file():
             wanted[readme] = fill(readme, made, root, arguments.check)
@@ -52,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             write_text(path, wanted[path])
             print(f"wrote {name}")
-    print(f"{len(made)} results, {len(different)} of {len(wanted)} files "
+    print(f"{len(all_rows)} results, {len(different)} of {len(wanted)} files "
           + ("differ" if arguments.check else "rewritten"))
     return 1 if different and arguments.check else 0
 

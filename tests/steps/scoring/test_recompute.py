@@ -25,7 +25,8 @@ def tree(tmp_path):
         shutil.copy(recipe / "RESULTS.md", target)
     (tmp_path / "egs/new/ensemble").mkdir(parents=True)
     names = [*("/".join(recipe.parts[-2:]) for recipe in recipes), "new/ensemble"]
-    (tmp_path / "README.md").write_text("".join(MARKERS.format(recipe=name) for name in names))
+    every = MARKERS.replace("egs/{recipe}", "egs")
+    (tmp_path / "README.md").write_text("".join(MARKERS.format(recipe=name) for name in names) + every)
     return tmp_path
 
 
@@ -38,6 +39,7 @@ def test_tables_are_filled_once_and_then_stay(tree, capsys):
     assert recompute.main(["--root", str(tree)]) == 0
     text = (tree / "README.md").read_text()
     assert "| subsystem |" in text and text.count(recompute.NO_RESULTS) == 1
+    assert "| recipe | test | system |" in text.partition("<!-- results:begin egs -->")[2]
     assert recompute.main(["--check", "--root", str(tree)]) == 0
 
 
