@@ -31,6 +31,12 @@ def choose(candidates: Sequence[Fused]) -> Fused:
                                               candidates.index(fused)))
 
 
+def absent(entry: Mapping[str, str | None]) -> str:
+    """An entry of `missing` in words: "svm has no norm-speaker", "text has no asr-text in norm-speaker"."""
+    at = entry["variant"]
+    return f"{entry['subsystem']} {entry['why']}" + (f" in {at}" if at and not str(entry["why"]).endswith(at) else "")
+
+
 def account(protocol: str, named: Sequence[str], found: Found, held_out: Sequence[str], candidates: Sequence[Fused],
             inputs: Mapping[str, Mapping[Key, Parts]], ablate: bool = True) -> dict[str, Any]:
     """The content of the file."""

@@ -71,10 +71,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def tell_missing(found: Found) -> None:
     """One line on standard error."""
+    from steps.fusion import account
+
     if found.missing:
-        lacking = [f"{entry['subsystem']} ({entry['why']}{f', {at}' if (at := entry['variant']) else ''})"
-                   for entry in found.missing]
-        print(f"missing in the fusion: {', '.join(lacking)}", file=sys.stderr)
+        print(f"missing in the fusion: {'; '.join(map(account.absent, found.missing))}", file=sys.stderr)
 
 
 def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ensemble], fusions: Sequence[Fused],

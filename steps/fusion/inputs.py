@@ -101,7 +101,7 @@ def trained(exp: Path, protocol: str, names: Sequence[str], found: Found) -> dic
         if systems:
             have[name] = systems
         else:
-            found.missing.append({"subsystem": name, "variant": None, "why": "not trained"})
+            found.missing.append({"subsystem": name, "variant": None, "why": "is not trained"})
     return have
 
 

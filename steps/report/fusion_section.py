@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape as E  # noqa: N812
 from typing import Any
 
+from steps.fusion.account import absent
 from steps.report import pictures
 from steps.report.cells import td_num, th
 from steps.report.content import Content
@@ -26,8 +27,7 @@ def fusion_section(content: Content) -> str:
             f"{E(primary['why'])}. All is fitted on dev, and judged there with each {E(held_out)} scored by weights "
             f"that have not seen it; test figures are reported, never chosen on. {E(against_single(account))}</p>")
     if account["missing"]:
-        lacking = "; ".join(f"{entry['subsystem']} {entry['why']}" + (f" in {entry['variant']}" if entry["variant"]
-                                                                       else "") for entry in account["missing"])
+        lacking = "; ".join(map(absent, account["missing"]))
         text += f'<div class="banner warn"><b>Missing in the fusion:</b> {E(lacking)}.</div>'
     picture = pictures.forest_plot(
         [(name, "", mean, (low, high), False) for (name, _), mean, low, high in weights_of(account, primary["how"])],

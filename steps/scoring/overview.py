@@ -1,4 +1,4 @@
-"""The README's one table of all recipes: of every corpus and protocol what dev parts speak for, and its test figures."""
+"""The README's one table of all recipes: of each corpus and protocol what dev parts speak for, and its test scores."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from steps.scoring import results
 from steps.scoring.cells import cell, escape
 
-METRICS = {"classification": ("MAF", "UA", "WA"), "regression": ("CCC", "MAE", "RMSE"), "transcription": ("WER", "CER")}
+METRICS = {"classification": ("MAF", "UA", "WA"), "regression": ("CCC", "MAE", "RMSE"),
+           "transcription": ("WER", "CER")}
 
 
 def overview(recipes: Mapping[str, Sequence[results.Row]]) -> str:
-    """A table a task. A row: the leading system; the best fusion and the best single one of a normalisation, by dev; and
-    the subsystem that the recipe is named after.
+    """A table a task. A row: the leading system; the best fusion and the best single one of a normalisation, by dev;
+    and the subsystem that the recipe is named after.
 
     Args:
         recipes: "egs/<corpus>/<system>" -> rows of its RESULTS.json. Noisy conditions, subsets and cross-corpus tests
