@@ -21,7 +21,7 @@
 # comparisons and spectrograms (true or false).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
-fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=${fused_more-svm_is10}
+fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=${fused_more-svm_is10 svm_compare}
 recipe_options=""
 [ "${comparisons:-false}" != true ] || recipe_options+="--comparisons true "
 [ "${spectrograms:-false}" != true ] || recipe_options+="--spectrograms true "

@@ -38,7 +38,6 @@ if [ "$own_asr$extractors" != ownown ] && [ "$extractors" = own ]; then ivectors
 . "$ROOT/steps/stages_asr.sh"
 . "$ROOT/steps/stages_ensemble.sh"
 more=(--size "$size" --nj "$nj" --cluster "$cluster")
-
 stage_prepare 1
 stage_validate 2
 if [ "$own_asr" = own ]; then
@@ -50,6 +49,7 @@ if [ "$own_asr" = own ]; then
   fi
 fi
 ensemble_features     # 10 to 22
+ensemble_more         # 23
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42

@@ -42,6 +42,7 @@ if [ "$asr" != none ] && [ "$own_extractors" = own ]; then
   stage 5 "Train the i-vector extractor" --in "$asr" --out "$extractors" -- ../ivector/run.sh "${more[@]}"
 fi
 ensemble_features     # 10 to 22
+ensemble_more         # 23
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42

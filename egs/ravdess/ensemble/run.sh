@@ -12,7 +12,6 @@ ensemble_options "global speaker" speechocean762
 parse_options "$@"
 
 corpus=ravdess work=. results=RESULTS
-fused_more="svm_is10 svm_compare"   # chosen on dev: README, "Fusion"
 [ "$size" = full ] || { work=$size; results=$size/RESULTS; }
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 

@@ -32,6 +32,7 @@ data=$work/data/$corpus exp=$work/exp stage_dir=$work
 stage_prepare 1
 stage_validate 2
 ensemble_features     # 10 to 22
+ensemble_more         # 23
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42
