@@ -11,7 +11,7 @@ from tests.soak.workshop import Workshop
 from tests.utils.slurm_cluster import roomy_slurm  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-STAGES = 18
+STAGES = 19
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,6 @@ def test_on_slurm_the_same_scores(shop, first, roomy_slurm):  # noqa: F811
     kept = shop.work.rename(shop.work.with_name("tiny.local"))
     done = call(shop, "--cluster", "slurm", **roomy_slurm.environment)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert len(local) == 26 and shop.read_scores() == local
+    assert len(local) == 28 and shop.read_scores() == local
     log = (shop.work / "exp/dnn_is10/official/log/train.1.log").read_text()
     assert "(slurm " in log and "(local)" in (kept / "exp/dnn_is10/official/log/train.1.log").read_text()
