@@ -23,12 +23,13 @@ from types import ModuleType
 from typing import Any
 
 from utils.arguments import ArgumentParser
+from utils.array_plan import ArrayPlan
 from utils.errors import UsageError, UserError, run_main
-from utils.files import ROOT, atomic_open, read_json, write_json
+from utils.files import ROOT, atomic_open
 
 SETTINGS = "synthesis.json"
 TABLE = "utterances.tsv"
-MADE = ("wav", "log")  # directories that --prepare removes when other settings made them
+MADE = (TABLE, "log/.done", "wav")  # what --prepare removes when other settings made it
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,12 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = module.plan(arguments.kind, arguments.size, arguments.seed)
     settings = {"corpus": arguments.corpus, "set": arguments.kind, "size": arguments.size, "seed": arguments.seed,
                 "code": code_digest()}
+    work = ArrayPlan(arguments.out, settings, MADE, "synthesising", "steps/synthesize_corpus.sh", SETTINGS)
     if arguments.prepare:
-        prepare(arguments.out, settings, plan)
+        prepare(work, plan)
         return 0
-    path = arguments.out / SETTINGS
-    if not path.is_file() or read_json(path) != settings:
-        raise UserError(f"{path} is missing or of other settings; steps/synthesize_corpus.sh prepares {arguments.out}")
+    work.hold()
     if arguments.finish:
         finish(arguments.out, plan, module)
     else:
@@ -104,24 +104,19 @@ def code_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def prepare(out: Path, settings: dict[str, Any], plan: Sequence[Any]) -> None:
-    """Make `out` fit for tasks: recordings of other settings are removed; finished ones of these settings stay."""
+def prepare(work: ArrayPlan, plan: Sequence[Any]) -> None:
+    """Make a directory fit for tasks: recordings of other settings are removed, finished ones of these stay."""
     from local.synthesis.render import wav_path
 
-    known = read_json(out / SETTINGS) if (out / SETTINGS).is_file() else None
+    out = work.out
     strangers = [path.name for path in out.glob("[!.]*") if path.name != "log"] if out.is_dir() else []
-    if known is None and strangers:
+    if work.former() is None and strangers:
         raise UserError(f"{out} holds {sorted(strangers)[0]}, not a synthetic corpus; choose an empty directory")
-    if known not in (None, settings):
-        print(f"{out} was made with other settings or another version: starting afresh")
-        (out / TABLE).unlink(missing_ok=True)
-        for name in MADE:
-            shutil.rmtree(out / name, ignore_errors=True)
-    write_json(out / SETTINGS, settings)
+    work.prepare()
     there = sum(wav_path(out, utterance).is_file() for utterance in plan)
     if there < len(plan) and (out / TABLE).is_file():  # complete once, and now somebody has removed recordings
         _forget(out)
-    print(f"{settings['corpus']} {settings['set']}: {len(plan)} utterances, {len(plan) - there} to synthesise")
+    print(f"{work.planned['corpus']} {work.planned['set']}: {len(plan)} utterances, {len(plan) - there} to synthesise")
 
 
 def _forget(out: Path) -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, count
+from utils.array_plan import ArrayPlan, stage_inputs
 from utils.errors import UsageError, UserError, run_main
-from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
     import numpy
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from steps.data.dataset import Item
     from steps.features.store import FeatureStore
 
-PLAN, MERGED = "plan.json", "hypotheses.tsv"
+MERGED = "hypotheses.tsv"
 LISTED = 20  # failed utterances that are named
 
 
@@ -85,14 +85,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"task {arguments.task}: its hypotheses are whole already")
         return 0
     work = open_work(arguments)
-    plan = make_plan(work, arguments.num_tasks)
+    plan = ArrayPlan(arguments.out, make_plan(work, arguments.num_tasks), (MERGED, "hypotheses.*.tsv", ".tmp.*"),
+                     "decoding", "steps/decode_transcripts.sh")
     if arguments.prepare:
-        left = prepare(arguments.out, plan)
+        plan.prepare()
+        left = plan.tasks_left(task_path)
         print(f"{len(work.items)} utterances, {len(left)} of {arguments.num_tasks} tasks to do")
     elif arguments.finish:
         finish(arguments.out, work.items, arguments.num_tasks)
     else:
-        hold_to_plan(arguments.out, plan)
+        plan.hold()
         run_task(work, arguments.out, arguments.task, arguments.num_tasks)
     return 0
 
@@ -131,47 +133,13 @@ def make_plan(work: Work, num_tasks: int) -> dict[str, Any]:
 
     return {"recogniser": work.recogniser.fingerprint, "graph": work.graph.fingerprint if work.graph else None,
             "config": dataclasses.asdict(work.config), "num_tasks": num_tasks, "utterances": len(work.items),
-            "items": hash_of(f"{item.id} {item.path} {item.start} {item.duration}" for item in work.items.values())}
+            "items": hash_of(f"{item.id} {item.path} {item.start} {item.duration}" for item in work.items.values()),
+            **stage_inputs()}
 
 
 def task_path(out: Path, task: int) -> Path:
     """What a finished task leaves."""
     return out / f"hypotheses.{task}.tsv"
-
-
-def prepare(out: Path, plan: Mapping[str, Any]) -> list[int]:
-    """Write the plan; clear what belongs to another one. Returns the tasks that are still to be done."""
-    former = _read_plan(out)
-    if former != dict(plan):
-        if former is not None:
-            changed = next(key for key in plan if former.get(key) != plan[key])
-            print(f"{out}: {changed} changed since an earlier run; decoding again", file=sys.stderr)
-        for path in [*out.glob("hypotheses*.tsv"), *out.glob(".tmp.*")]:
-            path.unlink()
-        write_json(out / PLAN, plan)
-    return [task for task in range(1, plan["num_tasks"] + 1) if not task_path(out, task).exists()]
-
-
-def hold_to_plan(out: Path, plan: Mapping[str, Any]) -> None:
-    """
-    Raises:
-        UserError: the directory belongs to another plan; names the key.
-    """
-    former = _read_plan(out)
-    if former is None:
-        write_json(out / PLAN, plan)
-        return
-    for key, value in plan.items():
-        if former.get(key) != value:
-            raise UserError(f"{out} is being decoded with {key} {former.get(key)!r}, this task has {value!r}; run "
-                            "steps/decode_transcripts.sh, which clears the former")
-
-
-def _read_plan(out: Path) -> dict[str, Any] | None:
-    try:
-        return read_json(out / PLAN)
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def run_task(work: Work, out: Path, task: int, num_tasks: int) -> None:

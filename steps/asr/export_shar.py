@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import io
 import json
-import shutil
 import sys
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -24,11 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from utils.arguments import ArgumentParser, count
+from utils.array_plan import PLAN, ArrayPlan, stage_inputs
 from utils.corpus import PARTS
 from utils.errors import UsageError, UserError, run_main
-from utils.files import atomic_open, atomic_path, read_json, write_json, write_text
+from utils.files import atomic_open, atomic_path, read_json, write_text
 
-PLAN, TEXTS = "plan.json", "train.txt"
+TEXTS = "train.txt"
+# Of each set: its description first, then the indices, which vouch for shards. Nothing else below OUT is touched.
+LEAVES = (TEXTS, *(f"{part}/*/{name}" for name in ("speech.json", "index", "shar") for part in PARTS))
 RATE = 16000
 
 
@@ -46,15 +48,7 @@ def make_plan(prepared: Sequence[Path], doubles: Path | None, per_shard: int) ->
                         "first": first, "count": min(per_shard, total - first)}
                        for number, first in enumerate(range(0, total, per_shard))]
     return {"digest": digest.hexdigest(), "per_shard": per_shard, "doubles": str(doubles) if doubles else None,
-            "shards": shards}
-
-
-def start(out: Path, plan: dict[str, Any]) -> None:
-    """Write the plan; shards of another plan are removed first."""
-    if (out / PLAN).is_file() and read_json(out / PLAN) != plan:
-        for part in PARTS:
-            shutil.rmtree(out / part, ignore_errors=True)
-    write_json(out / PLAN, plan)
+            **stage_inputs(), "shards": shards}
 
 
 def run_task(out: Path, task: int, tasks: int) -> None:
@@ -236,7 +230,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif arguments.task is not None:
         run_task(arguments.out, arguments.task, arguments.num_tasks)
     else:
-        start(arguments.out, make_plan(arguments.prepared, arguments.doubles, arguments.per_shard))
+        plan = make_plan(arguments.prepared, arguments.doubles, arguments.per_shard)
+        ArrayPlan(arguments.out, plan, LEAVES, "exporting", "steps/export_shar.sh").prepare()
     return 0
 
 

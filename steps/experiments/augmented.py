@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from steps.data.dataset import Dataset, Item, Split
-from steps.features.store import FeatureStore, differences
+from steps.features.store import FeatureStore
+from utils.differences import differences
 from utils.errors import UserError
 
 SUFFIX = "+aug"  # of ids, speakers and variants

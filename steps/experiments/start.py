@@ -160,7 +160,7 @@ def check_features(start: Start, store: FeatureStore) -> None:
     Raises:
         UserError: the features are not of the kind that the model was trained on.
     """
-    from steps.features.store import differences
+    from utils.differences import differences
 
     wanted = {key: start.features[key] for key in ("kind", "dim")}
     if not {start.features["options"].get("extractor"), store.description["options"].get("extractor")} & set(GIVEN):

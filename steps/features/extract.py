@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from steps.data.dataset import Item
     from steps.features.extractor import Extractor
+    from utils.array_plan import ArrayPlan
 
     Outcome = tuple[Item, numpy.ndarray | None, tuple[str, ...], str]  # item, features, audio notes, reason of failure
 
@@ -70,14 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     index = store.index_path(out, arguments.task)
     if arguments.index not in (None, index):
         raise UsageError(f"--index {arguments.index}: task {arguments.task} leaves {index}")
-    planned = plan.make_plan(extractor, items, arguments.num_tasks)
+    planned = plan.plan_of(extractor, items, arguments.num_tasks, out)
     if arguments.prepare:
-        left = plan.prepare(out, planned)
+        planned.prepare()
+        left = planned.tasks_left(store.index_path)
         print(f"{arguments.features}: {len(items)} utterances, {len(left)} of {arguments.num_tasks} tasks to do")
     elif arguments.finish:
         report(arguments.features, plan.finish(out, extractor, items, arguments.num_tasks))
     else:
-        run_task(extractor, plan.share(items, arguments.task, arguments.num_tasks), out, arguments.task, planned)
+        run_task(extractor, plan.share(items, arguments.task, arguments.num_tasks), arguments.task, planned)
     return 0
 
 
@@ -108,11 +110,12 @@ def _check_audio(extractor: Extractor, items: Iterable[Item]) -> None:
                         "with --features given")
 
 
-def run_task(extractor: Extractor, items: Sequence[Item], out: Path, task: int, planned: dict[str, object]) -> None:
+def run_task(extractor: Extractor, items: Sequence[Item], task: int, planned: ArrayPlan) -> None:
     """Extract `items` into the archive of `task`; nothing is done when it is whole already."""
-    from steps.features import plan, store
+    from steps.features import store
 
-    plan.hold_to_plan(out, planned)
+    out = planned.out
+    planned.hold()
     if task in store.finished_tasks(out):
         print(f"task {task}: its archive is whole already")
         return
@@ -128,7 +131,7 @@ def run_task(extractor: Extractor, items: Sequence[Item], out: Path, task: int, 
                 writer.fail(item.id, reason)
             else:
                 writer.add(item.id, features)
-        plan.hold_to_plan(out, planned)  # a restart with other settings may have taken over the directory
+        planned.hold()  # a restart with other settings may have taken over the directory
         writer.commit()
     seconds, audio = time.perf_counter() - began, sum(item.duration for item in items)
     said = [f"{count} {note}" for note, count in sorted(notes.items())] + extractor.remarks()

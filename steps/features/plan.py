@@ -1,15 +1,12 @@
 """Who extracts what: the plan that all tasks of one extraction share, before and after they run.
 
-`prepare` writes `<out>/plan.json` and clears what a former, different plan left; tasks hold themselves to it;
-`finish` counts what came out and writes feature.json.
+`plan_of` gives the plan (utils/array_plan.py); `finish` counts what came out and writes feature.json.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,17 +16,17 @@ from steps.data.dataset import Item
 from steps.features.extractor import Extractor
 from steps.features.store import (
     DESCRIPTION,
-    differences,
     failed_path,
     finished_tasks,
     index_path,
     read_failed,
     read_index,
 )
+from utils.array_plan import ArrayPlan, stage_inputs
 from utils.errors import UserError
-from utils.files import read_json, write_json
+from utils.files import write_json
 
-PLAN = "plan.json"
+LEAVES = (DESCRIPTION, "index.*.tsv", "archive.*.npy", "failed.*.tsv", ".tmp.*")  # indices vouch for archives
 
 
 def make_plan(extractor: Extractor, items: Mapping[str, Item], num_tasks: int) -> dict[str, Any]:
@@ -39,7 +36,12 @@ def make_plan(extractor: Extractor, items: Mapping[str, Item], num_tasks: int) -
         source = (item.features or {}).get("path") if not item.path else item.path
         digest.update(repr((item.id, source, item.start, item.duration)).encode())
     return {"name": extractor.name, "version": extractor.version, "options": extractor.options, "num_tasks": num_tasks,
-            "utterances": len(items), "items": digest.hexdigest(), "inputs": os.environ.get("EMOTION_STAGE_INPUTS", "")}
+            "utterances": len(items), "items": digest.hexdigest(), **stage_inputs()}
+
+
+def plan_of(extractor: Extractor, items: Mapping[str, Item], num_tasks: int, out: Path) -> ArrayPlan:
+    """Of an extraction of features into `out`."""
+    return ArrayPlan(out, make_plan(extractor, items, num_tasks), LEAVES, "extracting", "steps/extract_features.sh")
 
 
 def share(items: Mapping[str, Item], task: int, num_tasks: int) -> list[Item]:
@@ -55,60 +57,6 @@ def share(items: Mapping[str, Item], task: int, num_tasks: int) -> list[Item]:
         if number == task:
             mine.append(item)
     return sorted(mine, key=lambda item: item.id)
-
-
-def prepare(out: Path, plan: Mapping[str, Any]) -> list[int]:
-    """Write the plan; clear what belongs to another one. Returns the tasks that are still to be done.
-
-    The dispatcher's markers of finished tasks need no clearing: each counts only while its task's index is there.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    former = _read_plan(out)
-    changed = "" if former is None else _changed(former, plan)
-    if former is None or changed:
-        if changed:
-            print(f"{out}: {changed} changed since an earlier run; extracting again", file=sys.stderr)
-        clear(out)
-        write_json(out / PLAN, plan)
-    done = set(finished_tasks(out))
-    return [task for task in range(1, plan["num_tasks"] + 1) if task not in done]
-
-
-def _changed(former: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """The first key in which two plans differ, "" if none. A run by hand, outside a stage, knows no hash of inputs."""
-    known = former.get("inputs") and plan.get("inputs")
-    return next((key for key, _, _ in differences(former, plan) if key != "inputs" or known), "")
-
-
-def clear(out: Path) -> None:
-    """Remove an extraction's files; the description first, then the indices, which vouch for the archives."""
-    for pattern in (DESCRIPTION, PLAN, "index.*.tsv", "archive.*.npy", "failed.*.tsv", ".tmp.*"):
-        for path in out.glob(pattern):
-            path.unlink()
-
-
-def hold_to_plan(out: Path, plan: Mapping[str, Any]) -> None:
-    """A task may only write under the plan that it was started for; without a plan, its own becomes the plan.
-
-    Raises:
-        UserError: the directory belongs to another plan.
-    """
-    found = _read_plan(out)
-    if found is None:
-        write_json(out / PLAN, plan)
-        return
-    # A cluster may hide the environment variable behind "inputs" from its tasks.
-    wanted = {key: value for key, value in plan.items() if key != "inputs"}
-    for key, theirs, mine in differences(found, wanted):
-        raise UserError(f"{out} was begun with {key} {theirs!r}, this task has {mine!r}; "
-                        "run its front end again (steps/*.sh), which clears the former")
-
-
-def _read_plan(out: Path) -> dict[str, Any] | None:
-    try:
-        return read_json(out / PLAN)
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def finish(out: Path, extractor: Extractor, items: Mapping[str, Item], num_tasks: int) -> dict[str, Any]:

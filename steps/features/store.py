@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from utils.differences import differences
 from utils.errors import UserError
 from utils.files import atomic_open, atomic_path, read_json
 
@@ -275,18 +276,3 @@ def _map(path: Path) -> np.ndarray:
     if path.stat().st_size <= _HEADER_BYTES:
         return np.load(path, allow_pickle=False)
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-
-
-def differences(found: Any, wanted: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where `found` differs from `wanted`: (dotted key, found value or None, wanted value)."""
-    for key, value in wanted.items():
-        actual = found.get(key) if isinstance(found, Mapping) else None
-        if isinstance(value, Mapping):
-            yield from differences(actual, value, f"{prefix}{key}.")
-        elif _plain(actual) != _plain(value):
-            yield prefix + key, actual, value
-
-
-def _plain(value: Any) -> Any:
-    """Tuples and lists are the same in JSON."""
-    return list(value) if isinstance(value, tuple) else value

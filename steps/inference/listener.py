@@ -180,7 +180,7 @@ def check_options(extractor: Extractor, options: Mapping[str, Any]) -> None:
     Raises:
         UserError: these would not be the features of training.
     """
-    from steps.features.store import differences
+    from utils.differences import differences
 
     for key, found, wanted in differences(extractor.options, options):
         raise UserError(f"{extractor.name}: {key} is {found!r} in this version, the model was trained with {wanted!r}; "

@@ -20,6 +20,7 @@ from steps.experiments.start import started_from
 from steps.features.normalise import Normaliser, speaker_moments
 from steps.inference import directory as names
 from steps.inference.selection import Chosen, Member
+from utils.array_plan import PLAN
 from utils.config import write_yaml
 from utils.errors import UserError
 from utils.files import ROOT, read_json, write_text
@@ -194,7 +195,7 @@ class Writer:
 
         assert self.asr is not None
         graph = self.asr / "graph"
-        plan = self.data.with_name(f"{self.data.name}_transcribed") / "decoded" / "plan.json"
+        plan = self.data.with_name(f"{self.data.name}_transcribed") / "decoded" / PLAN
         if any(one.features is None for one in self.chosen.members):
             if plan.is_file():
                 planned = read_json(plan)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -30,7 +29,7 @@ from steps.data.dataset import Dataset, Item
 from steps.features import registry
 from steps.features.extractor import CannotCompute
 from steps.features.plan import share
-from steps.features.store import ArchiveWriter, differences, finished_tasks, read_failed
+from steps.features.store import ArchiveWriter, finished_tasks, read_failed
 from steps.ivector import em
 from steps.ivector.archive import packs, prefixed, read_arrays, rows_of, unprefixed, write_arrays
 from steps.ivector.config import CLUSTERS, GMM, IvectorExtractorConfig
@@ -42,13 +41,16 @@ from steps.ivector.speech import Speech
 from steps.ivector.statistics import Pack, Totals, sum_totals
 from steps.ivector.supervised_ubm import supervised_ubm
 from steps.ivector.total_variability import TotalVariability, initialise
+from utils.array_plan import ArrayPlan, stage_inputs
 from utils.errors import UserError
 from utils.files import atomic_directory, read_json, recover_directory, write_json
 
 if TYPE_CHECKING:
     from steps.asr.recogniser import Recogniser
 
-PLAN, OBJECTIVES = "plan.json", "objectives.1.json"
+OBJECTIVES = "objectives.1.json"
+LEAVES = ("finished.*.json", "occupancy.*.safetensors", "ubm.*.safetensors", "statistics", "accumulators",
+          "iteration.*", ".iteration.*.tmp", "extractor")
 FEWEST_UTTERANCES = 2
 
 
@@ -111,7 +113,8 @@ class Training:
         head = self._head_fingerprint()
         return {"config": asdict(self.config), "cepstra": {"options": cepstra.options, "version": cepstra.version},
                 "recogniser": head, "data": self.data.name, "protocol": self.protocol, "part": self.part,
-                "utterances": len(self._items), "items": digest.hexdigest(), "num_tasks": self.tasks}
+                "utterances": len(self._items), "items": digest.hexdigest(), "num_tasks": self.tasks,
+                **stage_inputs()}
 
     def _head_fingerprint(self) -> str:
         """Of the recogniser and its head, before anything was learned."""
@@ -125,14 +128,7 @@ class Training:
 
     def prepare(self) -> int:
         """Write the plan; remove what another one left. Returns how many iterations are done."""
-        planned = self.plan()
-        former = read_or_none(self.out / PLAN)
-        changed = "" if former is None else next((key for key, _, _ in differences(former, planned)), "")
-        if former is None or changed:
-            if changed:
-                print(f"{self.out}: {changed} changed since an earlier run; training again", file=sys.stderr)
-            clear(self.out)
-            write_json(self.out / PLAN, planned)
+        ArrayPlan(self.out, self.plan(), LEAVES, "training", "steps/train_ivector_extractor.sh").prepare()
         self._tidy()
         return self.iterations_done()
 
@@ -299,20 +295,3 @@ class Training:
         """Training utterances that are silent or too short, sorted."""
         return sorted(key for task in range(1, self.tasks + 1)
                       for key in read_failed(self.out / "statistics" / f"failed.{task}.tsv"))
-
-
-def clear(out: Path) -> None:
-    """Remove a training run's files; the plan first."""
-    for pattern in (PLAN, "occupancy.*.safetensors", "ubm.*.safetensors", "finished.*.json"):
-        for path in out.glob(pattern):
-            path.unlink()
-    for pattern in ("statistics", "accumulators", "iteration.*", ".iteration.*.tmp", "extractor"):
-        for path in out.glob(pattern):
-            shutil.rmtree(path)
-
-
-def read_or_none(path: Path) -> dict[str, Any] | None:
-    try:
-        return read_json(path)
-    except (FileNotFoundError, ValueError):
-        return None

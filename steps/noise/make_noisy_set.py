@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from steps.noise import KINDS, POOLS
 from utils.arguments import ArgumentParser, count
+from utils.array_plan import ArrayPlan
 from utils.errors import UsageError, UserError, run_main
 
 if TYPE_CHECKING:
@@ -52,14 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = Dataset.open(arguments.data)
     check_target(data, arguments.out, KEY, "steps/make_noisy_set.sh")
     items, audio = chosen_items(data, recipe.only), arguments.out / "audio"
-    planned = plan.make_plan(recipe, items, arguments.num_tasks)
+    planned = ArrayPlan(audio, plan.make_plan(recipe, items, arguments.num_tasks), ("index.*.tsv", ".tmp.*"),
+                        "adding noise", "steps/make_noisy_set.sh")
     if arguments.prepare:
-        left = plan.prepare(audio, planned)
+        planned.prepare()
+        left = planned.tasks_left(store.index_path)
         print(f"{arguments.out}: {len(items)} utterances, {len(left)} of {arguments.num_tasks} tasks to do")
     elif arguments.finish:
         finish(data, items, recipe, audio, arguments.num_tasks, arguments.out)
     else:
-        plan.hold_to_plan(audio, planned)
+        planned.hold()
         if arguments.task in store.finished_tasks(audio):
             print(f"task {arguments.task}: its recordings are whole already")
             return 0

@@ -83,7 +83,7 @@ def test_recordings_of_another_seed_are_not_taken(tmp_path):
     run(tmp_path, "--prepare", tasks=60)
     run(tmp_path, "--task", "1", tasks=60)
     first = digests(tmp_path)
-    with pytest.raises(UserError, match="other settings"):
+    with pytest.raises(UserError, match="begun with seed 0, this task has 1"):
         run(tmp_path, "--task", "1", tasks=60, seed=1)
     run(tmp_path, "--prepare", tasks=60, seed=1)
     assert not digests(tmp_path)

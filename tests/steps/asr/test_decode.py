@@ -236,12 +236,12 @@ def test_a_restart_keeps_whole_tasks_and_other_options_clear_them(data, tmp_path
     (out / "hypotheses.2.tsv").unlink()
     with pytest.raises(UserError, match="task 2 of 2 has left no hypotheses"):
         decode_task.main(["--asr", "asr", "--data", str(data[0]), "--out", str(out), "--num-tasks", "2", "--finish"])
-    with pytest.raises(UserError, match="being decoded with config"):
+    with pytest.raises(UserError, match="was begun with config.method"):
         decode_task.main(["--asr", "asr", "--data", str(data[0]), "--out", str(out), "--num-tasks", "2", "--task", "2",
                           "--method", "prefix"])
     again = run(data[0], out, "--method", "prefix")
     assert [h[0].text if h else "" for h in again.values()] == [h[0].text if h else "" for h in first.values()]
-    assert "config changed since an earlier run" in capsys.readouterr().err
+    assert "config.method changed since an earlier run" in capsys.readouterr().err
 
 
 def test_options_that_do_not_fit_each_other(data, tmp_path):

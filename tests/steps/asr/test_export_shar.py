@@ -119,10 +119,11 @@ def test_audio_that_cannot_be_decoded_is_listed_and_the_shard_goes_on(prepared, 
     assert failed.read_text().startswith("c-4\t")
 
 
-def test_other_inputs_begin_anew(prepared, tmp_path):
+def test_other_inputs_begin_anew(prepared, tmp_path, capsys):
     export(prepared, tmp_path / "out")
     export_shar.main(["--prepared", str(prepared), "--per-shard", "5", "--", str(tmp_path / "out")])
-    assert not (tmp_path / "out/train").exists()
+    assert not list((tmp_path / "out").glob("*/*/*"))
+    assert "per_shard changed since an earlier run" in capsys.readouterr().err
 
 
 def test_the_front_end_exports_by_array_tasks(prepared, tmp_path):

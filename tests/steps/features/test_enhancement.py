@@ -9,12 +9,13 @@ import pytest
 import soundfile
 
 from steps.data.dataset import Item
-from steps.features import enhancement, plan
+from steps.features import enhancement
 from steps.features.enhancement import amplify, quietest, spectral_subtraction, subtract
 from steps.features.extract import main, run_task
 from steps.features.fbank import FbankConfig
+from steps.features.plan import plan_of
 from steps.features.registry import create
-from steps.features.store import FeatureStore
+from steps.features.store import FeatureStore, finished_tasks
 from tests.steps.features.test_extract import recording, write_data
 
 RATE = 16000
@@ -156,11 +157,10 @@ def test_features_of_before_the_steps_existed_are_still_those_of_a_plain_bank(tm
         (data / "fbank" / name).write_text(json.dumps(stored))
     options = create("fbank").options
     FeatureStore.open(data / "fbank", {"options": options})
-    assert plan.prepare(data / "fbank", {**json.loads((data / "fbank" / "plan.json").read_text()),
-                                         "options": options}) == []
-    louder = create("fbank", ["gain=2"]).options
-    assert plan.prepare(data / "fbank", {**json.loads((data / "fbank" / "plan.json").read_text()),
-                                         "options": louder}) == [1]
+    main([*words, "--prepare"])
+    assert finished_tasks(data / "fbank") == [1]
+    main([*words, "--set", "gain=2", "--prepare"])
+    assert finished_tasks(data / "fbank") == []
 
 
 def test_the_report_of_a_task_counts_clipped_utterances_and_samples(tmp_path, capsys):
@@ -170,7 +170,10 @@ def test_the_report_of_a_task_counts_clipped_utterances_and_samples(tmp_path, ca
     for name, samples in (("loud", loud), ("soft", soft)):
         soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
         items.append(Item(id=name, path=str(tmp_path / f"{name}.wav"), duration=len(samples) / RATE))
-    run_task(create("fbank", ["gain=2"]), items, tmp_path / "out", 1, {})
+    louder = create("fbank", ["gain=2"])
+    plan = plan_of(louder, {item.id: item for item in items}, 1, tmp_path / "out")
+    plan.prepare()
+    run_task(louder, items, 1, plan)
     assert "0 failed, 1 clipped (0.25 % of all samples)" in capsys.readouterr().out
 
 

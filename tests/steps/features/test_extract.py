@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_threads_change_nothing(data, monkeypatch):
     pytest.importorskip("opensmile")
     one = contents(FeatureStore.open(run(data, "is09")))
     monkeypatch.setenv("EMOTION_NUM_THREADS", "3")
-    plan.clear(data / "is09")
+    shutil.rmtree(data / "is09")
     assert contents(FeatureStore.open(run(data, "is09"))) == one
 
 
@@ -214,6 +215,7 @@ def test_a_killed_attempts_leftover_is_swept(data):
 
 
 def test_a_missing_task_is_named(data):
+    run(data, "fbank", 2, steps=("prepare",))
     main(["--features", "fbank", "--data", str(data), "--num-tasks", "2", "--task", "1"])
     with pytest.raises(UserError, match="task 2 of 2 has left no archive"):
         run(data, "fbank", 2, steps=("finish",))
@@ -233,6 +235,7 @@ def test_an_utterance_that_is_missing_or_twice_is_named(data):
 
 @pytest.mark.parametrize("window", ["archive.1.npy", "failed.1.tsv", "index.1.tsv"])
 def test_killed_between_write_and_rename_the_same_command_ends_the_same(data, tmp_path, window):
+    run(data, steps=("prepare",))
     command = [sys.executable, "-m", "steps.features.extract", "--features", "fbank", "--data", str(data),
                "--task", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EMOTION_FAULT": f"fbank/{window}",
@@ -243,7 +246,7 @@ def test_killed_between_write_and_rename_the_same_command_ends_the_same(data, tm
         run(data, steps=("finish",))
     assert subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode == 0
     killed = contents(FeatureStore.open(run(data, steps=("finish",))))
-    plan.clear(data / "fbank")
+    shutil.rmtree(data / "fbank")
     assert contents(FeatureStore.open(run(data))) == killed
 
 

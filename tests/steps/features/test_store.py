@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steps.features.store import ArchiveWriter, FeatureStore, differences, finished_tasks
+from steps.features.store import ArchiveWriter, FeatureStore, finished_tasks
 from utils.errors import UserError
 from utils.files import write_json
 
@@ -88,10 +88,6 @@ def test_features_extracted_otherwise_are_refused_by_key(vectors, expect, key):
 
 def test_matching_expectations_are_accepted(vectors):
     FeatureStore.open(vectors[0], {"name": "is10", "options": {"level": "functionals"}})
-
-
-def test_a_tuple_equals_a_json_list():
-    assert list(differences({"a": [1, 2]}, {"a": (1, 2)})) == []
 
 
 @pytest.mark.parametrize("name", ["archive.2.npy", "index.2.tsv", "failed.2.tsv", "feature.json"])
