@@ -6,13 +6,13 @@ the actors' age and sex. One file's intensity is cut short (1040_ITH_SAD_X), one
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from utils.corpus import Corpus, Protocol, Row, speaker_folds
+from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 
 EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
@@ -66,11 +66,8 @@ def _demographics(table: Path) -> dict[str, dict[str, Any]]:
     """{actor: gender and age}; empty where the table was not fetched."""
     if not table.is_file():
         return {}
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        lines = list(csv.DictReader(stream))
-    if not lines or not {"ActorID", "Age", "Sex"} <= set(lines[0]):
-        raise UserError(f"{table}: expected the columns ActorID, Age and Sex")
-    return {line["ActorID"]: {"gender": line["Sex"], "age": line["Age"]} for line in lines}
+    return {line["ActorID"]: {"gender": line["Sex"], "age": line["Age"]}
+            for _, line in read_table(table, ["ActorID", "Age", "Sex"])}
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:

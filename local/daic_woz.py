@@ -11,7 +11,6 @@ but the label 0: here the points decide. 342, 394, 398 and 460 were excluded by 
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from collections import Counter
@@ -19,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.interviews.turns import read_transcript, seconds_of, speech_of
+from local.interviews.turns import read_transcript, seconds_of, speech_of, told
 from utils.corpus import UNLABELLED, Corpus, Protocol, Row
+from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 
 DEPRESSED = 10  # points of the PHQ-8 from which on it counts as depression
@@ -51,34 +51,32 @@ def rows(corpus_dir: Path) -> list[Row]:
     if not places or None in tables.values():
         raise UsageError(f"--corpus-dir {corpus_dir}: no 300_P, ... {', '.join(names[0] for names in TABLES.values())}"
                          f" there; the corpus is at {CORPUS.source}")
-    known = {key: fields for part, path in tables.items() if path for key, fields in _table(path, part)}
+    left, known = Counter[str](), dict[str, dict[str, Any]]()
+    for table, key, fields in ((path, *line) for part, path in tables.items() if path for line in _table(path, part)):
+        if known.setdefault(key, fields) is not fields:
+            raise UserError(f"{table}: session {key} stands in the list {known[key]['list']} already; remove one")
     if unknown := sorted(places.keys() - known.keys() - EXCLUDED):
         raise UserError(f"{places[unknown[0]]}: session {unknown[0]} is in none of "
                         f"{', '.join(path.name for path in tables.values() if path)}; complete them, or move it away")
-    left: Counter[str] = Counter()
     there, absent = sorted(places.keys() & known.keys()), sorted(known.keys() - places.keys())
     found = [row for key in there for row in _session(places[key], key, known[key], left)]
-    print(f"daic_woz: {len(found)} segments of {len(there)} sessions; turns of participants left out: "
-          + (", ".join(f"{count} {why}" for why, count in sorted(left.items()) if count) or "none")
+    print(f"daic_woz: {len(found)} segments of {len(there)} sessions; turns of participants left out: {told(left)}"
           + (f"; of the tables' sessions not there: {', '.join(absent)}" if absent else ""), file=sys.stderr)
     return found
 
 
 def _table(table: Path, part: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(session, its fields). The tables spell columns differently: PHQ8_Score and PHQ_Score, participant_ID."""
-    with open(table, encoding="utf-8-sig", newline="") as stream:
-        for line in csv.DictReader(stream):
-            cells = {name.strip().lower().replace("phq8", "phq"): (value or "").strip()
-                     for name, value in line.items() if isinstance(name, str)}
-            if key := cells.get("participant_id"):  # some end with lines of commas
-                fields: dict[str, Any] = {"speaker": key, "session": key, "list": part, "depression": UNLABELLED}
-                if gender := {"0": "female", "1": "male"}.get(cells.get("gender", "")):
-                    fields["gender"] = gender
-                if score := cells.get("phq_score"):
-                    if not score.replace(".", "", 1).isdecimal():
-                        raise UserError(f"{table}: session {key} has {score!r} points; expected a number from 0 to 24")
-                    fields |= {"phq8": score, "depression": CORPUS.classes[float(score) >= DEPRESSED]}
-                yield key, fields
+    for _, line in read_table(table, ["Participant_ID"]):
+        cells = {name.lower().replace("phq8", "phq"): value for name, value in line.items()}
+        if key := cells["participant_id"]:  # some end with lines of commas
+            fields: dict[str, Any] = {"speaker": key, "session": key, "list": part, "depression": UNLABELLED,
+                                      "gender": {"0": "female", "1": "male"}.get(cells.get("gender", ""))}
+            if score := cells.get("phq_score"):
+                if not score.replace(".", "", 1).isdecimal() or float(score) > 24:
+                    raise UserError(f"{table}: session {key} has {score!r} points; expected a number from 0 to 24")
+                fields |= {"phq8": score, "depression": CORPUS.classes[float(score) >= DEPRESSED]}
+            yield key, fields
 
 
 def _session(place: Path, key: str, fields: dict[str, Any], left: Counter[str]) -> Iterator[Row]:
@@ -86,11 +84,13 @@ def _session(place: Path, key: str, fields: dict[str, Any], left: Counter[str]) 
     for path in (audio, table):
         if not path.is_file():
             raise UserError(f"{path} is missing: session {key} is not whole; complete it, or move {place.name} away")
-    segments = speech_of("Participant", read_transcript(table, EARLY.get(key, 0.0)), seconds_of(audio), left,
+    its: Counter[str] = Counter()
+    segments = speech_of("Participant", read_transcript(table, EARLY.get(key, 0.0)), seconds_of(audio), its,
                          after="Ellie", not_speech=NOT_SPEECH, interrupted=INTERRUPTED.get(key))
     if not segments:
-        raise UserError(f"{table}: session {key} has no turn of the participant; move {place.name} away, and give "
-                        "--allow-partial true")
+        raise UserError(f"{table}: session {key} has no turn of the participant that can be used (left out: "
+                        f"{told(its)}); move {place.name} away, and give --allow-partial true")
+    left += its
     for number, line in enumerate(segments, start=1):
         more = {"text": line.text or None, "turn": number}
         yield Row(f"{key}-{number:03d}", audio, line.start, line.end, fields | more, where=f"{table}, {line.start} s")

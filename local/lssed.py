@@ -15,13 +15,13 @@ comma, slash, plus sign or semicolon between them. Utterances outside the four c
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import UNLABELLED, Corpus, Protocol, Row
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row
+from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 from utils.folds import class_parts, speaker_parts
 
@@ -48,15 +48,20 @@ def rows(corpus_dir: Path) -> list[Row]:
         UsageError: no table, or none of its utterances has a spectrogram. UserError: a table without the columns.
     """
     tables = sorted(corpus_dir.glob("metadata_english*.csv"))
-    spectrograms = {path.stem: path for path in sorted((corpus_dir / "spectrogram").rglob("*.npy"))}
+    spectrograms: dict[str, list[Path]] = {}
+    for path in sorted((corpus_dir / "spectrogram").rglob("*.npy")):
+        spectrograms.setdefault(path.stem, []).append(path)
     found = []
     for table in tables:
-        for number, line in enumerate(_lines(table), start=2):
+        for number, line in _lines(table):
             elsewhere = line.pop("features", "")
-            path = corpus_dir / elsewhere if elsewhere else spectrograms.get(line["name"])
-            if path is not None:
+            paths = [corpus_dir / elsewhere] if elsewhere else spectrograms.get(line["name"], [])
+            if len(paths) > 1:
+                raise UserError(f"{table}, line {number}: {line['name']} may be {paths[0]} or {paths[1]}; remove one, "
+                                "or name it in a column features")
+            if paths:
                 fields = {key: value for key, value in line.items() if key != "name" and value}
-                found.append(Row(line["name"], fields=fields | emotions(line["emotion"]), features=path,
+                found.append(Row(line["name"], fields=fields | emotions(line["emotion"]), features=paths[0],
                                  frame_shift=FRAME_SHIFT, where=f"{table}, line {number}"))
     if not found:
         raise UsageError(f"--corpus-dir {corpus_dir}: no metadata_english*.csv with spectrogram/*.npy there; LSSED is "
@@ -72,22 +77,20 @@ def emotions(text: str) -> dict[str, Any]:
     return {"emotion": known[0] if known else UNLABELLED, "category": "+".join(words) or UNLABELLED, **votes}
 
 
-def _lines(table: Path) -> list[dict[str, str]]:
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
-        names = {column: COLUMNS[column.strip().lower()] for column in reader.fieldnames or ()
-                 if column.strip().lower() in COLUMNS}
-        if not {"name", "emotion"} <= set(names.values()):
-            raise UserError(f"{table}: expected the columns name and faces (or emotion); it has: "
-                            f"{', '.join(reader.fieldnames or ()) or 'none'}")
-        return [{names[column]: (line[column] or "").strip() for column in names} for line in reader]
+def _lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in read_table(table, ["name"]):
+        names = {column: COLUMNS[column.lower()] for column in line if column.lower() in COLUMNS}
+        if "emotion" not in names.values() or len(set(names.values())) < len(names):
+            raise UserError(f"{table}: expected the columns name and faces (or emotion), each once; it has: "
+                            f"{', '.join(line)}")
+        yield number, {name: line[column] for column, name in names.items()}
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:
     chosen = [row for row in rows if row.fields["emotion"] != UNLABELLED]
     found = [class_parts("class_80_20", chosen, "as published: of each class 80 % to train with and 20 % to test, "
                          "speakers in both; dev is an eighth of the former")]
-    if chosen and all(row.speaker for row in chosen):
+    if all(row.speaker for row in chosen) and len({row.speaker for row in chosen}) >= len(PARTS):
         found.append(speaker_parts("speakers", chosen, "our own: about 70 % of each class to train with, 10 % dev, "
                                    "20 % test, no speaker in two of them"))
     return found

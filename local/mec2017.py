@@ -12,11 +12,11 @@ page says Happiness where others say happy.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from utils.corpus import UNLABELLED, Corpus, Protocol, Row
+from utils.csv_table import TAB, read_table
 from utils.errors import UsageError, UserError
 
 CLASSES = ("angry", "disgust", "happy", "sad", "surprise", "anxious", "worried", "neutral")
@@ -64,12 +64,7 @@ def _part(corpus_dir: Path, part: str) -> list[Row]:
 
 
 def _table(table: Path) -> dict[str, dict[str, str]]:
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if missing := {"clip", "emotion"} - set(reader.fieldnames or ()):
-            raise UserError(f"{table}: no column {min(missing)}; the header needs clip and emotion, tabs between")
-        return {line["clip"].strip(): {name: (value or "").strip() for name, value in line.items() if name}
-                for line in reader}
+    return {line["clip"]: line for _, line in read_table(table, ["clip", "emotion"], TAB)}
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:

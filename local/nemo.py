@@ -7,12 +7,12 @@ spaces, and typographic quotation marks are part of the text.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from utils.corpus import Corpus, Protocol, Row, one_speaker_out
-from utils.errors import UsageError, UserError
+from utils.csv_table import TAB, read_table
+from utils.errors import UsageError
 
 EMOTIONS = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
 COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender", "age")
@@ -37,13 +37,8 @@ def rows(corpus_dir: Path) -> list[Row]:
     if not table.is_file() or not recordings:
         raise UsageError(f"--corpus-dir {corpus_dir}: no data.tsv and samples/WR0_surprised_64.wav ... there; "
                          f"nEMO is at {CORPUS.source}")
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if missing := set(COLUMNS) - set(reader.fieldnames or ()):
-            raise UserError(f"{table}: no column {min(missing)}; expected {', '.join(COLUMNS)}")
-        lines = [{name: (line[name] or "").strip() for name in COLUMNS} for line in reader]
     found = []
-    for number, line in enumerate(lines, start=2):
+    for number, line in read_table(table, COLUMNS, TAB):
         key = Path(line["file_id"]).stem
         if key in recordings:
             found.append(Row(key, recordings[key], where=f"{table}, line {number}", fields={

@@ -9,6 +9,16 @@
 # Each declares one stage (utils/stage.sh) with its inputs and outputs; nothing runs before run_stages.
 # shellcheck disable=SC2154  # the settings above are the recipe's
 
+# width_of_size: the setting width where it is empty; one outside what the models take is told before anything runs.
+width_of_size() {
+  if [ -z "$width" ]; then
+    width=1.0
+    [ "$size" = full ] || width=0.0625
+  fi
+  local number='^0*([0-3]?(\.[0-9]+)?|4(\.0+)?)$' too_small='^0*(\.(0|00[0-9]*)?)?$'
+  [[ $width =~ $number && ! $width =~ $too_small ]] || _o_fail "--width is '$width'; accepted: 0.01 to 4"
+}
+
 # stage_synthesize N [CORPUS [option ...]]: make the recordings of a synthetic corpus (default: $corpus) under $corpus_dir.
 stage_synthesize() {
   local number=$1 of=${2:-$corpus}; shift; [ $# -eq 0 ] || shift
@@ -185,12 +195,18 @@ stage_export() {
 
 # A slip in a setting is told now, not hours later by the stage that reads it.
 check_settings() {
-  local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}'
+  local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}' ratio='-?[0-9]{1,2}(\.[0-9]+)?' kind
   [[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || _o_fail "--nj is '$nj'; accepted: 1 or more"
   [[ $seeds =~ ^$space*$seed($space+$seed)*$space*$ ]] ||
     _o_fail "--seeds is '$seeds'; accepted: whole numbers, such as \"0 1 2\""
   [[ $norms =~ ^$space*$norm($space+$norm)*$space*$ ]] ||
     _o_fail "--norms is '$norms'; accepted: one or more of global, speaker, none"
+  [[ ${noise:-} =~ ^$space*($ratio($space+|$))*$ ]] ||
+    _o_fail "--noise is '$noise'; accepted: ratios in dB, such as \"20 10 5 0\""
+  for kind in ${ivectors:-}; do
+    [ -f "conf/ivector_$kind.yaml" ] || [ -f "$ROOT/conf/ivector_$kind.yaml" ] ||
+      _o_fail "--ivectors has '$kind'; accepted: kinds with a conf/ivector_KIND.yaml: phone_states, gmm, tokens, clusters"
+  done
   case $cluster in
     *.yaml | *.yml) [ -f "$cluster" ] || _o_fail "--cluster $cluster: no such file" ;;
     *) [ -f "conf/cluster/$cluster.yaml" ] || [ -f "$ROOT/conf/cluster/$cluster.yaml" ] ||

@@ -18,6 +18,7 @@ stage_mini() {
 stage_pool() {
   local inputs=() sets word
   read -ra sets <<<"$corpora"
+  [ "${#sets[@]}" -gt 1 ] || _o_fail "--corpora is '$corpora'; accepted: two prepared data sets or more, [NAME=]DIR ..."
   for word in ${sets[@]+"${sets[@]}"}; do
     inputs+=(--in "${word#*=}/cuts.jsonl.gz" --in "${word#*=}/corpus.json" --in "${word#*=}/splits")
   done

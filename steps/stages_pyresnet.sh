@@ -15,11 +15,7 @@
 # functionals (is13 in $functionals_dir, or nothing).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 spectrograms=${spectrograms:-fbank_lssed} functionals=${functionals-is10} functionals_dir=${functionals_dir:-}
-if [ -z "$width" ]; then
-  width=1.0
-  [ "$size" = full ] || width=0.0625
-fi
-[[ $width =~ ^[0-9]*\.?[0-9]+$ ]] || _o_fail "--width is '$width'; accepted: a number, such as 0.25"
+width_of_size
 recipe_options=""
 [ "$windows" != true ] || recipe_options+="--windows true "
 [ "$comparisons" != true ] || recipe_options+="--comparisons true "

@@ -11,11 +11,7 @@
 # A recipe sources this file after steps/stages.sh. Settings, besides those of steps/stages.sh: init (an exported PyResNet,
 # or none), asr (a recogniser, or none), architecture, width, per_unit (segments that an epoch draws of a session).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
-if [ -z "$width" ]; then
-  width=1.0
-  [ "$size" = full ] || width=0.0625
-fi
-[[ $width =~ ^[0-9]*\.?[0-9]+$ ]] || _o_fail "--width is '$width'; accepted: a number, such as 0.25"
+width_of_size
 
 transfer_features() {
   stage_features 10 fbank_lssed

@@ -41,6 +41,7 @@ front_end_options "config features protocol label init norms sources seeds folds
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
+[ -n "$init" ] || fail "--init is empty; give a model's directory, or none"
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 data=${positional[0]} out=${positional[1]%/}
 check_count nj

@@ -77,7 +77,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = _load(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -87,6 +89,23 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a mapping of keys to values")
     return content
+
+
+def _load(text: str) -> Any:
+    """YAML as `yaml.safe_load` reads it, but a key that a mapping has twice is an error, not the last one's value."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} comes twice",
+                                                            key.start_mark)
+                seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key))
+            return super().construct_mapping(node, deep)
+
+    return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
 
 
 def write_yaml(path: str | Path, value: Any) -> None:
@@ -102,7 +121,7 @@ def parse_scalar(text: str) -> Any:
     import yaml
 
     try:
-        value = yaml.safe_load(text)
+        value = _load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"cannot read the value {text!r}") from error
     return value
@@ -144,12 +163,14 @@ def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str]
 def _check_range(value: Any, field: dataclasses.Field[Any], key: str, where: str) -> None:
     low, high = field.metadata.get("min"), field.metadata.get("max")
     choices = field.metadata.get("choices") or ()
-    for item in value if isinstance(value, (list, tuple)) else [value]:
+    several = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
+    for item in several:
         if item is None:
             continue
         if choices and item not in choices:
             raise UsageError(f"{where}: {key} is {item!r}; accepted: {', '.join(map(str, choices))}")
-        if isinstance(item, (int, float)) and ((low is not None and item < low) or (high is not None and item > high)):
+        # Said so that what is not a number, .nan, is in no range.
+        if isinstance(item, (int, float)) and not ((low is None or item >= low) and (high is None or item <= high)):
             limits = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
             raise UsageError(f"{where}: {key} is {item!r}; accepted: {limits}")
 

@@ -1,12 +1,12 @@
 """One speaker's speech in a transcript of an interview, as segments that a network can take.
 
-Lines of the speaker that follow one another at most GAP seconds apart are joined; another's line ends a turn. What is
-longer than LONGEST is cut into equal pieces, what is shorter than SHORTEST is dropped. Everything left out is counted.
+Lines of the speaker that follow one another at most GAP seconds apart are joined; another's line ends a turn, unless
+the speaker's own goes on over it. What is longer than LONGEST is cut into equal pieces, what is shorter than SHORTEST
+is dropped. Everything left out is counted.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 import wave
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.csv_table import TAB, read_table
 from utils.errors import UserError
 
 GAP, LONGEST, SHORTEST = 1.0, 10.0, 1.0  # seconds
@@ -36,24 +37,22 @@ class Line:
 
 
 def read_transcript(path: Path, shift: float = 0.0) -> list[Line]:
-    """The lines of a table with COLUMNS, tabs between, `shift` seconds later than it says.
+    """The lines of a table with COLUMNS, tabs between, by their start, `shift` seconds later than it says.
 
     Raises:
         UserError: naming file and line.
     """
     lines = []
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as stream:
-        table = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
-            raise UserError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}, with tabs between")
-        for row in table:
-            try:
-                start, end = float(row["start_time"]), float(row["stop_time"])
-            except (TypeError, ValueError) as error:
-                raise UserError(f"{path}, line {table.line_num}: start_time and stop_time must be seconds; found "
-                                f"{row['start_time']!r}, {row['stop_time']!r}") from error
-            lines.append(Line(start + shift, end + shift, (row["speaker"] or "").strip(), (row["value"] or "").strip()))
-    return lines
+    for number, row in read_table(path, COLUMNS, TAB, errors="replace"):
+        try:
+            start, end = float(row["start_time"]), float(row["stop_time"])
+            if not math.isfinite(start + end):
+                raise ValueError
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: start_time and stop_time must be seconds; found "
+                            f"{row['start_time']!r}, {row['stop_time']!r}") from error
+        lines.append(Line(start + shift, end + shift, row["speaker"], row["value"]))
+    return sorted(lines, key=lambda line: line.start)
 
 
 def seconds_of(recording: Path) -> float:
@@ -63,6 +62,11 @@ def seconds_of(recording: Path) -> float:
             return stream.getnframes() / stream.getframerate()
     except (wave.Error, EOFError):
         return math.inf
+
+
+def told(left: Counter[str]) -> str:
+    """What was left out, in words."""
+    return ", ".join(f"{count} {why}" for why, count in sorted(left.items()) if count) or "none"
 
 
 def speech_of(speaker: str, lines: Sequence[Line], whole: float, left: Counter[str], after: str = "",
@@ -91,9 +95,10 @@ def speech_of(speaker: str, lines: Sequence[Line], whole: float, left: Counter[s
         if why:
             left[why] += 1
             another = True
-        elif not another and line.start - turns[-1].end <= GAP:
+        elif turns and line.start < turns[-1].end + (0.0 if another else GAP + 1e-9):  # what overlaps counts once
             last = turns[-1]
             turns[-1] = Line(last.start, max(last.end, end), speaker, f"{last.text} {line.text}".strip())
+            another = False
         else:
             turns.append(Line(max(line.start, 0.0), end, speaker, line.text))
             another = False

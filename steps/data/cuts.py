@@ -27,6 +27,7 @@ from typing import Any
 from steps.data.audio import AudioInfo, audio_info, show_path
 from steps.data.dataset import NATIVE
 from steps.data.fields import FieldSpec
+from steps.data.given_arrays import load_given
 from utils.corpus import UNLABELLED, Corpus, Row
 from utils.errors import UserError
 from utils.files import atomic_open
@@ -103,14 +104,9 @@ def _recording(row: Row, info: AudioInfo) -> dict[str, Any]:
 
 
 def _features(row: Row) -> dict[str, Any]:
-    import numpy
-
     path = row.features
     assert path is not None
-    try:
-        array = numpy.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{row_where(row)}: {show_path(path)} is no .npy array that can be read ({error})") from error
+    array = load_given(path, f"{row_where(row)}: ", mmap_mode="r")
     if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind != "f":
         raise UserError(f"{row_where(row)}: {show_path(path)} holds {array.dtype} {array.shape}; expected floats of "
                         "shape (T, F) or (F,)")

@@ -56,6 +56,9 @@ def open_members(words: Sequence[str], classes: ClassMap, protocols: str) -> lis
             raise UsageError(f"{path}: the name {name!r} cannot stand before ids; give another, NAME={path}")
         if name in opened:
             raise UsageError(f"{opened[name].path} and {path} are both called {name}; name one NAME={path}")
+        twin = next((other for other, its in opened.items() if its.path.resolve() == data.path.resolve()), None)
+        if twin is not None:
+            raise UsageError(f"{path} is in the pool twice, as {twin} and as {name}; name it once")
         opened[name] = data
     wanted = wanted_protocols(protocols, opened)
     first = next(iter(opened.values()))

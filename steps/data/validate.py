@@ -46,18 +46,19 @@ def decode(item: Item) -> Decoded:
 
     from steps.data.audio import read_audio, show_path
     from steps.data.duplicates import Print, envelope
+    from steps.data.given_arrays import load_given
 
     if item.path is None and item.features is None:
         return Decoded()  # text only
     if item.path is None:
         name, problem, values = show_path((item.features or {}).get("path", item.id)), "", numpy.zeros(0)
         try:
-            values = numpy.load(name, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            problem = f"{name}: the features of {item.id} cannot be read ({error})"
-        what = "features"
+            values = load_given(Path(name), f"{item.id}: ")
+        except UserError as error:
+            problem = str(error)
+        what = f"features of {item.id} hold"
     else:
-        name, problem, values, what = show_path(item.path), "", numpy.zeros(0), "recording"
+        name, problem, values, what = show_path(item.path), "", numpy.zeros(0), f"recording of {item.id} holds"
         try:
             values, _, _ = read_audio(item.path, item.start, item.duration)
         except UserError as error:
@@ -65,9 +66,9 @@ def decode(item: Item) -> Decoded:
     if problem:
         return Decoded(problem=problem)
     if values.size == 0:
-        return Decoded(problem=f"{name}: the {what} of {item.id} has no samples")
+        return Decoded(problem=f"{name}: the {what} no samples")
     if not numpy.isfinite(values).all():
-        return Decoded(problem=f"{name}: the {what} of {item.id} holds NaN or infinite values")
+        return Decoded(problem=f"{name}: the {what} NaN or infinite values")
     if item.path is not None:
         silent, told = not values.any(), "is digital silence (every sample is 0)"
     else:

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.experiments.examples import fingerprint, open_features, what_is_read
     from steps.experiments.kinds import kind_class, load_experiment_config, overrides
     from steps.experiments.start import open_start, prepare, training_records
-    from steps.experiments.targets import further_fields
+    from steps.experiments.targets import check_learned, further_fields
     from steps.training.config import FREE_KEYS
 
     data, out = Dataset.open(arguments.data).predicting(arguments.label), Path(arguments.out)
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     store = open_features(data.path, arguments.features)
     split = data.split(arguments.protocol)
     check_fits(kind, config.kind, data, store)
+    check_learned(dataclasses.asdict(config), data.items.values())
     more = {"label": arguments.label} if arguments.label else {}
     started: dict[str, Any] = {}
     if arguments.init not in ("", "none"):

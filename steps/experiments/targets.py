@@ -8,6 +8,7 @@ utterance that has no label: two emotions with equal votes are a target, though 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from steps.data.dataset import Item
 from steps.data.dataset import Sequence as MovingLabel
 from steps.data.fields import FieldSpec, load_fields
 from steps.experiments.part import NO_LABEL, Part
-from utils.errors import UserError
+from utils.errors import UsageError, UserError
 
 MAIN_TASK = "emotion"  # stands for the label of the corpus, whatever its field is called
 VOTES = "emotion_votes"
@@ -32,6 +33,27 @@ def further_fields(config: Mapping[str, Any], label: str) -> list[str]:
     tasks = (config.get("model") or {}).get("tasks") or {}
     votes = [VOTES] if (config.get("training") or {}).get("targets") == "votes" else []
     return sorted({*tasks, *votes} - {*IN_FINGERPRINT, label})
+
+
+def check_learned(config: Mapping[str, Any], items: Collection[Item]) -> None:
+    """Whether a configuration (as plain values) can learn what it names from these items.
+
+    Raises:
+        UsageError: tasks without the main one, one that is no field, or votes that nobody gave.
+    """
+    tasks = (config.get("model") or {}).get("tasks")
+    if tasks is not None:
+        if MAIN_TASK not in tasks:
+            raise UsageError(f"model.tasks names {', '.join(tasks) or 'nothing'}; {MAIN_TASK}, which stands for the "
+                             "label of the corpus, must be among them")
+        known = {MAIN_TASK, *load_fields(), *(name for item in items for name in item.fields)}
+        for task in tasks:
+            if task not in known:
+                near = difflib.get_close_matches(task, known, n=1)
+                raise UsageError(f"model.tasks names {task}, which is no field of conf/fields.yaml nor of the corpus"
+                                 + (f"; did you mean {near[0]}?" if near else ""))
+    if (config.get("training") or {}).get("targets") == "votes" and not any(item.fields.get(VOTES) for item in items):
+        raise UsageError(f"training.targets=votes: no utterance of the corpus has the field {VOTES}; leave it out")
 
 
 def main_target(part: Part, classes: Sequence[str], kind: str) -> tuple[Part, np.ndarray]:

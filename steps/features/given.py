@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from steps.data.dataset import Item
+from steps.data.given_arrays import load_given
 from steps.features.extractor import CannotCompute, Extractor
 from utils.config import option
 from utils.errors import UserError
@@ -57,6 +58,9 @@ class Given(Extractor):
             if self.config.directory is None:
                 self._check_widths(items)
             return
+        if self.config.directory is not None:
+            raise UserError(f"{self.config.directory} has <id>.npy of none of the {len(items)} utterances, such as "
+                            f"{next(iter(items), '-')}.npy", 2)
         raise UserError("none of the utterances has given features; name their directory with --from, "
                         "or extract features from audio")
 
@@ -71,7 +75,8 @@ class Given(Extractor):
             raise UserError(self._unlike(item, array.shape))
         if not len(array):
             raise CannotCompute(f"{path} has no frames")
-        return array.astype(np.float32), ()
+        with np.errstate(over="ignore"):  # becomes infinite, and is told as such
+            return array.astype(np.float32), ()
 
     def _check_widths(self, items: Mapping[str, Item]) -> None:
         """What the cuts know of every utterance is looked at before the first task runs."""
@@ -89,10 +94,7 @@ class Given(Extractor):
 
 
 def _load(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a .npy array that can be read ({error})") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise UserError(f"{path}: not one array of numbers")
+    array = load_given(path)
+    if array.dtype.kind not in "fiu":
+        raise UserError(f"{path} holds {array.dtype}; expected numbers")
     return array

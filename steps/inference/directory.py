@@ -27,6 +27,8 @@ ABOUT, CHECKSUMS, README = "model.yaml", "checksums.json", "README.md"
 SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNISER = "subsystems", "fusion", "features", "ivectors", "recogniser"
 AVERAGE = "average_speaker.npz"  # of a subsystem with per-speaker normalisation
 FORMAT = 1
+KEYS = ("name", "classes", "subsystems", "features", "fusion")  # of model.yaml, without which nothing can be done
+ADVICE = "copy the model again, or export it again with steps/export.sh"
 
 
 def read_about(directory: Path) -> dict[str, Any]:
@@ -40,6 +42,8 @@ def read_about(directory: Path) -> dict[str, Any]:
     about = read_yaml(directory / ABOUT)
     if about.get("format") != FORMAT:
         raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
+    if missing := [key for key in KEYS if key not in about]:
+        raise UserError(f"{directory / ABOUT} has no key {missing[0]}; {ADVICE}")
     return about
 
 
@@ -52,19 +56,22 @@ def write_checksums(directory: Path) -> None:
 def check(directory: Path) -> None:
     """
     Raises:
-        UserError: a file is missing or is not what was written; names the first.
+        UserError: a file is missing or is not what was written, or arrays came in; names the first.
     """
-    advice = "copy the model again, or export it again with steps/export.sh"
     try:
         expected = dict(read_json(directory / CHECKSUMS))
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{directory / CHECKSUMS} is missing or damaged; {advice}") from error
+        raise UserError(f"{directory / CHECKSUMS} is missing or damaged; {ADVICE}") from error
+    arrays = [path for pattern in ("*.safetensors", "*.npz") for path in directory.rglob(pattern)]
+    for path in (directory / ABOUT, *arrays):
+        if path.relative_to(directory).as_posix() not in expected:
+            raise UserError(f"{path} is not in {CHECKSUMS}, so nobody vouches for it; {ADVICE}")
     for name, digest in expected.items():
         path = directory / name
         if not path.is_file():
-            raise UserError(f"{path} is missing; {advice}")
+            raise UserError(f"{path} is missing; {ADVICE}")
         if checksum(path) != digest:
-            raise UserError(f"{path} is damaged: it has another checksum than {CHECKSUMS} says; {advice}")
+            raise UserError(f"{path} is damaged: it has another checksum than {CHECKSUMS} says; {ADVICE}")
 
 
 def checksum(path: Path) -> str:

@@ -50,6 +50,8 @@ def listed(path: Path, speaker: str | None = None) -> Iterator[Source]:
     place = 1
     if columns[:1] == ["path"]:
         place, lines = columns.index("speaker") if "speaker" in columns else len(columns), lines[1:]
+    if not any(line.partition("\t")[0].strip() for line in lines):
+        raise UserError(f"{path}: no recording is listed; expected a path a line")
     for line in lines:
         cells = line.split("\t")
         if cells[0].strip():

@@ -34,6 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.inference.output import Json, Table
 
     named = list(sources(arguments.inputs, arguments.speaker))
+    if arguments.timeline is not None:
+        try:  # before an hour of recordings is heard, not after it
+            arguments.timeline.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--timeline {arguments.timeline}: no directory can be made there "
+                             f"({error.strerror})") from error
     keep_freed_memory()
     model = EmotionModel.open(arguments.model, transcribe=not arguments.no_transcript)
     use_one_thread()

@@ -17,7 +17,10 @@ class Json:
 
 
 class Table:
-    """Tab-separated with a header; a line a recording, or a window of one. What does not apply is empty."""
+    """Tab-separated with a header; a line a recording, or a window of one. What does not apply is empty.
+
+    `prior` says which subsystems heard nothing, so that theirs are the classes' shares in training, and why.
+    """
 
     def __init__(self, classes: Sequence[str], subsystems: Sequence[str], windows: bool = False):
         self.classes, self.subsystems, self.windows = list(classes), list(subsystems), windows
@@ -29,7 +32,7 @@ class Table:
             times = ["start", "end"] if self.windows else ["seconds"]
             yield "\t".join(["file", *times, "emotion", *self.classes,
                              *(f"{name}:{label}" for name in self.subsystems for label in self.classes),
-                             "transcript", "error"])
+                             "transcript", "prior", "error"])
         for row in record.get("windows", [record]):
             yield "\t".join(self._cells(record["file"], row))
 
@@ -42,6 +45,7 @@ class Table:
         for table in (row.get("posteriors", {}), *(alone.get(name, {}) for name in self.subsystems)):
             yield from (f"{table[label]:.{DIGITS}f}" if label in table else "" for label in self.classes)
         yield plain(row.get("transcript") or "")
+        yield plain("; ".join(f"{name}: {why}" for name, why in row.get("prior", {}).items()))
         yield plain(row.get("error", ""))
 
 

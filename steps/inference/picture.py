@@ -26,7 +26,8 @@ def timeline(record: Mapping[str, Any], classes: Sequence[str]) -> str:
         return LEFT + WIDTH * time / seconds
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right + 130} {bottom + 62}" '
-             'font-family="sans-serif" font-size="12">', f"<title>{escape(record['file'])}</title>",
+             'font-family="sans-serif" font-size="12" shape-rendering="crispEdges">',
+             f"<title>{escape(record['file'])}</title>",
              f'<rect width="100%" height="100%" fill="#fff"/><text x="{LEFT}" y="20" font-size="14">'
              f"{escape(record['file'])}</text>"]
     # A window speaks for the time around its middle: up to half way to its neighbours.

@@ -33,7 +33,8 @@ class AttentionRnnConfig:
     steps_back: list[int] = option([1, 3, 5], min=1, help="cell advanced: the states that a step combines")
     pooling: str = option("attention", choices=POOLINGS)
     branch: list[int] = option([256], min=1, help="widths of each task's own hidden layers")
-    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, help="task: weight of its loss")
+    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, min=0.0,
+                                     help="task: weight of its loss")
     dropout: float = option(0.0, min=0.0, max=0.99, help="after each projection, recurrent and hidden layer")
     input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
     input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")

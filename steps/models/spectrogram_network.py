@@ -43,7 +43,7 @@ class SpectrogramNetworkConfig:
     width: float = option(1.0, min=0.01, max=4.0, help="share of the published numbers of channels")
     head: str = option("time_average", choices=HEADS, help="average over time, or over time and frequency")
     branch: list[int] = option([], min=1, help="widths of each task's own hidden layers")
-    tasks: dict[str, float] = option({"emotion": 1.0}, help="task: weight of its loss")
+    tasks: dict[str, float] = option({"emotion": 1.0}, min=0.0, help="task: weight of its loss")
     dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
     encoder: dict[str, Any] = option({}, help="of asr_encoder: what differs from the defaults of ConformerConfig")
 

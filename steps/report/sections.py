@@ -34,7 +34,8 @@ def curves_section(content: Content) -> str:
                      if column in index]
             panels += pictures.curves(lines, f"{name}: {what}", low) if lines else ""
         if panels:
-            figures.append(f"<figure><figcaption>{E(name)} <span>{len(values)} runs</span></figcaption>"
+            runs = f"{len(values)} run{'s' * (len(values) > 1)}"
+            figures.append(f"<figure><figcaption>{E(name)} <span>{runs}</span></figcaption>"
                            f'<div class="panels">{panels}</div></figure>')
     if not figures:
         return ""

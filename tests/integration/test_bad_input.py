@@ -76,6 +76,9 @@ def prepared(directory: Path, rows: list[dict], head: str = "", change: Callable
     (["--seeds", "0, 1"], "--seeds is '0, 1'"),
     (["--seeds", ""], "--seeds is ''"),
     (["--norms", "gobal"], "--norms is 'gobal'; accepted: one or more of global, speaker, none"),
+    (["--noise", "loud"], "--noise is 'loud'; accepted: ratios in dB"),
+    (["--noise", "20,10"], "--noise is '20,10'"),
+    (["--ivectors", "phones"], "--ivectors has 'phones'; accepted: kinds with a conf/ivector_KIND.yaml"),
     (["--cluster", "nosuch"], "--cluster is 'nosuch'; accepted: local, slurm, sge, or a file name.yaml"),
     (["--cluster", "nosuch.yaml"], "--cluster nosuch.yaml: no such file"),
     (["--size", "huge"], "--size is 'huge'; accepted: full, tiny"),
@@ -89,6 +92,26 @@ def test_a_wrong_option_is_told_before_anything_runs(house, words, says):
     line = only_error(done, 2)
     assert says in line and done.stdout == ""
     assert not (house / "egs/ravdess/ensemble/data").exists()
+
+
+@pytest.mark.parametrize(("recipe_name", "words", "says"), [
+    *[(name, ["--width", width], f"--width is '{width}'; accepted: 0.01 to 4")
+      for name, width in (("ravdess/pyresnet", "0"), ("ravdess/pyresnet", "0.00"), ("ravdess/pyresnet", "0.009"),
+                          ("daic_woz/depression", "100"), ("daic_woz/depression", "4.5"), ("lssed/pyresnet", "1e-1"))],
+    ("ravdess/pyresnet", ["--folds", "1,2"], "--folds is '1,2'"),
+    ("ravdess/pyresnet", ["--architecture", "51"], "--architecture is '51'; accepted: 50, 101, 152"),
+    ("cross_corpus/pyresnet", ["--corpora", ""], "--corpora is ''; accepted: two prepared data sets or more"),
+    ("cross_corpus/pyresnet", ["--corpora", "a=/no/such b=/nor/such"], "needs /no/such/cuts.jsonl.gz, which does not "
+     "exist and no stage makes; check --corpora")])
+def test_a_wrong_option_of_the_spectrogram_recipes_is_told_too(house, recipe_name, words, says):
+    done = command(house / "egs" / recipe_name / "run.sh", *words)
+    assert says in only_error(done, 2)
+
+
+def test_a_width_at_the_edges_is_taken(house):
+    for width in ("0.01", ".25", "1", "4.0"):
+        done = command(house / "egs/ravdess/pyresnet/run.sh", "--width", width)
+        assert "its path is empty; give it with --corpus-dir" in only_error(done, 2)  # the width is no matter
 
 
 def test_a_stage_whose_input_is_not_there_yet_says_which(house):

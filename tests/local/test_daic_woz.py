@@ -107,7 +107,13 @@ def test_a_session_that_no_table_has_is_named(copy):
     ("300_P/300_TRANSCRIPT.csv", "4.0\t", "four\t", "300_TRANSCRIPT.csv, line 5: .*'four'"),
     ("300_P/300_TRANSCRIPT.csv", None, None, "300_TRANSCRIPT.csv is missing: session 300 is not whole"),
     ("300_P/300_AUDIO.wav", None, None, "300_AUDIO.wav is missing: session 300 is not whole"),
-    ("train_split_Depression_AVEC2017.csv", ",14,", ",many,", "session 301 has 'many' points")])
+    ("300_P/300_TRANSCRIPT.csv", "11.5", "nan", "300_TRANSCRIPT.csv, line 8: .*'9.0', 'nan'"),
+    ("300_P/300_TRANSCRIPT.csv", "9.0", "-inf", "300_TRANSCRIPT.csv, line 8: .*'-inf'"),
+    ("train_split_Depression_AVEC2017.csv", ",14,", ",many,", "session 301 has 'many' points"),
+    ("train_split_Depression_AVEC2017.csv", ",14,", ",25,", "train_split.*: session 301 has '25' points; .* 0 to 24"),
+    ("train_split_Depression_AVEC2017.csv", "Participant_ID", "Who", "train_split_.*: no column Participant_ID"),
+    ("dev_split_Depression_AVEC2017.csv", "\n410,", "\n301,", "dev_split_.*: session 301 stands in the list train "),
+    ("full_test_split.csv", "\n451,", "\n452,", "full_test_split.csv: session 452 stands in the list test already")])
 def test_what_is_damaged_is_named(copy, file, old, new, says):
     if old is None:
         (copy / file).unlink()
@@ -128,3 +134,26 @@ def test_another_directory_is_refused(tmp_path):
     with pytest.raises(UserError, match="no 300_P, ... train_split.* there; the corpus is at ") as error:
         daic_woz.rows(tmp_path)
     assert error.value.status == 2
+
+
+def segments_of(copy, *lines):
+    """What becomes of session 300 with these lines after Ellie's first."""
+    told = ["start_time\tstop_time\tspeaker\tvalue", "0\t1\tEllie\thi", *lines]
+    (copy / "300_P/300_TRANSCRIPT.csv").write_text("\n".join(told) + "\n")
+    return [(row.start, row.end, row.fields["text"]) for row in daic_woz.rows(copy) if row.id.startswith("300-")]
+
+
+def test_lines_may_stand_in_any_order(copy):
+    assert segments_of(copy, "10\t12\tParticipant\tlate", "5\t7\tParticipant\tearly", "11.5\t13\tParticipant\ton") == [
+        (5.0, 7.0, "early"), (10.0, 13.0, "late on")]
+
+
+def test_speech_that_another_speaks_into_counts_once(copy):
+    assert segments_of(copy, "2\t10\tParticipant\tlong", "4\t5\tEllie\tmhm", "5\t9\tParticipant\tyes",
+                       "10.5\t11.5\tParticipant\tand", "11.6\t12\tEllie\tso", "12\t14\tParticipant\tno") == [
+        (2.0, 11.5, "long yes and"), (12.0, 14.0, "no")]
+
+
+def test_a_session_of_which_nothing_can_be_used_says_why(copy):
+    with pytest.raises(UserError, match="300_TRANSCRIPT.csv: .*no turn .*left out: 2 behind the end of the recording"):
+        segments_of(copy, "1000\t1003\tParticipant\tyes", "1004\t1006\tParticipant\tno")

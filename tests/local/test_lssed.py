@@ -194,7 +194,7 @@ def test_features_that_cannot_be_read_are_named_with_their_line(tmp_path, capsys
 
 
 @pytest.mark.parametrize(("table", "told"), [
-    ("file,faces\na,sad\n", "expected the columns name and faces"), ("", "it has: none")])
+    ("file,faces\na,sad\n", "no column name; .* it has: file, faces"), ("", "it has: nothing")])
 def test_a_table_that_is_none_is_refused(tmp_path, table, told):
     build(tmp_path, people=1)
     (tmp_path / "metadata_english_all.csv").write_text(table)
@@ -206,3 +206,38 @@ def test_another_directory_is_refused(tmp_path):
     with pytest.raises(UserError, match="--corpus-dir .* there; ") as error:
         lssed.rows(tmp_path)
     assert error.value.status == 2 and "\n" not in str(error.value)
+
+
+def test_an_utterance_with_two_files_is_named(tmp_path):
+    build(tmp_path, people=3)
+    (tmp_path / "spectrogram/other").mkdir()
+    (tmp_path / "spectrogram/000_03.npy").rename(tmp_path / "spectrogram/other/000_02.npy")
+    with pytest.raises(UserError, match=r"english_all.csv, line 4: 000_02 may be .*/000_02.npy or .*/other/000_02.npy"):
+        lssed.rows(tmp_path)
+
+
+@pytest.mark.parametrize("head", ["name,faces,emotion", "name,mood,age", "name,subject,speaker"])
+def test_a_table_with_the_wrong_columns_says_which_it_has(tmp_path, head):
+    (tmp_path / "metadata_english_own.csv").write_text(f"{head}\na,sad,sad\n")
+    has = head.replace(",", ", ")
+    with pytest.raises(UserError, match=f"english_own.csv: .* faces .or emotion., each once; it has: {has}"):
+        lssed.rows(tmp_path)
+
+
+def test_two_speakers_are_too_few_for_the_protocol_of_speakers(tmp_path):
+    build(tmp_path, people=2)
+    assert [protocol.name for protocol in lssed.protocols(lssed.rows(tmp_path))] == ["class_80_20"]
+
+
+def test_several_arrays_in_one_file_are_named(corpus, tmp_path, capsys):
+    build(tmp_path / "c", people=3)
+    with open(tmp_path / "c/spectrogram/000_00.npy", "wb") as stream:
+        np.savez(stream, a=np.ones(3))
+    assert prepared(tmp_path / "c", tmp_path / "data") == 1
+    assert "000_00.npy is no .npy array that can be read (several arrays" in capsys.readouterr().err
+
+
+def test_a_directory_without_any_of_the_files_is_named(corpus, tmp_path, capsys):
+    assert prepared(corpus[0], tmp_path / "data") == 0
+    assert given(tmp_path / "data", "--from", str(tmp_path)) == 2
+    assert f"{tmp_path} has <id>.npy of none of the 140 utterances, such as 000_00.npy" in capsys.readouterr().err

@@ -245,6 +245,7 @@ def test_markers_lock_and_logs_lie_in_the_stage_directory(toy):
 
 @pytest.mark.parametrize(("arguments", "says"), [
     (["--corpus-dir", "/no/such"], "needs /no/such, which does not exist and no stage makes; check --corpus-dir"),
+    (["--corpus-dir", "away/x"], "needs away/x, which does not exist as seen from"),
     (["--corpus-dir", ""], "its path is empty; give it with --corpus-dir"),
     (["--corpus-dir", "empty"], "needs empty, which holds no files; check --corpus-dir"),
     (["--corpus-dir", "table.tsv"], "needs table.tsv to be a directory; check --corpus-dir"),
@@ -254,6 +255,12 @@ def test_a_missing_input_is_one_line_and_nothing_runs(toy, arguments, says):
     result = toy.run(*arguments)
     assert result.returncode == 2 and toy.calls == []
     assert result.stderr.count("\n") == 1 and says in result.stderr and "stage 1 (Prepare)" in result.stderr
+
+
+def test_the_option_is_named_of_whose_words_one_is_missing(toy):
+    toy.recipe('stage 1 "A" --in /no/such/cuts.gz --out a -- true\nrun_stages\n')
+    assert "; check --set" in toy.run("--set", "one=audio two=/no/such").stderr
+    assert "; check" not in toy.run("--set", "one=audio two=/no/su").stderr
 
 
 def test_a_missing_input_far_down_is_said_before_anything_runs(toy):

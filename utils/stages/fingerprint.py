@@ -128,7 +128,8 @@ class Inputs:
             likely = ("dir", "path", "file", "tsv", "table", "corpus")
             names = [name for name in names if name.endswith(likely)] or names
         elif not names:
-            names = [name for name, value in self.recipe.options.items() if value and path.startswith(f"{value}/")]
+            names = [name for name, value in self.recipe.options.items() if any(
+                f"{path}/".startswith(f"{word.rpartition('=')[2]}/") for word in (value, *value.split()) if word)]
         hint = f"give it with --{names[0]}" if names and not path else f"check --{names[0]}" if names else ""
         if not path:
             return f"{stage} needs {what}, but its path is empty" + (f"; {hint}" if hint else "")
@@ -136,7 +137,8 @@ class Inputs:
             return f"{stage} needs {path}, which holds no files" + (f"; {hint}" if hint else "")
         if kind == "--in-audio" and os.path.exists(os.path.join(self.recipe.directory, path)):
             return f"{stage} needs {path} to be a directory" + (f"; {hint}" if hint else "")
-        return f"{stage} needs {path}, which does not exist and no stage makes" + (f"; {hint}" if hint else "")
+        seen = "" if os.path.isabs(path) else f" as seen from {self.shown(str(self.recipe.directory))}"
+        return f"{stage} needs {path}, which does not exist{seen} and no stage makes" + (f"; {hint}" if hint else "")
 
     def shown(self, path: str) -> str:
         """A path as a person wants to read it: below the top level relative to it, else as written."""

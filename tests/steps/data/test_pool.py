@@ -207,13 +207,17 @@ def test_the_same_features_in_two_corpora_do_not_validate(sets, capsys):
     ("{wut: angry, ", "{no: angry, wut: angry, ", "corpora.two: the label False is no text for YAML"),
     ("classes: [angry, happy, sad]", "classes: [angry]", "classes is ['angry']; expected a list of two names or more"),
     ("classes: [angry, happy, sad]", "classes: [angry, happy, sad, sad]", "names one class twice"),
+    ("joy: happy, sorrow: sad, calm: null}", "joy: happy, sorrow: sad, calm: null, joy: sad}",
+     "map.yaml:3: not valid YAML: the key joy comes twice"),
+    ("  two: {", "  one: {", "map.yaml:4: not valid YAML: the key one comes twice"),
+    ("classes:", "# caf\udce9\nclasses:", "map.yaml: not UTF-8"),
     ("classes:", "clases:", "unknown key clases (the nearest is classes)"),
     ("  two: {wut: angry, freude: happy}", "  two:", "corpora.two is None; expected a mapping"),
 ])
 def test_a_map_that_is_wrong(sets, capsys, old, new, says):
     text = (sets / "map.yaml").read_text()
     assert old in text
-    (sets / "map.yaml").write_text(text.replace(old, new))
+    (sets / "map.yaml").write_text(text.replace(old, new), encoding="utf-8", errors="surrogateescape")
     told = fails(capsys, sets, status=2)
     assert says in told and "map.yaml" in told
 
@@ -244,6 +248,10 @@ def test_corpora_that_are_not_alike(sets, capsys, info, says):
 def test_two_corpora_of_one_name(sets, capsys):
     change_info(sets / "two", name="one")
     assert "are both called one; name one NAME=" in fails(capsys, sets, status=2)
+
+
+def test_one_data_set_under_two_names(sets, capsys):
+    assert "is in the pool twice, as one and as one_calm" in fails(capsys, sets, data=("one", "one_calm=one"), status=2)
 
 
 @pytest.mark.parametrize(("options", "says"), [

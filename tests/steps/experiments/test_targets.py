@@ -14,7 +14,7 @@ from steps.experiments.examples import load_examples, permuted
 from steps.experiments.kinds import load_experiment_config
 from steps.experiments.networks import MultitaskDnnKind
 from steps.experiments.part import NO_LABEL, Nothing, Part
-from steps.experiments.targets import further_fields, main_target, task_targets, vote_shares
+from steps.experiments.targets import check_learned, further_fields, main_target, task_targets, vote_shares
 from steps.features.store import FeatureStore
 from steps.scoring.scores import read_scores
 from steps.training.config import identity
@@ -103,6 +103,22 @@ def test_labels_permuted_by_session_leave_no_votes():
     everyone = [Item(id=str(n), fields={"session": str(n // 2), "emotion_votes": {"sad": 1}}) for n in range(8)]
     shuffled, labels = permuted(everyone, np.repeat([0, 1, 2, 0], 2), 0, "x", "session")
     assert all(item.fields["emotion_votes"] is None for item in shuffled) and len(labels) == 8
+
+
+@pytest.mark.parametrize(("config", "says"), [
+    ({"model": {"tasks": {"gender": 1.0}}}, "names gender; emotion, which stands for the label"),
+    ({"model": {"tasks": {"emotion": 1.0, "agee": 0.3}}}, "names agee, which is no field .*; did you mean age?"),
+    ({"training": {"targets": "votes"}}, "no utterance of the corpus has the field emotion_votes")])
+def test_what_the_corpus_cannot_teach_is_told_before_training(config, says):
+    with pytest.raises(UserError, match=says) as error:
+        check_learned(config, items("tremor", [0.1, 0.2]))
+    assert error.value.status == 2
+
+
+def test_fields_of_the_register_and_of_the_corpus_can_be_learned():
+    check_learned({"model": {"tasks": {"emotion": 1.0, "age": 0.3, "tremor": 0.1}}}, items("tremor", [0.1]))
+    check_learned({"training": {"targets": "votes"}}, items("emotion_votes", [None, {"sad": 1}]))
+    check_learned({"penalty": 1}, items("tremor", [0.1]))  # a machine without tasks
 
 
 def test_only_what_is_learned_further_is_read_further():

@@ -61,6 +61,20 @@ def test_silence_and_a_click_have_a_record(exported, tmp_path):
     assert np.isfinite(list(silence["posteriors"].values())).all()
 
 
+def test_pictures_that_can_lie_nowhere_are_told_before_anything_is_heard(exported, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    status, lines = run("--timeline", tmp_path / "file", exported("svm_is10"), tone(tmp_path / "a.wav", 1, 0.5))
+    assert status == 2 and lines == []
+    assert f"--timeline {tmp_path}/file: no directory can be made there (File exists)" in capsys.readouterr().err
+
+
+def test_a_table_says_of_whom_nothing_was_heard(exported, tmp_path):
+    soundfile.write(tmp_path / "click.wav", np.ones(8), 16000)
+    _, lines = run("--format", "tsv", exported("svm_is10"), tmp_path / "click.wav", tone(tmp_path / "b.wav", 1, 0.5))
+    click, heard = (dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:])
+    assert click["prior"].startswith("svm_is10: ") and click["error"] == heard["prior"] == ""
+
+
 def test_an_hour_is_no_utterance(exported, tmp_path, monkeypatch):
     monkeypatch.setattr("steps.inference.model.LONGEST", 1)
     status, lines = run(exported("svm_is10"), tone(tmp_path / "long.wav", 1, 1.5))
@@ -72,7 +86,7 @@ def test_a_table_has_a_column_a_class_and_subsystem(lab, exported, tmp_path):
     status, lines = run("--format", "tsv", exported("fusion_simplex"), lab.items[1].path, tmp_path / "bad\tname.wav")
     header, good, bad = (line.split("\t") for line in lines)
     assert status == 1 and header[:5] == ["file", "seconds", "emotion", "glad", "sad"]
-    assert header[5:7] == ["svm_is10:glad", "svm_is10:sad"] and header[-2:] == ["transcript", "error"]
+    assert header[5:7] == ["svm_is10:glad", "svm_is10:sad"] and header[-3:] == ["transcript", "prior", "error"]
     row = dict(zip(header, good, strict=True))
     assert row["emotion"] == max(("glad", "sad"), key=lambda label: float(row[label])) and row["seconds"] == "0.3"
     assert len(bad) == len(header) and bad[2] == "" and "not audio" in bad[-1] and "bad name" in bad[0]
@@ -94,6 +108,10 @@ def test_files_directories_and_lists_are_found(tmp_path):
         list(sources([""]))
     with pytest.raises(UserError, match="no audio file below it"):
         list(sources([str(tmp_path / "none")]))
+    for name, text in (("blank.txt", "\n \n"), ("head.tsv", "path\tspeaker\n")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UserError, match=f"{name}: no recording is listed"):
+            list(sources([str(tmp_path / name)]))
     with pytest.raises(UserError, match="expected a list of recordings"):
         list(sources([str(tmp_path / "gone.txt")]))
 

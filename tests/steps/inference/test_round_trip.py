@@ -85,6 +85,25 @@ def test_a_damaged_file_is_named(exported, tmp_path, name):
         EmotionModel.open(directory)
 
 
+def test_arrays_that_the_checksums_do_not_cover_are_refused(exported, tmp_path):
+    directory = tmp_path / "model"
+    shutil.copytree(exported("svm_is10"), directory)
+    sums = json.loads((directory / CHECKSUMS).read_text())
+    for name in ("model.yaml", "subsystems/svm_is10/model.npz"):
+        (directory / CHECKSUMS).write_text(json.dumps({key: value for key, value in sums.items() if key != name}))
+        with pytest.raises(UserError, match=f"{name} is not in checksums.json"):
+            EmotionModel.open(directory)
+
+
+def test_a_description_without_what_is_needed_is_refused(exported, tmp_path):
+    directory = tmp_path / "model"
+    shutil.copytree(exported("svm_is10"), directory)
+    path = directory / "model.yaml"
+    path.write_text(path.read_text().replace("\nfeatures:", "\nfeature:"))
+    with pytest.raises(UserError, match="model.yaml has no key features; copy the model again"):
+        EmotionModel.open(directory)
+
+
 def test_a_newer_format_and_a_directory_of_something_else_are_refused(exported, tmp_path):
     directory = tmp_path / "model"
     shutil.copytree(exported("svm_is10"), directory)
