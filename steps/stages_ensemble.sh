@@ -26,6 +26,9 @@ recipe_options=""
 [ "${comparisons:-false}" != true ] || recipe_options+="--comparisons true "
 [ "${spectrograms:-false}" != true ] || recipe_options+="--spectrograms true "
 noise=${noise:-} own_kind=${ivectors%% *} augment=() augment_text=()
+if [ -n "$noise" ]; then augment=(--augment "${data}_noisy") augment_text=(--augment "${data}_noisy_transcribed"); fi
+more_features=(compare)   # what the members of $fused_more read that A to D do not
+[ "${spectrograms:-false}" != true ] || more_features+=(fbank_lssed)
 
 ensemble_features() {
   local n=14 kind
@@ -36,26 +39,25 @@ ensemble_features() {
   [ "$asr" = none ] || stage_transcribe 14
   for kind in $ivectors; do stage_ivectors $((n += 1)) "$kind"; done
   [ "${spectrograms:-false}" != true ] || stage_features 19 fbank_lssed
-  [ -z "$noise" ] || ensemble_noisy_copy 20 random "$protocol/train" "${data}_noisy"
+  [ -z "$noise" ] || ensemble_noisy_copy 20 random "$protocol/train" "${data}_noisy" "${more_features[@]}"
 }
 
 ensemble_more() {
-  stage_train 23 svm_compare linear_svm compare
+  stage_train 23 svm_compare linear_svm compare "${augment[@]}"
   [ "${spectrograms:-false}" = true ] || return 0
-  stage_train 24 pyresnet pyresnet fbank_lssed
+  stage_train 24 pyresnet pyresnet fbank_lssed "${augment[@]}"
   fused_more+=" pyresnet"
 }
 
 ensemble_baselines() {
   stage_train 30 forest_is10 random_forest is10
-  stage_train 31 svm_is10    linear_svm    is10
+  stage_train 31 svm_is10    linear_svm    is10 "${augment[@]}"
   stage_train 32 dnn_compare dnn           compare
   stage_train 33 dnn_is10    dnn           is10
 }
 
 ensemble_subsystems() {
   local n=37 kind
-  if [ -n "$noise" ]; then augment=(--augment "${data}_noisy") augment_text=(--augment "${data}_noisy_transcribed"); fi
   stage_train 34 multitask_is10 multitask_dnn is10 "${augment[@]}"
   [ -z "$ivectors" ] || stage_train 35 multitask_ivector multitask_ivector "ivector_$own_kind" "${augment[@]}"
   stage_train 36 attention_lld attention_rnn is10_lld "${augment[@]}"
@@ -78,15 +80,13 @@ ensemble_comparisons() {
 ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }
 
 ensemble_robustness() {
-  local n=43 ratio more=()   # what the members of $fused_more read that A to D do not
-  [[ $fused_more != *_compare* ]] || more+=(compare)
-  [[ $fused_more != *pyresnet* ]] || more+=(fbank_lssed)
+  local n=43 ratio
   for ratio in $noise; do
-    ensemble_noisy_copy "$n" "$ratio" "$protocol/test" "${data}_snr$ratio" "${more[@]}"
+    ensemble_noisy_copy "$n" "$ratio" "$protocol/test" "${data}_snr$ratio" "${more_features[@]}"
     n=$((n + 3))
   done
   # shellcheck disable=SC2086  # one name a word
-  [ -z "$noise" ] || stage_robustness 59 "is10 is10_lld ${more[*]}" "${fused[@]}" $fused_more \
+  [ -z "$noise" ] || stage_robustness 59 "is10 is10_lld ${more_features[*]}" "${fused[@]}" $fused_more \
     fusion_equal fusion_simplex fusion_logistic
 }
 
