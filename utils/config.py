@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import shlex
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -114,6 +115,25 @@ def write_yaml(path: str | Path, value: Any) -> None:
 
     plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
     write_text(path, yaml.safe_dump(_plain(plain), sort_keys=False, allow_unicode=True))
+
+
+def split_settings(text: str) -> list[str]:
+    """The words of `--set "key=value ..."`; in quotation marks and brackets spaces are of the value.
+
+    Raises:
+        UsageError: a quotation mark that is not closed.
+    """
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--set {text}: {str(error).lower()}; expected KEY=VALUE ..., quoted as in a shell") from error
+    words: list[str] = []
+    for part in parts:
+        if words and sum(words[-1].count(mark) for mark in "{[") > sum(words[-1].count(mark) for mark in "}]"):
+            words[-1] += f" {part}"
+        else:
+            words.append(part)
+    return words
 
 
 def parse_scalar(text: str) -> Any:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,9 +105,9 @@ def open_work(arguments: argparse.Namespace) -> Work:
     from steps.asr.tune_decoding import settings
     from steps.data.dataset import Dataset
     from steps.features.store import FeatureStore
-    from utils.config import load_config
+    from utils.config import load_config, split_settings
 
-    overrides = settings(arguments.graph) + shlex.split(" ".join(arguments.set))
+    overrides = settings(arguments.graph) + split_settings(" ".join(arguments.set))
     overrides += [f"method={arguments.method}"] if arguments.method else []
     config = load_config(DecodeConfig, "asr_decode", overrides)
     config.check()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,9 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.asr.config import AsrConfig
     from steps.training import distributed
-    from utils.config import load_config
+    from utils.config import load_config, split_settings
 
-    config = load_config(AsrConfig, arguments.config, shlex.split(" ".join(arguments.set)))
+    config = load_config(AsrConfig, arguments.config, split_settings(" ".join(arguments.set)))
     world = distributed.start(arguments.device)
     try:
         train(arguments, config, world)

@@ -15,7 +15,6 @@ checkpoints, so that an interrupted run goes on where it was. OUT/ is a director
 from __future__ import annotations
 
 import argparse
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -61,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.asr.phone_rounds import PhoneStatesConfig
     from steps.training import distributed
-    from utils.config import load_config
+    from utils.config import load_config, split_settings
 
-    config = load_config(PhoneStatesConfig, arguments.config, shlex.split(" ".join(arguments.set)))
+    config = load_config(PhoneStatesConfig, arguments.config, split_settings(" ".join(arguments.set)))
     world = distributed.start(arguments.device)
     try:
         recogniser = open_asr(arguments.asr, world.device)

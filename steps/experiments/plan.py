@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,9 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.experiments.start import open_start, prepare, training_records
     from steps.experiments.targets import check_learned, further_fields
     from steps.training.config import FREE_KEYS
+    from utils.config import split_settings
 
     data, out = Dataset.open(arguments.data).predicting(arguments.label), Path(arguments.out)
-    config = load_experiment_config(arguments.config, shlex.split(arguments.set))
+    config = load_experiment_config(arguments.config, split_settings(arguments.set))
     kind = kind_class(config.kind)
     store = open_features(data.path, arguments.features)
     split = data.split(arguments.protocol)

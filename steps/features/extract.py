@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import sys
 import time
 from collections import Counter
@@ -89,13 +88,9 @@ def overrides(given: Iterable[str], source: str | None) -> list[str]:
     Raises:
         UsageError: a quotation mark without its other half.
     """
-    words = []
-    for text in given:
-        try:
-            words += shlex.split(text)
-        except ValueError as error:
-            raise UsageError(f"--set {text}: {str(error).lower()}; expected KEY=VALUE ..., quoted as in a "
-                             "shell") from error
+    from utils.config import split_settings
+
+    words = [word for text in given for word in split_settings(text)]
     # quoted as YAML reads it: a name may hold anything, and 2024 is one
     return [*words, f"directory={json.dumps(source, ensure_ascii=False)}"] if source else words
 

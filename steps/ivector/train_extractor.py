@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     from steps.data.dataset import Dataset
     from steps.ivector.config import IvectorExtractorConfig
     from steps.ivector.training import Training
-    from utils.config import load_config
+    from utils.config import load_config, split_settings
 
-    config = load_config(IvectorExtractorConfig, arguments.config, shlex.split(arguments.set))
+    config = load_config(IvectorExtractorConfig, arguments.config, split_settings(arguments.set))
     data = Dataset.open(arguments.data)
     protocol, _, part = arguments.split.partition("/")
     ids = data.split(protocol).ids(1, part or "train")

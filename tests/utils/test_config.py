@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from utils.config import from_dict, option, parse_scalar, read_yaml
+from utils.config import from_dict, option, parse_scalar, read_yaml, split_settings
 from utils.errors import UsageError
 
 
@@ -43,3 +43,16 @@ def test_a_value_out_of_range_is_told(values, says):
 def test_values_in_range_are_taken():
     found = from_dict(Toy, {"rate": 1, "weights": {"a": 0, "b": 2}, "widths": [1, 2]})
     assert found == Toy(1.0, {"a": 0.0, "b": 2.0}, [1, 2])
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("a=1 b:c=x", ["a=1", "b:c=x"]), ("a={b: 1, c: 2} d=[1, 2] e=3", ["a={b: 1, c: 2}", "d=[1, 2]", "e=3"]),
+    ("'a={b: 1}' c=2", ["a={b: 1}", "c=2"]), ("a={b: [1, 2], c: {d: 3}} e=4", ["a={b: [1, 2], c: {d: 3}}", "e=4"]),
+    ("", [])])
+def test_spaces_between_brackets_belong_to_the_value(text, words):
+    assert split_settings(text) == words
+
+
+def test_a_quotation_mark_that_is_not_closed_is_told():
+    with pytest.raises(UsageError, match="--set a='b c: no closing quotation"):
+        split_settings("a='b c")
