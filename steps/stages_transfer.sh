@@ -12,6 +12,7 @@
 # or none), asr (a recogniser, or none), architecture, width, per_unit (segments that an epoch draws of a session).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 width_of_size
+recipe_options="--init $init --asr $asr "
 
 transfer_features() {
   stage_features 10 fbank_lssed

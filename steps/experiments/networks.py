@@ -181,24 +181,27 @@ class NetworkKind(Kind):
             work.say(f"the trunk starts from {work.start.name}, {work.start.path}")
         # The learning curve that people look at is the one with a dev part; the other has nothing to compare with.
         log = work.directory / "log" if phase == "select" else work.directory / "log" / phase
-        trainer = Trainer(fitted.model, self.batches(part, targets), self._evaluate(fitted, dev), self.config.training,
-                          work.directory / "checkpoint" / phase, seed=work.seed, identity=work.identity,
-                          world=self.world, log_dir=log, name=f"{work.name} {phase}".strip(), stop_after=epochs)
+        trainer = Trainer(fitted.model, self.batches(part, targets), self._evaluate(fitted, dev, outputs[MAIN_TASK]),
+                          self.config.training, work.directory / "checkpoint" / phase, seed=work.seed,
+                          identity=work.identity, world=self.world, log_dir=log, name=f"{work.name} {phase}".strip(),
+                          stop_after=epochs)
         outcome = trainer.fit()
         fitted.model.zero_grad(set_to_none=True)
         fitted.model.eval()
         fitted.about = self._about(fitted.model, outputs, outcome)
         return fitted
 
-    def _evaluate(self, fitted: FittedNetwork, dev: Part | None) -> Callable[[nn.Module], dict[str, float]] | None:
+    def _evaluate(self, fitted: FittedNetwork, dev: Part | None,
+                  outputs: Outputs) -> Callable[[nn.Module], dict[str, float]] | None:
         """The trainer's look at dev after every epoch; the model that it hands over is `fitted.model`."""
         if dev is None:
             return None
         prepared, names = fitted.prepare(dev), unit_names(dev.items, self.examples.unit)
+        deviation = outputs["deviation"] if isinstance(outputs, dict) else 1.0
 
         def evaluate(model: nn.Module) -> dict[str, float]:
             units = by_unit(names, dev.y, fitted.scores(prepared))
-            return dev_metrics(units.values, units.y, len(self.examples.classes))
+            return dev_metrics(units.values, units.y, len(self.examples.classes), deviation)
 
         return evaluate
 
@@ -259,15 +262,17 @@ class MultitaskDnnKind(NetworkKind):
                              self.workspace.seed, self.world, self.draw(part))
 
 
-def dev_metrics(logits: np.ndarray, y: np.ndarray, classes: int) -> dict[str, float]:
+def dev_metrics(logits: np.ndarray, y: np.ndarray, classes: int, deviation: float = 1.0) -> dict[str, float]:
     """Loss (mean cross-entropy) and the classification metrics; y (N,) has a label for every row.
 
-    Of numbers (classes is 0) the loss is the mean squared error, beside the regression metrics.
+    Of numbers (classes is 0) the loss is the mean squared error of standardised numbers, as in training (`deviation`:
+    of the training part, in the numbers' own unit), beside the regression metrics, which are in that unit.
     """
     if not classes:
         numbers = logits[:, 0]
         errors = metrics.regression(metrics.moments(y, numbers))
-        return {"loss": float(np.square(numbers - y).mean()), **{name: float(value) for name, value in errors.items()}}
+        loss = float(np.square((numbers - y) / deviation).mean())
+        return {"loss": loss, **{name: float(value) for name, value in errors.items()}}
     shifted = logits - logits.max(axis=1, keepdims=True)
     logp = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     counts = metrics.confusion(y, logits.argmax(axis=1), classes)

@@ -63,6 +63,7 @@ def test_the_whole_comparison(shop):
     assert {(row["unit"], row["items"]) for row in rows} == {("session", 2)}
     assert all({"F1", "UA"} <= row["metrics"].keys() for row in classes.values())
     assert all({"F1", "MAE", "RMSE"} <= row["metrics"].keys() for row in numbers.values())
+    assert all(f" --init {shop.here / 'model'} --asr {shop.here / 'asr'}" in row["command"] for row in rows)
     audit = read_json(shop.work / "exp/audit/avec2017.json")
     assert audit["passed"] and {entry["corpus"] for entry in audit["components"]} == {"other", "read"}
     page = (shop.work / "exp/report/index.html").read_text()

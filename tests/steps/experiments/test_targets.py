@@ -12,7 +12,7 @@ from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
 from steps.experiments.examples import load_examples, permuted
 from steps.experiments.kinds import load_experiment_config
-from steps.experiments.networks import MultitaskDnnKind
+from steps.experiments.networks import MultitaskDnnKind, dev_metrics
 from steps.experiments.part import NO_LABEL, Nothing, Part
 from steps.experiments.targets import check_learned, further_fields, main_target, task_targets, vote_shares
 from steps.features.store import FeatureStore
@@ -171,6 +171,12 @@ def test_a_network_learns_ages_and_votes_beside_each_other(request, tmp_path, co
     assert about["tasks"]["age"]["mean"] == pytest.approx(30 + 10 * last / 2, abs=0.5)
     assert about["test"]["UA"] > 0.6 or config == "pyresnet"
     assert "train_loss_age" in (directory / "log" / "curve.tsv").read_text()
+
+
+def test_the_loss_of_numbers_is_in_one_unit_on_train_and_dev():
+    """Both stand in one picture: the network learns numbers that are standardised."""
+    found = dev_metrics(np.array([[4.0], [10.0]]), np.array([0.0, 14.0]), 0, deviation=2.0)
+    assert found["loss"] == pytest.approx((2.0**2 + 2.0**2) / 2) and found["MAE"] == pytest.approx(4)
 
 
 def test_a_stored_network_gives_back_its_numbers_and_scores(toy, tmp_path):
