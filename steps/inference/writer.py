@@ -60,6 +60,7 @@ class Writer:
     asr: Path | None
     extractors: Sequence[Path]
     given_as: str | None = None
+    _stands_in: bool = dataclasses.field(default=False, init=False)
 
     def write(self) -> None:
         """
@@ -71,6 +72,9 @@ class Writer:
             self._copy_member(one)
             if one.features is not None:
                 features[one.features] = self._write_features(one.features)
+        if self.given_as is not None and not self._stands_in:
+            raise UserError(f"--given-as {self.given_as}: nothing in {self.chosen.name} was trained on given features; "
+                            "leave it out", 2)
         if self.chosen.fusion is not None:
             (self.out / names.FUSION).mkdir()
             shutil.copyfile(self.chosen.fusion / "model.json", self.out / names.FUSION / "model.json")
@@ -142,7 +146,7 @@ class Writer:
         if self.given_as is None:
             raise UserError(f"{self.data / name} was given, not computed here: a new recording has no such features; "
                             "--given-as NAME says whose they are", 2)
-        extractor = registry.create(self.given_as)
+        extractor, self._stands_in = registry.create(self.given_as), True
         if (extractor.kind, extractor.dim) != (described["kind"], described["dim"]):
             raise UserError(f"--given-as {self.given_as} makes {extractor.dim} columns, {extractor.kind}; "
                             f"{self.data / name} has {described['dim']}, {described['kind']}", 2)

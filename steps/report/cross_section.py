@@ -29,8 +29,8 @@ def cross_section(content: Content) -> str:
     text = ("<h2>Across corpora</h2><p class=\"lead\">Trained on the corpus of the row, tested on that of the column; "
             "framed: within one corpus, on the test parts of its own protocol. UA is the mean recall over those of the "
             f"classes {E(', '.join(classes))} that the tested corpus has, decided among all {len(classes)}; guessing "
-            f"gives {100 / len(classes):.1f}. Below it, where a model meets another corpus, its fall against that "
-            "corpus's own models on the utterances on which these were tested.</p>")
+            f"gives {100 / len(classes):.1f}. Below it, where a model meets another corpus, what it has more (+) or "
+            "less (−) than that corpus's own models on the utterances on which these were tested.</p>")
     figures = "".join(f"<figure><figcaption>{caption(mine[0])}</figcaption>{matrix(mine)}</figure>"
                       for system in cross_tables.systems_of(whole)
                       for mine in [cross_tables.system_rows(whole, system)])

@@ -47,6 +47,12 @@ def test_features_of_another_width_are_refused(given, tmp_path, capsys):
     assert "--given-as fbank_lssed makes 128 columns, frames" in capsys.readouterr().err
 
 
+def test_a_stand_in_for_features_that_were_not_given_is_refused(lab, tmp_path, capsys):
+    words = ("--data", lab.data, "--given-as", "fbank_lssed", lab.exp / "svm_is10/official/norm-global")
+    assert run(export.main, *words, tmp_path / "model") == 2
+    assert "--given-as fbank_lssed: nothing in svm_is10/" in capsys.readouterr().err
+
+
 def test_the_model_hears_by_the_extractor_that_was_named(given, tmp_path, monkeypatch):
     from steps.features import registry
 
