@@ -21,7 +21,8 @@ from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
     from steps.asr.recogniser import Recogniser
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.features.store import FeatureStore
 
 BLOCK = 64  # utterances that the recogniser sees at once

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from steps.asr.error_rate import Transcript
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
 
 PARTS = ("dev", "test")
 SEEN, UNSEEN = "sentence in train", "sentence not in train"

@@ -148,12 +148,13 @@ def report_texts(speech: Speech, units: Units) -> None:
 
 def make_units(arguments: argparse.Namespace, config: AsrConfig, speech: Speech, world: World) -> Units:
     """The units given, or made from the training texts in the main process."""
+    from steps.asr.learn_units import learn_units
     from steps.asr.units import Units
     from steps.training.distributed import from_main
 
     directory = arguments.units or arguments.out / "units"
     if world.main and arguments.units is None and not (directory / "units.json").is_file():
-        Units.train(speech.texts(), config.units, arguments.seed).save(directory)
+        learn_units(speech.texts(), config.units, arguments.seed).save(directory)
     from_main(None, world)  # the others wait for the files
     return Units.load(directory)
 

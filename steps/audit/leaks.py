@@ -16,7 +16,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from steps.data.dataset import Dataset, Item, Split
+from steps.data.dataset import Dataset, Item
+from steps.data.splits import Split
 from steps.data.trained_on import read_hashes
 
 KINDS = ("utterance", "audio", "speaker", "sentence", "session", "dialogue")

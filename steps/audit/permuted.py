@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from steps.data.dataset import Dataset, Split
+from steps.data.dataset import Dataset
+from steps.data.splits import Split
 from steps.scoring import metrics
 from steps.scoring.collect import System, read_part, summarise, systems_of
 from steps.scoring.scores import Scores

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steps.data.dataset import Dataset, Item, Split
+from steps.data.dataset import Dataset, Item
+from steps.data.splits import Split
 from steps.data.trained_on import (
     TRAINED_ON,
     Record,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steps.data.dataset import Split
+from steps.data.splits import Split
 from utils.corpus import PARTS
 from utils.errors import UserError
 

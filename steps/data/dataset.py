@@ -29,14 +29,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.corpus import PARTS, UNLABELLED
+from steps.data.splits import SPLITS, Split, read_split
+from utils.corpus import UNLABELLED
 from utils.errors import UserError
 
 if TYPE_CHECKING:
     import lhotse
     import numpy
 
-CUTS, CORPUS, SPLITS = "cuts.jsonl.gz", "corpus.json", "splits"
+CUTS, CORPUS = "cuts.jsonl.gz", "corpus.json"
 NATIVE = ("speaker", "gender", "language", "text")
 LONGEST_SHARED = 32  # characters of a value of which all utterances share one copy: a class, a speaker, a language
 
@@ -92,33 +93,6 @@ class Item:
     @property
     def labelled(self) -> bool:
         return self.label is not None
-
-
-@dataclass(frozen=True)
-class Split:
-    """The folds of one protocol."""
-
-    name: str
-    parts: Mapping[int, Mapping[str, list[str]]]  # fold -> part -> sorted ids
-    description: str = ""
-    speaker_overlap: bool = False
-    info: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def folds(self) -> list[int]:
-        return sorted(self.parts)
-
-    def ids(self, fold: int, part: str) -> list[str]:
-        """Sorted utterance ids.
-
-        Raises:
-            UserError: no such fold or part.
-        """
-        if fold not in self.parts:
-            raise UserError(f"protocol {self.name} has no fold {fold}; it has {', '.join(map(str, self.folds))}", 2)
-        if part not in PARTS:
-            raise UserError(f"protocol {self.name}: {part!r} is no part; parts are {', '.join(PARTS)}", 2)
-        return list(self.parts[fold].get(part, ()))
 
 
 class Dataset:
@@ -250,34 +224,6 @@ class Dataset:
         from lhotse import CutSet
 
         return CutSet.from_file(self.path / CUTS)
-
-
-def read_split(path: Path) -> Split:
-    """Read `<protocol>.tsv` and the `.json` beside it.
-
-    Raises:
-        UserError: naming file and line.
-    """
-    parts: dict[int, dict[str, list[str]]] = {}
-    seen: set[tuple[str, str]] = set()
-    with open(path, encoding="utf-8") as stream:
-        if stream.readline().rstrip("\n").split("\t") != ["id", "fold", "part"]:
-            raise UserError(f"{path}: the first line must be: id<tab>fold<tab>part")
-        for number, line in enumerate(stream, start=2):
-            cells = line.rstrip("\n").split("\t")
-            if len(cells) != 3 or not cells[1].isdigit() or cells[2] not in PARTS:
-                raise UserError(f"{path}, line {number}: expected id, fold number and one of {', '.join(PARTS)}; "
-                                f"found {line.rstrip()!r}")
-            if (cells[0], cells[1]) in seen:
-                raise UserError(f"{path}, line {number}: {cells[0]} occurs twice in fold {cells[1]}")
-            seen.add((cells[0], cells[1]))
-            parts.setdefault(int(cells[1]), {}).setdefault(cells[2], []).append(cells[0])
-    for fold in parts.values():
-        for ids in fold.values():
-            ids.sort()
-    about = path.with_suffix(".json")
-    info = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-    return Split(path.stem, parts, info.get("description", ""), bool(info.get("speaker_overlap", False)), info)
 
 
 def item_of_cut(cut: Mapping[str, Any], label: str) -> Item:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from steps.data.cuts import write_cuts
-from steps.data.dataset import CORPUS, CUTS, SPLITS, Dataset
+from steps.data.dataset import CORPUS, CUTS, Dataset
+from steps.data.splits import SPLITS
 from steps.data.trained_on import TRAINED_ON, Record, write_training
 from utils.errors import UsageError
 from utils.files import atomic_directory, read_json, write_json

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy
 
-    from steps.data.dataset import Split
+    from steps.data.splits import Split
 
 SEGMENTS = 32
 ENVELOPE_TOLERANCE = 0.02  # relative distance of two envelopes that are worth a look

@@ -14,7 +14,8 @@ from utils.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from steps.data.class_map import ClassMap, Labels
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
 
 NAME = re.compile(r"\w[\w-]*")
 

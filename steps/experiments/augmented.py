@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from steps.data.dataset import Dataset, Item, Split
+from steps.data.dataset import Dataset, Item
+from steps.data.splits import Split
 from steps.features.store import FeatureStore
 from utils.differences import differences
 from utils.errors import UserError

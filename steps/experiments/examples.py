@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from steps.data.dataset import Dataset, Item, Split
+from steps.data.dataset import Dataset, Item
+from steps.data.splits import Split
 from steps.experiments.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
 from steps.experiments.units import unit_names
 from steps.features.normalise import Normalisation, normalise

@@ -25,7 +25,8 @@ from utils.files import read_json, write_json
 if TYPE_CHECKING:
     import numpy as np
 
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.experiments.examples import Examples
     from steps.experiments.kinds import Fitted
 

@@ -20,7 +20,8 @@ from utils.errors import UserError, run_main
 from utils.files import atomic_directory, write_json
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.fusion.inputs import Ensemble, Found
     from steps.fusion.runs import Fused, Run
 

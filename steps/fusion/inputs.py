@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from steps.data.dataset import Dataset, Split
+from steps.data.dataset import Dataset
+from steps.data.splits import Split
 from steps.fusion.fitting import Stack
 from steps.fusion.groups import held_out
 from steps.scoring.collect import Experiment, System, is_permuted, read_part, speaker_of_unit, systems_of

@@ -19,9 +19,10 @@ from steps.ivector.backend import Backend
 from steps.ivector.config import GMM, PHONE_STATES
 from steps.ivector.identity import arrays_digest
 from steps.ivector.occupancies import HEAD_ABOUT, HeadAlone, Occupier, Utterance, open_occupier
+from steps.ivector.sparse import Occupancies
 from steps.ivector.speaker_features import SpeakerFeaturesConfig
 from steps.ivector.speech import Speech, cepstra_of
-from steps.ivector.statistics import Occupancies, Pack, Statistics
+from steps.ivector.statistics import Pack, Statistics
 from steps.ivector.total_variability import Inference, TotalVariability
 from utils.config import from_dict
 from utils.errors import UserError

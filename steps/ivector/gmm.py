@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from steps.ivector.covariances import covariance_floor, floored
-from steps.ivector.statistics import Occupancies, Totals
+from steps.ivector.sparse import Occupancies
+from steps.ivector.statistics import Totals
 from steps.training.random_state import generator
 from utils.config import option
 from utils.errors import UserError

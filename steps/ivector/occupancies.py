@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from steps.ivector.statistics import Occupancies
+from steps.ivector.sparse import Occupancies
 from utils.errors import UserError
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from utils.files import write_json, write_text
 if TYPE_CHECKING:
     import numpy as np
 
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.ivector.backend import Backend
     from steps.scoring.trials import Trials
 

@@ -26,7 +26,8 @@ from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.noise.conditions import Condition
     from steps.scoring.collect import Experiment, System
 

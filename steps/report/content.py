@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from steps.data.dataset import Dataset, Item, Split
+from steps.data.dataset import Dataset, Item
+from steps.data.splits import Split
 from steps.scoring import collect, results
 from steps.scoring.summary import compare
 from utils.errors import UserError

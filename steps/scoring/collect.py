@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from steps.data.dataset import Dataset, Sequence, Split
+from steps.data.dataset import Dataset, Sequence
+from steps.data.splits import Split
 from steps.scoring.scores import Predictions, Scores, read_predictions, read_scores
 from steps.scoring.summary import Summary
 from utils.errors import UserError

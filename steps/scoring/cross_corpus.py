@@ -28,7 +28,8 @@ from utils.files import write_json, write_text
 if TYPE_CHECKING:
     import numpy as np
 
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.scoring.collect import System
     from steps.scoring.scores import Scores
     from steps.scoring.summary import Summary

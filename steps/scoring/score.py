@@ -20,7 +20,8 @@ from utils.errors import UserError, run_main
 from utils.files import ROOT, read_json, write_json, write_text
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.scoring.collect import System
 
 

@@ -20,7 +20,8 @@ from utils.files import write_text
 if TYPE_CHECKING:
     import numpy
 
-    from steps.data.dataset import Dataset, Split
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
     from steps.scoring.collect import System
 
 SEPARATORS = {"tab": "\t", "comma": ",", "space": " "}

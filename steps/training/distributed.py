@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 
 @dataclass(frozen=True)
@@ -85,3 +85,23 @@ def from_main(value: Any, world: World) -> Any:
     box = [value]
     distributed.broadcast_object_list(box, src=0)
     return box[0]
+
+
+class _Loss(nn.Module):
+    """Makes `model.loss` the forward pass, which DistributedDataParallel watches."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Any) -> Any:
+        return self.model.loss(batch)  # type: ignore[operator]
+
+
+def parallel(model: nn.Module, world: World) -> nn.Module:
+    """`model.loss` as a module to call, whose gradients the processes exchange."""
+    loss = _Loss(model)
+    if world.size == 1:
+        return loss
+    devices = [torch.device(world.device).index] if world.device.startswith("cuda") else None
+    return nn.parallel.DistributedDataParallel(loss, device_ids=devices)

@@ -24,13 +24,12 @@ from torch import Tensor, nn
 
 from steps.training import checkpoint, distributed, schedule
 from steps.training.config import MINIMISED, TrainingConfig, refuse
+from steps.training.optimiser import make_optimiser
 from steps.training.progress import Progress
 from steps.training.random_state import seed_everything
 from utils.errors import UserError
 
 Metrics = dict[str, float]
-# Older releases have no fused optimiser on a CPU.
-FUSED = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 4)
 
 
 class Batches(Protocol):
@@ -75,7 +74,7 @@ class Trainer:
         self.epochs = min(config.epochs, stop_after or config.epochs)
         self.progress = Progress(name, log_dir, config.tensorboard, quiet=not self.world.main)
         self.optimiser = make_optimiser(model, config)
-        self.parallel = _parallel(self.model, self.world)
+        self.parallel = distributed.parallel(self.model, self.world)
         # What a checkpoint holds beside tensors.
         self.epoch = 0  # epochs finished
         self.consumed = 0  # batches consumed in the epoch that is under way
@@ -277,41 +276,6 @@ class Trainer:
             if state[key] != now:
                 self.progress.say(f"warning: the checkpoint was made with {key} {state[key]}, now {now}: "
                                   "scores may differ in the last digits")
-
-
-class _Loss(nn.Module):
-    """Makes `model.loss` the forward pass, which DistributedDataParallel watches."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: Any) -> Any:
-        return self.model.loss(batch)  # type: ignore[operator]
-
-
-def _parallel(model: nn.Module, world: distributed.World) -> nn.Module:
-    loss = _Loss(model)
-    if world.size == 1:
-        return loss
-    devices = [torch.device(world.device).index] if world.device.startswith("cuda") else None
-    return nn.parallel.DistributedDataParallel(loss, device_ids=devices)
-
-
-def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimiser; fused, which on a CPU is about nine times as fast as the loop over 36 M parameters."""
-    options = config.optimiser
-    fused = {"fused": True} if FUSED else {}
-    parameters: list[Any] = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    share = getattr(config, "trunk_rate", 1.0)  # of networks with a trunk (steps/experiments/networks.py)
-    if share != 1.0 and hasattr(model, "trunk"):
-        trunk = set(model.trunk.parameters())  # type: ignore[operator]
-        parameters = [{"params": [one for one in parameters if one in trunk], "share": share},
-                      {"params": [one for one in parameters if one not in trunk], "share": 1.0}]
-    if options.kind == "sgd":
-        return torch.optim.SGD(parameters, lr=options.learning_rate, momentum=options.momentum,
-                               weight_decay=options.weight_decay, **fused)
-    return torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay, **fused)
 
 
 def _to_device(batch: Any, device: str) -> Any:

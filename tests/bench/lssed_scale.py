@@ -203,7 +203,7 @@ def extrapolate(utterances: int, batch_size: int, epochs: int = 60, batches: tup
 
     from steps.experiments.kinds import load_experiment_config
     from steps.experiments.spectrogram_networks import SpectrogramNetworkKind
-    from steps.training.trainer import make_optimiser
+    from steps.training.optimiser import make_optimiser
 
     torch.set_num_threads(1)
     config = load_experiment_config("pyresnet", ["model.architecture=pyresnet50", "model.width=1.0"])

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from steps.asr.config import AsrConfig
+from steps.asr.learn_units import learn_units
 from steps.asr.model import CtcModel
 from steps.asr.recogniser import save_recogniser
-from steps.asr.units import Units, UnitsConfig
+from steps.asr.units import UnitsConfig
 from steps.inference import export
 from steps.models.conformer import ConformerConfig
 from tests.integration.box import ROOT, checkout, stage_error
@@ -37,7 +38,7 @@ def shop(tmp_path_factory):
     other = corpus(here, "other")
     assert train(other, here / "exp", "pyresnet", settings=SMALL + "model.width=0.0625") == 0
     assert run(export.main, "--data", other, here / "exp/pyresnet/official/norm-global", here / "model") == 0
-    config, units = AsrConfig(model=ConformerConfig(**ENCODER)), Units.train(["a b"], UnitsConfig(kind="char"))
+    config, units = AsrConfig(model=ConformerConfig(**ENCODER)), learn_units(["a b"], UnitsConfig(kind="char"))
     torch.manual_seed(0)
     told = [{"component": "recogniser", "corpus": "read", "utterances": 1}]
     save_recogniser(here / "asr", CtcModel(80, len(units), config.model).state_dict(), config, units, {

@@ -2,11 +2,12 @@
 
 import pytest
 
+from steps.asr.learn_units import learn_units
 from steps.asr.lexicon import Lexicon
-from steps.asr.units import Units, UnitsConfig
+from steps.asr.units import UnitsConfig
 from utils.errors import UserError
 
-UNITS = Units.train(["the cat sat on the mat"], UnitsConfig(vocabulary=20))
+UNITS = learn_units(["the cat sat on the mat"], UnitsConfig(vocabulary=20))
 
 
 def test_words_are_spelled_as_the_recogniser_was_trained_on_them():

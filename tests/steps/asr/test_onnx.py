@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from steps.asr import onnx_export
+from steps.asr.learn_units import learn_units
 from steps.asr.onnx_export import export_onnx, export_recogniser
 from steps.asr.onnx_recogniser import OnnxRecogniser
 from steps.asr.recogniser import open_recogniser, save_recogniser
-from steps.asr.units import Units, UnitsConfig
+from steps.asr.units import UnitsConfig
 from steps.data.trained_on import describe_texts, read_training
 from utils.errors import UserError
 from utils.files import write_json
@@ -30,7 +31,7 @@ def own(tmp_path_factory):
     from steps.asr.config import AsrConfig
     from steps.asr.model import CtcModel
 
-    units = Units.train(TEXTS, UnitsConfig(vocabulary=30))
+    units = learn_units(TEXTS, UnitsConfig(vocabulary=30))
     config = AsrConfig()
     config.model.dim, config.model.layers, config.model.channels, config.model.kernel = 32, 2, 8, 7
     torch.manual_seed(0)

@@ -1,19 +1,18 @@
-"""Units: training, spelling, reading back, and the tokens.txt of foreign models."""
-
-import random
+"""Units: spelling, reading back, and the tokens.txt of foreign models."""
 
 import pytest
 
+from steps.asr.learn_units import learn_units
 from steps.asr.text import normalise, words
 from steps.asr.units import Units, UnitsConfig, read_tokens
-from utils.errors import UsageError, UserError
+from utils.errors import UserError
 
 ENGLISH = ["the cat sat on the mat", "the dog's dinner is on the mat", "a cat and a dog sat down", "it's the other one"]
 CHINESE = ["今天天气很好", "我们今天去北京", "天气不好我们不去", "我用 iphone 打电话", "北京的天气"]
 
 
 def train(texts, **options):
-    return Units.train(texts, UnitsConfig(**options))
+    return learn_units(texts, UnitsConfig(**options))
 
 
 @pytest.mark.parametrize("options", [{"vocabulary": 40}, {"kind": "char"}, {"kind": "mixed", "vocabulary": 30},
@@ -31,18 +30,6 @@ def test_text_comes_back_and_the_blank_is_never_used(options, capsys):
         assert units.unknown_characters(text) == set()
 
 
-def test_training_is_deterministic_and_blind_to_the_order(tmp_path, capsys):
-    texts = ENGLISH * 3 + CHINESE
-    for kind in ("bpe", "char", "mixed"):
-        first = train(texts, kind=kind, vocabulary=60)
-        shuffled = texts.copy()
-        random.Random(3).shuffle(shuffled)
-        train(shuffled, kind=kind, vocabulary=60).save(tmp_path / kind)
-        first.save(tmp_path / "first")
-        for name in ("units.json", "tokens.txt") + (("bpe.model",) if kind != "char" else ()):
-            assert (tmp_path / kind / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
-
-
 def test_saved_units_are_the_same_units(tmp_path, capsys):
     for kind in ("bpe", "char", "mixed"):
         units = train(ENGLISH + CHINESE, kind=kind, vocabulary=60)
@@ -53,24 +40,6 @@ def test_saved_units_are_the_same_units(tmp_path, capsys):
             assert loaded.encode(text) == units.encode(text)
         lines = (tmp_path / kind / "tokens.txt").read_text(encoding="utf-8").splitlines()
         assert lines[0] == "<blk> 0" and [int(line.split()[1]) for line in lines] == list(range(len(units)))
-
-
-def test_a_vocabulary_that_the_text_cannot_fill_is_lowered_with_a_note(capsys):
-    units = train(["hello"], vocabulary=500)
-    assert 5 < len(units) < 20
-    assert f"the text has {len(units)} pieces, not 500" in capsys.readouterr().out
-    assert units.decode(units.encode("hello hole")) == "hello hole"
-
-
-def test_a_vocabulary_below_the_characters_is_refused():
-    with pytest.raises(UsageError, match="vocabulary is 5, its characters alone need 7"):
-        train(["hello"], vocabulary=5)
-
-
-def test_no_text_is_one_clear_line():
-    for texts in ([], ["", "?!", "…"]):
-        with pytest.raises(UserError, match="no text to learn them from"):
-            train(texts)
 
 
 def test_characters_outside_the_set_are_unknown_one_by_one():
@@ -99,11 +68,6 @@ def test_broken_bytes_are_dropped_not_raised():
     whole = units.encode("打天")
     assert units.decode([whole[0], whole[1], whole[3]]) == "天"
     assert units.decode(whole[:2]) == ""
-
-
-def test_single_characters_can_be_limited_to_the_most_frequent():
-    units = train(["天天天气气好"], kind="char", characters=2, fallback="unknown")
-    assert units.tokens == ["<blk>", "<unk>", "天", "气"]
 
 
 def test_word_spans_say_which_ids_spell_a_word():

@@ -3,7 +3,8 @@
 import numpy as np
 from lhotse import CutSet, MonoCut, SupervisionSegment
 
-from steps.asr.units import Units, UnitsConfig
+from steps.asr.learn_units import learn_units
+from steps.asr.units import UnitsConfig
 
 LETTERS = "abcdef"
 BINS = 12
@@ -35,4 +36,4 @@ def toy_cuts(count, first=0):
 
 
 def toy_units():
-    return Units.train((cut.supervisions[0].text for cut in toy_cuts(60)), UnitsConfig(kind="char", fallback="unknown"))
+    return learn_units((cut.supervisions[0].text for cut in toy_cuts(60)), UnitsConfig(kind="char", fallback="unknown"))

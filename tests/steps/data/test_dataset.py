@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from steps.data.dataset import Dataset, Item, Split
-from steps.data.splits import check_split, shares_test_speakers
+from steps.data.dataset import Dataset
 from utils.errors import UserError
 
 
@@ -23,51 +22,3 @@ def test_a_damaged_data_set_says_what_to_do(tmp_path):
         _ = Dataset.open(tmp_path).items
     with pytest.raises(UserError, match="has no protocol 'x'; it has none"):
         Dataset.open(tmp_path).split("x")
-
-
-ITEMS = {key: Item(key, label="a" if key < "g" else None, speaker=key) for key in "abcdefgh"}
-GOOD = {"train": ["a", "b"], "dev": ["c"], "test": ["d"]}
-
-
-def split(overlap: bool = False, **parts) -> Split:
-    return Split("p", {1: {**GOOD, **parts}}, speaker_overlap=overlap)
-
-
-def test_a_good_split_passes():
-    check_split(split(), ITEMS)
-    assert split().ids(1, "train") == ["a", "b"]
-
-
-@pytest.mark.parametrize(("wrong", "message"), [
-    (split(eval=["e"]), "'eval' is no part"), (split(dev=["z"]), "'z' is no utterance"),
-    (split(dev=["a"]), "a is in train and in dev"), (split(test=[]), "the part test has no utterance"),
-    (split(dev=["h"]), "the part dev has no labelled utterance"), (Split("p", {}), "has no folds")])
-def test_a_wrong_split_is_one_line(wrong, message):
-    with pytest.raises(UserError, match=message):
-        check_split(wrong, ITEMS)
-
-
-def test_a_shared_speaker_needs_the_mark():
-    items = ITEMS | {"e": Item("e", label="a", speaker="a")}
-    with pytest.raises(UserError, match=r"speaker a is in train \(a\) and in dev \(e\)"):
-        check_split(split(dev=["e"]), items)
-    check_split(split(overlap=True, dev=["e"]), items)
-
-
-def test_an_overlap_of_dev_is_told_from_one_of_test():
-    items = ITEMS | {"e": Item("e", label="a", speaker="a"), "f": Item("f", label="a")}
-    assert not shares_test_speakers(split(overlap=True, dev=["e"]), items)  # a is in train and dev
-    assert shares_test_speakers(split(overlap=True, test=["e"]), items)
-    assert shares_test_speakers(split(overlap=True, dev=["f"]), items)  # nobody knows whose f is
-
-
-def test_a_session_in_two_parts_is_an_error_where_it_carries_the_label():
-    with pytest.raises(UserError, match="the label's unit s is in train"):
-        check_split(split(), ITEMS, lambda key: "s")
-
-
-def test_no_such_fold_or_part():
-    with pytest.raises(UserError, match="has no fold 2; it has 1"):
-        split().ids(2, "train")
-    with pytest.raises(UserError, match="'eval' is no part"):
-        split().ids(1, "eval")

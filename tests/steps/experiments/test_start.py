@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from steps.asr.config import AsrConfig
+from steps.asr.learn_units import learn_units
 from steps.asr.model import CtcModel
 from steps.asr.recogniser import save_recogniser
-from steps.asr.units import Units, UnitsConfig
+from steps.asr.units import UnitsConfig
 from steps.audit import audit_leaks
 from steps.data import prepare
 from steps.data.dataset import Dataset
@@ -64,7 +65,7 @@ def lab(tmp_path_factory):
     assert train(one, root / "exp", "pyresnet") == 0
     assert run(export.main, "--data", one, root / "exp/pyresnet/official/norm-global", root / "model") == 0
     torch.manual_seed(0)
-    config, units = AsrConfig(model=ConformerConfig(**ENCODER)), Units.train(["a b"], UnitsConfig(kind="char"))
+    config, units = AsrConfig(model=ConformerConfig(**ENCODER)), learn_units(["a b"], UnitsConfig(kind="char"))
     weights = {**CtcModel(80, len(units), config.model).state_dict(), "mean": torch.full((80,), 7.0)}
     save_recogniser(root / "asr", weights, config, units, {"features": "fbank", "inputs": 80, "trained_on": [
         {"component": "recogniser", "corpus": "two", "utterances": 1, "speakers": ["two5"], "sentences": [],

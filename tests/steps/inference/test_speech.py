@@ -9,9 +9,10 @@ import torch
 
 from steps.asr import decode_task, transcribe
 from steps.asr.config import AsrConfig
+from steps.asr.learn_units import learn_units
 from steps.asr.model import CtcModel
 from steps.asr.recogniser import open_recogniser, save_recogniser
-from steps.asr.units import Units, UnitsConfig
+from steps.asr.units import UnitsConfig
 from steps.features import extract
 from steps.features.registry import create
 from steps.inference import export
@@ -31,7 +32,7 @@ SUBSYSTEMS = {"svm_ivector": ("linear_svm", "penalties=[0.01]", "ivector_tokens"
 def untrained(directory):
     """A recogniser that hears something, always the same in the same sound."""
     torch.manual_seed(3)
-    units = Units.train(["abc def ghi"], UnitsConfig(kind="char", fallback="unknown"))
+    units = learn_units(["abc def ghi"], UnitsConfig(kind="char", fallback="unknown"))
     config = AsrConfig(model=ConformerConfig(dim=16, layers=1, heads=2, expansion=2, kernel=5, channels=4))
     weights = CtcModel(80, len(units), config.model).state_dict()
     weights["output.weight"] *= 20

@@ -7,7 +7,8 @@ import pytest
 
 from steps.features.store import ArchiveWriter
 from steps.ivector.archive import packs, read_arrays, rows_of, write_arrays
-from steps.ivector.statistics import Occupancies, Pack, Statistics
+from steps.ivector.sparse import Occupancies
+from steps.ivector.statistics import Pack, Statistics
 from utils.errors import UserError
 
 COMPONENTS, DIM = 6, 3

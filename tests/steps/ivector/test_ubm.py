@@ -7,7 +7,8 @@ import pytest
 
 from steps.ivector.covariances import covariance_floor, floored
 from steps.ivector.gmm import Gmm, GmmConfig, accumulate, train, update
-from steps.ivector.statistics import Occupancies, Totals
+from steps.ivector.sparse import Occupancies
+from steps.ivector.statistics import Totals
 from steps.ivector.supervised_ubm import SupervisedUbmConfig, supervised_ubm
 from utils.errors import UserError
 

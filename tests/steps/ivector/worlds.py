@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from steps.ivector.statistics import Occupancies, Pack, Statistics, Totals
+from steps.ivector.sparse import Occupancies
+from steps.ivector.statistics import Pack, Statistics, Totals
 
 
 @dataclass
