@@ -67,7 +67,7 @@ def test_the_protocol_is_what_the_table_allows(tree, table):
     table.write_text("\n".join(lines) + "\n")
     assert new_recipe(tree, "unknown", "ensemble", "--table", str(table)).returncode == 0
     text = (tree / "egs/unknown/ensemble/run.sh").read_text()
-    assert "option protocol   random_folds" in text and 'option norms      "global"' in text
+    assert "option protocol   random_folds" in text and 'ensemble_options "global"' in text
 
 
 def test_a_corpus_module_is_begun_and_its_recipe_asks_for_the_corpus(tree, tmp_path):

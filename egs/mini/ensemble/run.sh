@@ -3,20 +3,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ../../../utils/recipe.sh
+. ../../../steps/options_ensemble.sh
 
 option protocol   official        "official: speakers and sentences apart" --choices "official"
-option norms      "global"        "feature normalisations, one experiment each: global, speaker, none"
-option seeds      "0"             "seeds of each network"
-option set        ""              "key=value ... over every model configuration"
-option asr        own             "recogniser: own (trains ../asr), a directory, or none: no i-vectors, no text"
-option extractors own             "i-vector extractors, one directory a kind: own (trains ../ivector), or a directory"
-option ivectors   tokens          "kinds of i-vectors; the first is the DNN's"
-option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
-option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
-option size       full            "full (about 800 utterances), or tiny (about 60)" --choices "full tiny"
 option synthesis-seed 0           "seed of the synthetic recordings" --int
-option nj         2               "parallel tasks" --int --free
-option cluster    local           "local, slurm, sge, or a YAML file" --free
+ensemble_options "global" mini own
 parse_options "$@"
 
 corpus=mini work=. results=RESULTS
@@ -42,7 +33,8 @@ if [ "$asr" != none ] && [ "$own_extractors" = own ]; then
   stage 5 "Train the i-vector extractor" --in "$asr" --out "$extractors" -- ../ivector/run.sh "${more[@]}"
 fi
 ensemble_features     # 10 to 22
-ensemble_more         # 23
+ensemble_more         # 23 to 24
+ensemble_comparisons  # 25 to 29
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42
