@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -34,6 +36,11 @@ class UsageError(UserError):
 
 def describe_os_error(error: OSError) -> str:
     """One line for an operating-system error: what, where, what to do."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        # shutil.copytree gathers (from, to, text of the error); the first says enough.
+        _, where, text = error.args[0][0]
+        number = re.match(r"\[Errno (\d+)\] ", str(text))
+        error = OSError(int(number[1]), os.strerror(int(number[1])), where) if number else OSError(f"{where}: {text}")
     where = error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"no space left while writing {where}: free space or choose another directory, then run the same command"
