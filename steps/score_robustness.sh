@@ -14,6 +14,7 @@ Usage: steps/score_robustness.sh --protocol NAME --conditions "NAME=DIR ..." [op
   --text-data DIR   DATA transcribed, where a subsystem reads text
   --subsystems "NAME ..."   only these, fusions among them (default: all that kept their models)
   --nj N            parallel tasks (default: 1)
+  --tasks N         tasks, each with its share of the systems (default: one system a task)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
 
@@ -24,13 +25,14 @@ scores of every condition.
 END
 }
 
-protocol="" conditions="" text_data="" subsystems="" nj=1 cmd=$ROOT/utils/job.sh positional=()
-front_end_options "protocol conditions text-data subsystems nj cmd" "" "$@"
+protocol="" conditions="" text_data="" subsystems="" nj=1 tasks="" cmd=$ROOT/utils/job.sh positional=()
+front_end_options "protocol conditions text-data subsystems nj tasks cmd" "" "$@"
 for name in protocol conditions; do
   [ -n "${!name}" ] || fail "--$name is missing; see --help"
 done
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the experiments' directory, found ${#positional[@]} arguments"
 check_count nj
+[ -z "$tasks" ] || check_count tasks
 data=${positional[0]} exp=${positional[1]%/}
 [ -z "$text_data" ] || data=$data,$text_data
 
@@ -39,7 +41,9 @@ front_end_job
 
 score=(python -m steps.noise.score_robustness --protocol "$protocol" --conditions "$conditions"
   --subsystems "$subsystems")
-tasks=$("${score[@]}" --plan "$data" "$exp")
+plan=("${score[@]}" --plan)
+[ -z "$tasks" ] || plan+=(--tasks "$tasks")
+tasks=$("${plan[@]}" "$data" "$exp")
 log=$exp/robustness/$protocol/log
 if [ "$tasks" -gt 0 ]; then
   "${job[@]}" --max-jobs-run "$nj" JOB=1:"$tasks" "$log/apply.{JOB}.log" \

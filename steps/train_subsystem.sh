@@ -24,6 +24,8 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
                     DATA2's copies of its training utterances too (variant ...+aug); dev and test stay clean
   --permute-labels  shuffle the labels of train and dev, for the leak audit (variant ...+permuted)
   --nj N            parallel tasks (default: 1)
+  --tasks N         tasks, each of which works through its share of the experiments in one process: where that takes
+                    less time than to start it (default: one experiment a task)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --device D        auto, cpu or cuda (default: auto)
   --processes N     processes that train one network together, by torchrun (default: 1)
@@ -35,9 +37,9 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-config="" features="" protocol="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" set="" nj=1 cmd=$ROOT/utils/job.sh device=auto
+config="" features="" protocol="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
-front_end_options "config features protocol label init norms sources seeds folds augment set nj cmd device processes" "permute-labels" "$@"
+front_end_options "config features protocol label init norms sources seeds folds augment set nj tasks cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
@@ -45,6 +47,7 @@ done
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 data=${positional[0]} out=${positional[1]%/}
 check_count nj
+[ -z "$tasks" ] || check_count tasks
 check_count processes
 [[ $device =~ ^(auto|cpu|cuda)$ ]] || fail "--device is '$device'; accepted: auto, cpu, cuda"
 
@@ -55,6 +58,7 @@ plan=(python -m steps.experiments.plan --config "$config" --features "$features"
   --label "$label" --init "$init" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
 [ -z "$augment" ] || plan+=(--augment "$augment")
+[ -z "$tasks" ] || plan+=(--tasks "$tasks")
 tasks=$("${plan[@]}")
 
 run=(python) with=(--data "$data" --out "$out")

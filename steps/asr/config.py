@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from steps.asr.units import UnitsConfig
-from steps.models.conformer import ConformerConfig
+from steps.models.config import ConformerConfig
 from steps.training.config import TrainingConfig
 from utils.config import option
 

@@ -187,11 +187,11 @@ def save_recogniser(directory: Path, weights: Mapping[str, Tensor], config: AsrC
                                    **about})
 
 
-def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
-    """Of float32 tensors on the CPU, without those that only training needs."""
+def fingerprint_of(weights: Mapping[str, Tensor | np.ndarray]) -> str:
+    """Of float32 tensors on the CPU, or arrays, without those that only training needs."""
     import hashlib
 
     digest = hashlib.sha256()
     for key, value in sorted(weights.items()):
-        digest.update(key.encode() + value.numpy().tobytes())
+        digest.update(key.encode() + np.asarray(value).tobytes())
     return digest.hexdigest()[:16]

@@ -1,4 +1,5 @@
-"""The kinds of subsystem. A new one is a class like those in classical.py or networks.py and one line in KINDS.
+"""The kinds of subsystem. A new one is a class like those in classical.py or networks.py and one line in KINDS;
+where its module imports torch, its traits lie in another, with a line in TRAITS.
 
 A kind is made with its configuration, the examples of one fold and a workspace, and then
 
@@ -17,7 +18,7 @@ import abc
 import dataclasses
 import importlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -41,6 +42,12 @@ KINDS = {
     "attention_rnn": "steps.experiments.sequence_networks:AttentionRnnKind",
     "spectrogram_network": "steps.experiments.spectrogram_networks:SpectrogramNetworkKind",
     "text_svm": "steps.experiments.text:TextSvmKind",
+}
+# What a plan asks of a kind, where the kind itself would bring torch with it: that takes longer than the plan.
+TRAITS = {
+    "multitask_dnn": "steps.experiments.network_traits:MultitaskDnnTraits",
+    "attention_rnn": "steps.experiments.network_traits:AttentionRnnTraits",
+    "spectrogram_network": "steps.experiments.network_traits:SpectrogramNetworkTraits",
 }
 
 
@@ -88,8 +95,8 @@ class Fitted(Protocol):
         """Write model.* into the experiment's directory: arrays and JSON, no pickle."""
 
 
-class Kind(abc.ABC):
-    """See the module's text."""
+class Traits:
+    """What a kind is configured by and what it takes."""
 
     Config: ClassVar[type[ExperimentConfig]]
     seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
@@ -100,6 +107,10 @@ class Kind(abc.ABC):
     units: ClassVar[tuple[str, ...]] = UNITS
     # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
     features: ClassVar[tuple[str, ...]] = ("utterance",)
+
+
+class Kind(Traits, abc.ABC):
+    """See the module's text."""
 
     def __init__(self, config: Any, examples: Examples, workspace: Workspace):
         self.config, self.examples, self.workspace = config, examples, workspace
@@ -130,9 +141,18 @@ def kind_class(name: str) -> type[Kind]:
     Raises:
         UsageError: no such kind.
     """
-    if name not in KINDS:
+    return _imported(name, KINDS)
+
+
+def traits(name: str) -> type[Traits]:
+    """The same for who learns nothing and applies nothing: never imports torch."""
+    return _imported(name, {**KINDS, **TRAITS})
+
+
+def _imported(name: str, places: Mapping[str, str]) -> Any:
+    if name not in places:
         raise UsageError(f"kind is {name!r}; accepted: {', '.join(KINDS)}")
-    module, _, attribute = KINDS[name].partition(":")
+    module, _, attribute = places[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
@@ -161,7 +181,7 @@ def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> Experime
         kind = parse_scalar(value) if key == "kind" else kind
     if kind is None:
         raise UsageError(f"--config {name}: the key kind is missing; accepted: {', '.join(KINDS)}")
-    return load_config(kind_class(str(kind)).Config, name, chosen)
+    return load_config(traits(str(kind)).Config, name, chosen)
 
 
 def overrides(config: Any, default: Any, prefix: str = "") -> list[str]:

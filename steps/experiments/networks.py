@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,41 +16,19 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from steps.experiments.examples import Examples
-from steps.experiments.kinds import ExperimentConfig, Kind, Workspace
+from steps.experiments.kinds import Kind, Workspace
+from steps.experiments.network_traits import MultitaskDnnTraits, NetworkConfig, NetworkTraits
 from steps.experiments.part import Part
-from steps.experiments.targets import MAIN_TASK, TARGETS, main_target, numbers, task_targets
+from steps.experiments.targets import MAIN_TASK, main_target, numbers, task_targets
 from steps.experiments.units import by_unit, drawn, unit_names
 from steps.models.heads.branches import Outputs, balanced_weights
-from steps.models.multitask_dnn import MultitaskDnn, MultitaskDnnConfig
+from steps.models.multitask_dnn import MultitaskDnn
 from steps.scoring import metrics
 from steps.training import distributed
 from steps.training.checkpoint import load_tensors
-from steps.training.config import TrainingConfig
 from steps.training.random_state import generator, seed_everything, shuffled
 from steps.training.trainer import Batches, Outcome, Trainer
-from utils.config import option
 from utils.files import atomic_path, read_json, write_json
-
-
-@dataclass
-class NetworkTraining(TrainingConfig):
-    """How a network is trained as a subsystem; see steps/experiments/targets.py."""
-
-    per_unit: int = option(0, min=0, help="utterances that an epoch draws of each dialogue or session that carries a "
-                           "label, so that long ones have no more weight; 0: all")
-    trunk_rate: float = option(1.0, min=0.0, max=1.0, help="learning rate of the trunk as a share of the heads'; for "
-                               "a network that starts from another model; 0: its weights stay as they are")
-    targets: str = option("labels", choices=TARGETS, help="what the main task learns: the label, or the annotators' "
-                          "votes for each class (emotion_votes)")
-
-
-@dataclass
-class NetworkConfig(ExperimentConfig):
-    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
-
-    model: MultitaskDnnConfig = field(default_factory=MultitaskDnnConfig)
-    training: NetworkTraining = field(default_factory=NetworkTraining)
-
 
 Draw = Callable[[int], list[int]]  # epoch -> positions, always as many
 
@@ -122,14 +100,13 @@ class FittedNetwork(abc.ABC):
         write_json(directory / "model.json", self.about)
 
 
-class NetworkKind(Kind):
+class NetworkKind(NetworkTraits, Kind):
     """What networks share: targets of the tasks, training, selection on dev, the stored form.
 
     A network is a subclass with a `Config` that has `model` (with `tasks`: name -> weight) and `training`.
     """
 
     Fitted: ClassVar[type[FittedNetwork]]
-    tasks = ("classification", "regression")
 
     def __init__(self, config: Any, examples: Examples, workspace: Workspace):
         super().__init__(config, examples, workspace)
@@ -245,11 +222,9 @@ class FittedDnn(FittedNetwork):
         return np.concatenate(parts)
 
 
-class MultitaskDnnKind(NetworkKind):
+class MultitaskDnnKind(MultitaskDnnTraits, NetworkKind):
     """Single- and multitask feed-forward network."""
 
-    of_trunk = ("trunk",)
-    Config = NetworkConfig
     Fitted = FittedDnn
 
     @staticmethod

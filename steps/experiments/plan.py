@@ -1,7 +1,8 @@
 """Plan the experiments of one subsystem: variants x folds x seeds, one small file a task.
 
 Checks everything that can be checked before anything is dispatched, writes `<out>/subsystem.json` and
-`<out>/log/task.<j>.json`, and prints the number of tasks. With --finish: counts what the tasks wrote.
+`<out>/log/task.<j>.json` (an experiment, or with --tasks a list of them), and prints the number of tasks.
+With --finish: counts what the tasks wrote.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, count
 from utils.errors import UsageError, UserError, run_main
 from utils.files import read_json, write_json
 
@@ -22,10 +23,12 @@ PERMUTED = "+permuted"
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
+    if arguments.finish:
+        return count_outputs(Path(arguments.out))
     from steps.data.dataset import Dataset
     from steps.experiments.augmented import open_augmented
     from steps.experiments.examples import fingerprint, open_features, what_is_read
-    from steps.experiments.kinds import kind_class, load_experiment_config, overrides
+    from steps.experiments.kinds import load_experiment_config, overrides, traits
     from steps.experiments.start import open_start, prepare, training_records
     from steps.experiments.targets import check_learned, further_fields
     from steps.training.config import FREE_KEYS
@@ -33,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     data, out = Dataset.open(arguments.data).predicting(arguments.label), Path(arguments.out)
     config = load_experiment_config(arguments.config, split_settings(arguments.set))
-    kind = kind_class(config.kind)
+    kind = traits(config.kind)
     store = open_features(data.path, arguments.features)
     split = data.split(arguments.protocol)
     check_fits(kind, config.kind, data, store)
@@ -66,9 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
              for name, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
     if arguments.augment:
         tasks += with_noise(tasks, open_augmented(data, store, split, arguments.augment))
-    if arguments.finish:
-        return count_outputs(out, tasks)
-    write_tasks(out, tasks)
+    shares = shared_out(tasks, arguments.tasks)
+    write_tasks(out, shares)
     write_json(out / "subsystem.json", {
         "subsystem": out.parent.name, "kind": config.kind, "config": Path(arguments.config).stem,
         "features": arguments.features, "task": data.task, "unit": data.unit, "corpus": data.name,
@@ -79,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if word.partition("=")[0].rpartition(".")[2] not in FREE_KEYS], **more,
         **started,
         **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
-    print(len(tasks))
+    print(len(shares))
     return 0
 
 
@@ -115,6 +117,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--permute-labels", action="store_true", help="shuffle labels of train and dev (leak audit)")
     parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set; every experiment also with its "
                         "copies of the training part (variant ...+aug)")
+    parser.add_argument("--tasks", type=count, metavar="N", help="tasks, each of which works through its share of the "
+                        "experiments (default: one experiment a task)")
     parser.add_argument("--finish", action="store_true", help="after the tasks: check that every experiment is there")
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
@@ -168,25 +172,43 @@ def integers(option: str, text: str) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def write_tasks(out: Path, tasks: list[dict[str, Any]]) -> None:
+def shared_out(work: list[dict[str, Any]], tasks: int | None) -> list[Any]:
+    """The pieces of work as tasks: at most so many, each a list of pieces; None: each piece is a task."""
+    return work if tasks is None or tasks >= len(work) else [work[first::tasks] for first in range(tasks)]
+
+
+def content_of(path: Path) -> list[dict[str, Any]]:
+    """The pieces of work in a task's file."""
+    content = read_json(path)
+    return content if isinstance(content, list) else [content]
+
+
+def write_tasks(out: Path, tasks: list[Any]) -> None:
     """log/task.<j>.json, and nothing left of a longer plan."""
     log = out / "log"
     log.mkdir(parents=True, exist_ok=True)
     for number, task in enumerate(tasks, start=1):
         write_json(log / f"task.{number}.json", task)
-    for path in log.glob("task.*.json"):
-        if path.name.split(".")[1].isdecimal() and int(path.name.split(".")[1]) > len(tasks):
+    for number, path in task_files(log).items():
+        if number > len(tasks):
             path.unlink()
 
 
-def count_outputs(out: Path, tasks: list[dict[str, Any]]) -> int:
-    """Every experiment has its scores and metrics; prints one line a variant: mean test metrics."""
+def task_files(log: Path) -> dict[int, Path]:
+    """task.<j>.json by j, in order."""
+    found = {path.name.split(".")[1]: path for path in log.glob("task.*.json")}
+    return {int(number): found[number] for number in sorted(filter(str.isdecimal, found), key=int)}
+
+
+def count_outputs(out: Path) -> int:
+    """Every experiment of the plan has its scores and metrics; prints one line a variant: mean test metrics."""
     variants: dict[str, list[dict[str, Any]]] = {}
-    for number, task in enumerate(tasks, start=1):
-        directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
-        if not all((directory / name).is_file() for name in ("scores/dev.tsv", "scores/test.tsv", "metrics.json")):
-            raise UserError(f"{directory} has no scores, see {out}/log/train.{number}.log")
-        variants.setdefault(task["variant"], []).append(read_json(directory / "metrics.json"))
+    for number, path in task_files(out / "log").items():
+        for task in content_of(path):
+            directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
+            if not all((directory / name).is_file() for name in ("scores/dev.tsv", "scores/test.tsv", "metrics.json")):
+                raise UserError(f"{directory} has no scores, see {out}/log/train.{number}.log")
+            variants.setdefault(task["variant"], []).append(read_json(directory / "metrics.json"))
     for variant, results in variants.items():
         prior = len({key for result in results for key in result["prior_scored"]})
         print(f"{out.parent.name} {variant}: {len(results)} experiments, {means([r['test'] for r in results])}"

@@ -1,4 +1,5 @@
-"""Run one experiment: train one subsystem on one fold with one seed, calibrate on dev, write its score tables.
+"""Run an experiment, or several one after the other: train one subsystem on one fold with one seed, calibrate on dev,
+write its score tables.
 
 A finished experiment of the same configuration returns at once; one of another configuration is refused. What is
 chosen (epoch, C, temperature) is chosen on dev with a model that has not seen dev; nothing is ever chosen on test. With
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
-from utils.files import read_json, write_json
+from utils.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
     parser.add_argument("task", help="<out>/log/task.<j>.json, written by steps.experiments.plan")
     arguments = parser.parse_args(argv)
-    run(read_json(arguments.task), Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment,
-        arguments.init)
+    from steps.experiments.plan import content_of
+
+    for experiment in content_of(Path(arguments.task)):
+        run(experiment, Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment, arguments.init)
     return 0
 
 

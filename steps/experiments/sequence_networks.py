@@ -6,57 +6,30 @@ import math
 import os
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from steps.experiments.kinds import ExperimentConfig
-from steps.experiments.networks import MAIN_TASK, Draw, FittedNetwork, NetworkKind, NetworkTraining, epoch_order
+from steps.experiments.network_traits import (
+    AttentionRnnTraits,
+    FramesConfig,
+    SequenceNetworkConfig,
+    SequenceNetworkTraits,
+)
+from steps.experiments.networks import MAIN_TASK, Draw, FittedNetwork, NetworkKind, epoch_order
 from steps.experiments.part import Features, Frames, Part
 from steps.features.masking import spec_augment
-from steps.models.attention_rnn import AttentionRnn, AttentionRnnConfig
+from steps.models.attention_rnn import AttentionRnn
 from steps.models.heads.branches import Outputs
 from steps.training import distributed
 from steps.training.random_state import derive, generator
-from utils.config import option
 from utils.errors import UserError
 
 CACHE_BYTES = 4 << 30  # most that is kept of sequences in memory; beyond it they are read from the archive every epoch
 CACHE_SHARE = 0.25  # of the job's memory; a batch, the network and the manifest need the rest
 POOL = 8  # batches: an utterance shares its batch with the nearest in length among so many batches' utterances
-
-
-@dataclass
-class FramesConfig:
-    """How a network sees frames, and what hides some of them in training.
-
-    `stack` frames side by side become one, and of these every `every`-th is kept: 3 and 3 give a third of the steps of
-    recurrence with nothing lost.
-    """
-
-    stack: int = option(1, min=1, max=100, help="consecutive frames that become one vector")
-    every: int = option(1, min=1, max=100, help="every so many-th of these vectors is kept")
-    normalise_utterance: bool = option(False, help="z-normalise each utterance on itself, after --norms")
-    frequency_masks: int = option(0, min=0)
-    frequency_width: int = option(10, min=0, help="widest mask, columns")
-    time_masks: int = option(0, min=0)
-    time_width: float = option(0.1, min=0.0, max=1.0, help="widest mask, share of the utterance")
-
-    @property
-    def masked(self) -> bool:
-        return self.frequency_masks > 0 or self.time_masks > 0
-
-
-@dataclass
-class SequenceNetworkConfig(ExperimentConfig):
-    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
-
-    frames: FramesConfig = field(default_factory=FramesConfig)
-    model: AttentionRnnConfig = field(default_factory=AttentionRnnConfig)
-    training: NetworkTraining = field(default_factory=NetworkTraining)
 
 
 def stacked(frames: np.ndarray, stack: int, every: int) -> np.ndarray:
@@ -230,21 +203,18 @@ class FittedSequenceNetwork(FittedNetwork):
         return logits
 
 
-class SequenceNetworkKind(NetworkKind):
+class SequenceNetworkKind(SequenceNetworkTraits, NetworkKind):
     """What networks on sequences share; `Fitted` says how they read them."""
 
     Fitted: ClassVar[type[FittedSequenceNetwork]] = FittedSequenceNetwork
-    features = ("frames",)
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
         return SequenceBatches(self.Fitted.reads(part.x, self.config.frames), targets, part.ids,
                                self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))
 
 
-class AttentionRnnKind(SequenceNetworkKind):
+class AttentionRnnKind(AttentionRnnTraits, SequenceNetworkKind):
     """Subsystem C: recurrent network with attention-weighted pooling, single- and multitask."""
-
-    Config = SequenceNetworkConfig
 
     @staticmethod
     def build(config: SequenceNetworkConfig, inputs: int, outputs: Mapping[str, Outputs],

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from steps.experiments.kinds import ExperimentConfig
-from steps.experiments.networks import NetworkTraining
-from steps.experiments.sequence_networks import FittedSequenceNetwork, FramesConfig, SequenceNetworkKind, Sequences
+from steps.experiments.network_traits import (
+    SpectrogramFramesConfig,
+    SpectrogramNetworkExperimentConfig,
+    SpectrogramNetworkTraits,
+)
+from steps.experiments.sequence_networks import FittedSequenceNetwork, SequenceNetworkKind, Sequences
 from steps.features.masking import spec_augment
 from steps.models.heads.branches import Outputs
-from steps.models.spectrogram_network import SpectrogramNetwork, SpectrogramNetworkConfig
-from utils.config import option
-
-
-@dataclass
-class SpectrogramFramesConfig(FramesConfig):
-    """In training the utterances of a batch have one length, so that batch norm never sees padding.
-
-    The shortest is what leaves a trunk that divides time by 32 one frame; of less, the bfloat16 gradient of a strided
-    convolution is not a number on a CPU (torch 2.13).
-    """
-
-    shortest: int = option(32, min=1, help="frames of an utterance that a training step sees at least, by repetition")
-    longest: int = option(0, min=0, help="frames of an utterance that a training step sees at most; 0: no limit")
-
-
-@dataclass
-class SpectrogramNetworkExperimentConfig(ExperimentConfig):
-    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
-
-    frames: SpectrogramFramesConfig = field(default_factory=SpectrogramFramesConfig)
-    model: SpectrogramNetworkConfig = field(default_factory=SpectrogramNetworkConfig)
-    training: NetworkTraining = field(default_factory=NetworkTraining)
+from steps.models.spectrogram_network import SpectrogramNetwork
 
 
 class Spectrograms(Sequences):
@@ -68,12 +48,10 @@ class FittedSpectrogramNetwork(FittedSequenceNetwork):
     reads = Spectrograms
 
 
-class SpectrogramNetworkKind(SequenceNetworkKind):
+class SpectrogramNetworkKind(SpectrogramNetworkTraits, SequenceNetworkKind):
     """PyResNet, ResNet and others (steps/models/spectrogram_network.py)."""
 
-    Config = SpectrogramNetworkExperimentConfig
     Fitted = FittedSpectrogramNetwork
-    of_trunk = ("architecture", "width", "encoder")
 
     @staticmethod
     def build(config: SpectrogramNetworkExperimentConfig, inputs: int, outputs: Mapping[str, Outputs],

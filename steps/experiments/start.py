@@ -8,6 +8,7 @@ not where it lies, belongs to the experiment; what it was trained on is told for
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,11 @@ from utils.errors import UserError
 from utils.files import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor, nn
+    import numpy as np
+    from torch import nn
 
     from steps.data.trained_on import Record
-    from steps.experiments.kinds import Kind
+    from steps.experiments.kinds import Traits
     from steps.features.store import FeatureStore
 
 TRUNK = "trunk."
@@ -41,7 +41,7 @@ class Start:
     path: Path
     name: str
     kind: str
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, np.ndarray]
     model: dict[str, Any]
     features: dict[str, Any]
     trained_on: list[Record] | None
@@ -60,13 +60,15 @@ class Start:
         Raises:
             UserError: another shape; names the first tensor.
         """
+        import torch
+
         own = model.trunk.state_dict()  # type: ignore[union-attr,operator]
         for key in sorted(own.keys() | self.tensors.keys()):
             mine, theirs = (tuple(one[key].shape) if key in one else None for one in (own, self.tensors))
             if mine != theirs:
                 raise UserError(f"--init {self.path}: {TRUNK}{key} has the shape {theirs}, here it is {mine}: that is "
                                 "another network")
-        model.trunk.load_state_dict(dict(self.tensors))  # type: ignore[union-attr,operator]
+        model.trunk.load_state_dict({key: torch.tensor(value) for key, value in self.tensors.items()})  # type: ignore[union-attr,operator]
 
 
 def open_start(path: str | Path) -> Start:
@@ -89,35 +91,35 @@ def open_start(path: str | Path) -> Start:
 
 def _of_export(path: Path) -> Start:
     from steps.data.trained_on import read_training
-    from steps.experiments.kinds import kind_class
+    from steps.experiments.arrays import load_weights
+    from steps.experiments.kinds import traits
     from steps.inference.directory import SUBSYSTEMS, check, read_about
-    from steps.training.checkpoint import load_tensors
     from utils.config import read_yaml
 
     about = read_about(path)
     check(path)
-    with_trunk = {name: told for name, told in about["subsystems"].items() if kind_class(told["kind"]).of_trunk}
+    with_trunk = {name: told for name, told in about["subsystems"].items() if traits(told["kind"]).of_trunk}
     if len(with_trunk) != 1:
         raise UserError(f"--init {path} has {len(with_trunk)} networks with a trunk to start from "
                         f"({', '.join(with_trunk) or 'none'}); export a single one", 2)
     [(name, told)] = with_trunk.items()
     place = path / SUBSYSTEMS / name
-    tensors = {key.removeprefix(TRUNK): value for key, value in load_tensors(place, "model").items()
+    tensors = {key.removeprefix(TRUNK): value for key, value in load_weights(place).items()
                if key.startswith(TRUNK)}
     config = read_yaml(place / "config.yaml")["config"]
     return Start(path, about["name"], told["kind"], tensors,
-                 {key: config["model"][key] for key in kind_class(told["kind"]).of_trunk if key in config["model"]},
+                 {key: config["model"][key] for key in traits(told["kind"]).of_trunk if key in config["model"]},
                  about["features"][told["features"]], read_training(path))
 
 
 def _of_recogniser(path: Path) -> Start:
     from steps.asr.recogniser import TRAINING_ONLY, fingerprint_of, read_about
     from steps.data.trained_on import read_training
+    from steps.experiments.arrays import load_weights
     from steps.features import registry
-    from steps.training.checkpoint import load_tensors
     from utils.config import read_yaml
 
-    about, weights = read_about(path), load_tensors(path, "model")
+    about, weights = read_about(path), load_weights(path)
     if fingerprint_of({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)}) != \
             about["fingerprint"]:
         raise UserError(f"--init {path}: model.safetensors is not what recogniser.json vouches for; copy it again")
@@ -129,7 +131,7 @@ def _of_recogniser(path: Path) -> Start:
                  normalised=False)
 
 
-def prepare(start: Start, kind: type[Kind], config: Any, store: FeatureStore | None, norms: str) -> Any:
+def prepare(start: Start, kind: type[Traits], config: Any, store: FeatureStore | None, norms: str) -> Any:
     """The configuration of a network that starts so: of asr_encoder with the recogniser's sizes.
 
     Raises:

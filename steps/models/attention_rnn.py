@@ -10,34 +10,13 @@ What an utterance gives does not depend on the batch it is in: padding is never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from steps.models.advanced_lstm import AdvancedLstm, reverse
+from steps.models.config import AttentionRnnConfig
 from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
-from utils.config import option
-
-POOLINGS = ("attention", "mean", "last")
-
-
-@dataclass
-class AttentionRnnConfig:
-    """Sizes and regularisation; the publications name no dropout, so 0 is as published."""
-
-    projection: list[int] = option([256], min=1, help="widths of the layers that each frame goes through")
-    cell: str = option("lstm", choices=("lstm", "advanced"))
-    hidden: int = option(128, min=1, help="units a direction")
-    layers: int = option(1, min=1, help="recurrent layers")
-    steps_back: list[int] = option([1, 3, 5], min=1, help="cell advanced: the states that a step combines")
-    pooling: str = option("attention", choices=POOLINGS)
-    branch: list[int] = option([256], min=1, help="widths of each task's own hidden layers")
-    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, min=0.0,
-                                     help="task: weight of its loss")
-    dropout: float = option(0.0, min=0.0, max=0.99, help="after each projection, recurrent and hidden layer")
-    input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
-    input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
 
 
 class AttentionRnn(TaskNetwork):

@@ -10,28 +10,13 @@ drawing masks for its wide inner layers costs a CPU a quarter of the training ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from utils.config import option
+from steps.models.config import ConformerConfig
 
 SUBSAMPLING = 4
 FEWEST_FRAMES = 7  # input frames that give one output frame
-
-
-@dataclass
-class ConformerConfig:
-    """Sizes; conf/asr_{small,base,large}.yaml."""
-
-    dim: int = option(96, min=8)
-    layers: int = option(6, min=1)
-    heads: int = option(4, min=1)
-    expansion: int = option(4, min=1, help="width of the feed-forward modules in units of dim")
-    kernel: int = option(15, min=3, help="frames of the convolution module; odd")
-    channels: int = option(32, min=4, help="of the two subsampling convolutions")
-    dropout: float = option(0.1, min=0.0, max=0.9)
 
 
 def output_lengths(lengths: Tensor) -> Tensor:

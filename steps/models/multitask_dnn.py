@@ -7,26 +7,12 @@ emotion 1.0, speaker 0.3, gender 0.6. A single-task network is `tasks: {emotion:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from steps.models.config import MultitaskDnnConfig
 from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
-from utils.config import option
-
-
-@dataclass
-class MultitaskDnnConfig:
-    """Sizes and regularisation; the publication names no dropout, so 0 is as published."""
-
-    trunk: list[int] = option([4096, 4096], min=1, help="widths of the shared layers")
-    branch: list[int] = option([1024], min=1, help="widths of each task's own hidden layers")
-    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, min=0.0,
-                                     help="task: weight of its loss")
-    dropout: float = option(0.0, min=0.0, max=0.99, help="after each hidden layer")
-    input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
-    input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
 
 
 class MultitaskDnn(TaskNetwork):

@@ -1,26 +1,24 @@
 """A convolutional network on spectrograms of any length: a trunk, an average over time, one branch a task.
 
 LSSED's head (Fan et al., ICASSP 2021) averages over time alone: the bins of frequency that the trunk leaves stay apart,
-of PyResNet 2048 x 4 = 8192 values. A new trunk is a module and a line in TRUNKS.
+of PyResNet 2048 x 4 = 8192 values. A new trunk is a module, a line in TRUNKS and its name in config.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from steps.models.asr_encoder import AsrEncoder
-from steps.models.conformer import ConformerConfig
+from steps.models.config import ASR_ENCODER, ConformerConfig, SpectrogramNetworkConfig
 from steps.models.head_fusion import HeadFusion
 from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
 from steps.models.mts import MultiTimeScale
 from steps.models.pyresnet import ResNet
 from steps.models.vgg import Vgg
-from utils.config import from_dict, option
+from utils.config import from_dict
 
 # name -> trunk of that width: (N, 1, F, T) with lengths (N,), None for all T -> (N, C, F', T') with lengths there. What
 # stands behind an utterance's end must not change what it gives, and is anything.
@@ -31,21 +29,6 @@ TRUNKS: dict[str, Callable[[float], nn.Module]] = {
     "mts": MultiTimeScale,
     "head_fusion": HeadFusion,
 }
-ASR_ENCODER = "asr_encoder"  # its sizes are `encoder`, not a width
-HEADS = ("time_average", "average")
-
-
-@dataclass
-class SpectrogramNetworkConfig:
-    """Sizes and regularisation; the publication names no dropout and no hidden layer, as the defaults have none."""
-
-    architecture: str = option("pyresnet50", choices=(*TRUNKS, ASR_ENCODER))
-    width: float = option(1.0, min=0.01, max=4.0, help="share of the published numbers of channels")
-    head: str = option("time_average", choices=HEADS, help="average over time, or over time and frequency")
-    branch: list[int] = option([], min=1, help="widths of each task's own hidden layers")
-    tasks: dict[str, float] = option({"emotion": 1.0}, min=0.0, help="task: weight of its loss")
-    dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
-    encoder: dict[str, Any] = option({}, help="of asr_encoder: what differs from the defaults of ConformerConfig")
 
 
 def make_trunk(config: SpectrogramNetworkConfig, inputs: int) -> nn.Module:

@@ -1,4 +1,5 @@
-"""Score the test parts of noisy sets with one trained system, all of its folds and seeds: one task of an array.
+"""Score the test parts of noisy sets with one trained system, all of its folds and seeds: one task of an array, or
+of several systems one after the other.
 
 A system is one subsystem in one variant. Its models, normalisation and calibration are those that were learned; where
 features are normalised by speaker, a speaker's statistics are those of his own noisy utterances. The clean test part is
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
-from utils.files import read_json, write_json
+from utils.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,11 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--done", type=Path, required=True, metavar="FILE", help="written last")
     parser.add_argument("task", type=Path, help="written by steps.noise.score_robustness --plan")
     arguments = parser.parse_args(argv)
+    from steps.experiments.plan import content_of
     from steps.noise.conditions import open_conditions, open_sets
 
-    task, clean = read_json(arguments.task), open_sets("clean", arguments.data)
-    run(task, clean, open_conditions(arguments.conditions, clean.sets[0].name), arguments.exp)
-    write_json(arguments.done, task)
+    tasks, clean = content_of(arguments.task), open_sets("clean", arguments.data)
+    conditions = open_conditions(arguments.conditions, clean.sets[0].name)
+    for task in tasks:
+        run(task, clean, conditions, arguments.exp)
+    write_json(arguments.done, tasks)
     return 0
 
 

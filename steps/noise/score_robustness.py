@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, count
 from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     systems = chosen(find_systems(arguments.exp, split.name), arguments.subsystems.split(), arguments.exp, split.name)
     plain = with_model([system for system in systems if not is_fusion(system)], bool(arguments.subsystems))
     if arguments.plan:
-        print(plan(arguments.exp / "robustness" / split.name / "log", plain, conditions, split))
+        print(plan(arguments.exp / "robustness" / split.name / "log", plain, conditions, split, arguments.tasks))
         return 0
     fused = [system for system in systems if is_fusion(system)
              and fuse(system, plain, conditions, data, split, arguments.exp)]
@@ -57,8 +57,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.noise.score_robustness", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--plan", action="store_true", help="write one task a system, print how many")
+    what.add_argument("--plan", action="store_true", help="write the tasks, print how many")
     what.add_argument("--finish", action="store_true", help="after the tasks: fuse, score, write the tables")
+    parser.add_argument("--tasks", type=count, metavar="N", help="tasks, each with its share of the systems (default: "
+                        "one system a task)")
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--conditions", required=True, metavar="NAME=DIR ...")
     parser.add_argument("--subsystems", default="", metavar="NAME ...", help="default: all that kept their models")
@@ -109,13 +111,14 @@ def with_model(systems: Sequence[System], all_of_them: bool) -> list[System]:
     return kept
 
 
-def plan(log: Path, systems: Sequence[System], conditions: Sequence[Condition], split: Split) -> int:
-    """One file a task: its system, and a hash of all that its scores depend on."""
-    from steps.experiments.plan import write_tasks
+def plan(log: Path, systems: Sequence[System], conditions: Sequence[Condition], split: Split, tasks: int | None) -> int:
+    """One file a task: its system or systems, and for each a hash of all that its scores depend on."""
+    from steps.experiments.plan import shared_out, write_tasks
 
-    write_tasks(log.parent, [{"subsystem": system.subsystem, "variant": system.variant, "protocol": split.name,
-                              "inputs": digest(system, conditions)} for system in systems])
-    return len(systems)
+    shares = shared_out([{"subsystem": system.subsystem, "variant": system.variant, "protocol": split.name,
+                          "inputs": digest(system, conditions)} for system in systems], tasks)
+    write_tasks(log.parent, shares)
+    return len(shares)
 
 
 def digest(system: System, conditions: Sequence[Condition]) -> str:

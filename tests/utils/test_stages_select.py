@@ -202,8 +202,8 @@ def test_changed_code_is_announced_in_one_line_and_reruns_only_when_asked(toy):
 
 
 def test_free_options_of_a_command_leave_its_parts_alone():
-    words = ["steps/x.sh", "--nj", "2", "--cmd", "--odd a b", "--set", "a=1", "--permute-labels", "--seeds", "0 1",
-             "--device=cuda", "--gpu", "1", "data/x"]
+    words = ["steps/x.sh", "--nj", "2", "--tasks", "2", "--cmd", "--odd a b", "--set", "a=1", "--permute-labels",
+             "--seeds", "0 1", "--device=cuda", "--gpu", "1", "data/x"]
     assert parse_command(words, ["gpu"]).components() == {
         "command": "steps/x.sh", "option --permute-labels": "given", "option --seeds": "'0 1'",
         "option --set": "'a=1'", "argument 1": "'data/x'"}

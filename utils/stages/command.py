@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-FREE = ("nj", "cmd", "device", "num-workers", "max-jobs-run")
+FREE = ("nj", "tasks", "cmd", "device", "num-workers", "max-jobs-run")
 """Options of stage commands that never change results; each has a value."""
 
 EXTENT = ("seeds", "folds", "norms")

@@ -82,6 +82,45 @@ def test_a_shorter_plan_leaves_no_task_of_a_longer_one(toy, out):
     assert len(plan_tasks(toy, out, "linear_svm")) == 2
 
 
+@pytest.mark.parametrize(("config", "settings"), [("random_forest", FOREST), ("multitask_dnn", NETWORK)])
+def test_experiments_that_share_a_process_score_as_if_alone(toy, out, tmp_path, config, settings):
+    options = {"norms": "global speaker", "seeds": "0 1", "folds": "1"}
+    alone, together = out, tmp_path / "shared" / "toy_system" / "plain"
+    assert len(plan_tasks(toy, alone, config, settings, **options)) == 4
+    run_all(toy, alone, config, settings, **options)
+    assert len(plan_tasks(toy, together, config, settings, tasks="3", **options)) == 3
+    run_all(toy, together, config, settings, tasks="3", **options)
+    tables = sorted(path.relative_to(alone) for path in alone.rglob("scores/*.tsv"))
+    assert len(tables) == 8
+    for path in tables:
+        assert (alone / path).read_bytes() == (together / path).read_bytes(), path
+
+
+def test_a_share_is_taken_up_behind_its_last_finished_experiment(toy, out, capsys):
+    task, = plan_tasks(toy, out, "linear_svm", tasks="1")
+    run_task.main(["--data", str(toy), "--out", str(out), str(task)])
+    (out / "norm-global/fold2/seed0/metrics.json").unlink()  # as a kill in the second one leaves it
+    before = (out / "norm-global/fold1/seed0/metrics.json").stat().st_mtime_ns
+    capsys.readouterr()
+    run_task.main(["--data", str(toy), "--out", str(out), str(task)])
+    assert capsys.readouterr().out.count("finished before") == 1
+    assert (out / "norm-global/fold2/seed0/metrics.json").is_file()
+    assert (out / "norm-global/fold1/seed0/metrics.json").stat().st_mtime_ns == before
+
+
+def test_the_end_counts_what_was_planned_and_names_the_log_of_what_is_missing(toy, out, capsys):
+    tasks = plan_tasks(toy, out, "linear_svm", norms="global speaker", tasks="2")
+    for task in tasks:
+        run_task.main(["--data", str(toy), "--out", str(out), str(task)])
+    capsys.readouterr()
+    assert len(plan_tasks(toy, out, "linear_svm", norms="global speaker", tasks="2", finish=True)) == 2
+    said = capsys.readouterr().out
+    assert "norm-global: 2 experiments" in said and "norm-speaker: 2 experiments" in said
+    (out / "norm-speaker/fold2/seed0/scores/dev.tsv").unlink()  # the fourth, in the second task
+    with pytest.raises(UserError, match=r"fold2/seed0 has no scores, see .*/log/train\.2\.log"):
+        plan_tasks(toy, out, "linear_svm", norms="global speaker", tasks="2", finish=True)
+
+
 def test_a_finished_experiment_is_left_alone(toy, out, capsys):
     run_all(toy, out, "linear_svm", folds="1")
     path = out / "norm-global" / "fold1" / "seed0" / "metrics.json"

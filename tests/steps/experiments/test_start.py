@@ -1,5 +1,6 @@
 """Starting from a trained model: the trunk arrives, what differs is refused, what it was trained on is told."""
 
+import hashlib
 import json
 import shutil
 from types import SimpleNamespace
@@ -106,6 +107,11 @@ def test_what_the_model_is_belongs_to_the_experiment_and_where_it_lies_does_not(
     assert train(lab.two, lab.exp, "kept", "--init", tmp_path / "moved") == 0
     about = read_json(lab.exp / "kept/official/log/task.1.json")["init"]
     assert about == open_start(lab.model).about and "path" not in about
+    digest = hashlib.sha256()
+    for key, value in sorted(load_file(lab.model / "subsystems/pyresnet/model.safetensors").items()):
+        if key.startswith("trunk."):
+            digest.update(key.removeprefix("trunk.").encode() + value.numpy().tobytes())
+    assert about["fingerprint"] == digest.hexdigest()[:16]
     assert train(lab.two, lab.exp, "kept") == 2  # random weights are another experiment
     assert "was made with init = " in capsys.readouterr().err
 

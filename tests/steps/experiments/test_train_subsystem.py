@@ -19,6 +19,7 @@ def train(*arguments, **options):
     (["--nonsense", "1"], "unknown option --nonsense"),
     (["--config", "c", "--features", "f", "--protocol", "p", "data"], "found 1 arguments"),
     (["--config", "c", "--features", "f", "--protocol", "p", "--nj", "two", "data", "out"], "--nj is 'two'"),
+    (["--config", "c", "--features", "f", "--protocol", "p", "--tasks", "0", "data", "out"], "--tasks is '0'"),
     (["--config", "c", "--features", "f", "--protocol", "p", "--device", "tpu", "data", "out"], "--device is 'tpu'"),
 ])
 def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
@@ -30,7 +31,8 @@ def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
 def test_help_names_every_option():
     done = train("--help")
     assert done.returncode == 0
-    for name in ("config", "features", "protocol", "norms", "seeds", "folds", "set", "permute-labels", "nj", "cmd"):
+    for name in ("config", "features", "protocol", "norms", "seeds", "folds", "set", "permute-labels", "nj", "tasks",
+                 "cmd"):
         assert f"--{name} " in done.stdout
 
 

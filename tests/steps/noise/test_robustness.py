@@ -39,10 +39,10 @@ def trained(toy, tmp_path):  # noqa: F811
     return toy, tmp_path / "exp", " ".join(f"{name}={path}" for name, path in sets.items())
 
 
-def score(trained, *options):
+def score(trained, *options, tasks=()):
     data, exp, conditions = trained
     words = ["--protocol", "plain", "--conditions", conditions, *options]
-    score_robustness.main([*words, "--plan", str(data), str(exp)])
+    score_robustness.main([*words, "--plan", *tasks, str(data), str(exp)])
     log = exp / "robustness/plain/log"
     for task in sorted(log.glob("task.*.json")):
         apply_conditions.main(["--conditions", conditions, "--data", str(data), "--exp", str(exp), "--done",
@@ -70,6 +70,13 @@ def test_unchanged_features_give_the_trained_scores_and_lost_ones_one_decision(t
     assert 0.2 < row["metrics"]["UA"] < 0.45  # one decision a fold
     assert row["condition"] == {"snr": 0.0, "kinds": ["music"], "noises": "synthetic", "seed": 0}
     assert "2 items scored by prior" in row["marks"] and row["command"].endswith(" --noise '20 0'")
+
+
+def test_systems_that_share_a_process_score_as_if_alone(trained):
+    alone = score(trained)
+    shutil.rmtree(trained[1] / "robustness")
+    assert score(trained, tasks=("--tasks", "2")) == alone
+    assert len(list((trained[1] / "robustness/plain/log").glob("task.*.json"))) == 2
 
 
 def test_the_table_has_a_column_a_condition_and_is_made_again_from_the_summaries(trained):

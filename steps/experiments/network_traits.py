@@ -1,0 +1,108 @@
+"""The options of networks as kinds of subsystem, and what they take: all that a plan needs to know, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from steps.experiments.kinds import ExperimentConfig, Traits
+from steps.experiments.targets import TARGETS
+from steps.models.config import AttentionRnnConfig, MultitaskDnnConfig, SpectrogramNetworkConfig
+from steps.training.config import TrainingConfig
+from utils.config import option
+
+
+@dataclass
+class NetworkTraining(TrainingConfig):
+    """How a network is trained as a subsystem; see steps/experiments/targets.py."""
+
+    per_unit: int = option(0, min=0, help="utterances that an epoch draws of each dialogue or session that carries a "
+                           "label, so that long ones have no more weight; 0: all")
+    trunk_rate: float = option(1.0, min=0.0, max=1.0, help="learning rate of the trunk as a share of the heads'; for "
+                               "a network that starts from another model; 0: its weights stay as they are")
+    targets: str = option("labels", choices=TARGETS, help="what the main task learns: the label, or the annotators' "
+                          "votes for each class (emotion_votes)")
+
+
+@dataclass
+class NetworkConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
+
+    model: MultitaskDnnConfig = field(default_factory=MultitaskDnnConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+@dataclass
+class FramesConfig:
+    """How a network sees frames, and what hides some of them in training.
+
+    `stack` frames side by side become one, and of these every `every`-th is kept: 3 and 3 give a third of the steps of
+    recurrence with nothing lost.
+    """
+
+    stack: int = option(1, min=1, max=100, help="consecutive frames that become one vector")
+    every: int = option(1, min=1, max=100, help="every so many-th of these vectors is kept")
+    normalise_utterance: bool = option(False, help="z-normalise each utterance on itself, after --norms")
+    frequency_masks: int = option(0, min=0)
+    frequency_width: int = option(10, min=0, help="widest mask, columns")
+    time_masks: int = option(0, min=0)
+    time_width: float = option(0.1, min=0.0, max=1.0, help="widest mask, share of the utterance")
+
+    @property
+    def masked(self) -> bool:
+        return self.frequency_masks > 0 or self.time_masks > 0
+
+
+@dataclass
+class SequenceNetworkConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
+
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    model: AttentionRnnConfig = field(default_factory=AttentionRnnConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+@dataclass
+class SpectrogramFramesConfig(FramesConfig):
+    """In training the utterances of a batch have one length, so that batch norm never sees padding.
+
+    The shortest is what leaves a trunk that divides time by 32 one frame; of less, the bfloat16 gradient of a strided
+    convolution is not a number on a CPU (torch 2.13).
+    """
+
+    shortest: int = option(32, min=1, help="frames of an utterance that a training step sees at least, by repetition")
+    longest: int = option(0, min=0, help="frames of an utterance that a training step sees at most; 0: no limit")
+
+
+@dataclass
+class SpectrogramNetworkExperimentConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
+
+    frames: SpectrogramFramesConfig = field(default_factory=SpectrogramFramesConfig)
+    model: SpectrogramNetworkConfig = field(default_factory=SpectrogramNetworkConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+class NetworkTraits(Traits):
+    """Of every network."""
+
+    tasks = ("classification", "regression")
+
+
+class MultitaskDnnTraits(NetworkTraits):
+    Config = NetworkConfig
+    of_trunk = ("trunk",)
+
+
+class SequenceNetworkTraits(NetworkTraits):
+    """Of every network on frames."""
+
+    features = ("frames",)
+
+
+class AttentionRnnTraits(SequenceNetworkTraits):
+    Config = SequenceNetworkConfig
+
+
+class SpectrogramNetworkTraits(SequenceNetworkTraits):
+    Config = SpectrogramNetworkExperimentConfig
+    of_trunk = ("architecture", "width", "encoder")
