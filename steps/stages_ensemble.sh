@@ -26,7 +26,10 @@ recipe_options=""
 [ "${comparisons:-false}" != true ] || recipe_options+="--comparisons true "
 [ "${spectrograms:-false}" != true ] || recipe_options+="--spectrograms true "
 noise=${noise:-} own_kind=${ivectors%% *} augment=() augment_text=()
-if [ -n "$noise" ]; then augment=(--augment "${data}_noisy") augment_text=(--augment "${data}_noisy_transcribed"); fi
+if [ -n "$noise" ]; then
+  augment=(--augment "${data}_noisy") augment_text=(--augment "${data}_noisy_transcribed")
+  recipe_options+="--noise '$noise' "
+fi
 more_features=(compare)   # what the members of $fused_more read that A to D do not
 [ "${spectrograms:-false}" != true ] || more_features+=(fbank_lssed)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -173,15 +172,14 @@ def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dat
     from steps.scoring import robustness
     from steps.scoring.score import row_of
 
-    rows, ratios = [], " ".join(f"{snr:g}" for snr in dict.fromkeys(each.noise["snr"] for each in conditions))
+    rows = []
     for condition in conditions:
         for system in systems:
             noisy = replace(system, experiments=[
                 replace(experiment, path=noisy_directory(exp, split.name, condition.name, experiment))
                 for experiment in system.experiments])
             row = row_of(data, split, noisy, "test")
-            rows.append({"subset": condition.label, "condition": condition.about, **row,
-                         "command": f"{row['command']} --noise {shlex.quote(ratios)}"})
+            rows.append({"subset": condition.label, "condition": condition.about, **row})
     clean = [row_of(data, split, system, "test") for system in systems]
     print(robustness.noise_tables([*clean, *rows]))
     write_json(exp / "robustness" / f"{split.name}.json",

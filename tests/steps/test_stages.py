@@ -38,6 +38,9 @@ def after(words, option):
 
 @pytest.mark.parametrize(("recipe", "options", "named"), [
     ("emodb/ensemble", ENSEMBLE, {}),
+    ("emodb/ensemble", (*ENSEMBLE, "--noise", "20 -5"), {"--noise": "20 -5"}),
+    ("emodb/ensemble", (*ENSEMBLE, "--noise", "10", "--comparisons", "true"),
+     {"--comparisons": "true", "--noise": "10"}),
     ("emodb/pyresnet", ("--corpus-dir", "/corpus", "--windows", "true"), {"--windows": "true"}),
 ])
 def test_the_rows_of_a_recipe_name_its_options_that_chose_what_is_trained(tmp_path, recipe, options, named):
