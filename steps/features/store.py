@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -203,6 +204,10 @@ class FeatureStore:
             entries = list(read_index(index_path(self.path, task)))
             failed = read_failed(failed_path(self.path, task))
         except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) == errno.ENOMEM:
+                raise UserError(f"{archive} has {archive.stat().st_size / 2**30:.1f} GiB, for which the job's limit on "
+                                "virtual memory leaves no addresses (ulimit -v; h_vmem of Grid Engine counts mapped "
+                                "files whole): ask for more, or none; see conf/cluster/sge.yaml") from error
             raise UserError(f"{archive} or its index is missing or damaged ({error}); extract these features "
                             "again") from error
         if rows.shape != (sum(count for _, _, count in entries), self.dim):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from steps.features.store import ArchiveWriter, FeatureStore, finished_tasks
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import ROOT, write_json
 
 
 def describe(directory, **changes):
@@ -149,3 +152,22 @@ def test_ids_with_spaces_quotes_and_other_scripts(tmp_path):
     store = FeatureStore.open(tmp_path)
     assert store.ids == sorted(ids)
     assert [store[key][0] for key in ids] == [0, 1, 2, 3, 4]
+
+
+def test_an_archive_beyond_a_limit_on_virtual_memory_is_not_called_damaged(tmp_path):
+    """As h_vmem of Grid Engine limits a job; the archive is a hole of 2 GiB in a file of no blocks."""
+    rows = 2**31 // 12
+    np.lib.format.open_memmap(tmp_path / "archive.1.npy", "w+", np.float32, (rows, 3))
+    (tmp_path / "index.1.tsv").write_text(f"u\t0\t{rows}\n")
+    (tmp_path / "failed.1.tsv").write_text("")
+    describe(tmp_path, kind="frames", frame_shift=0.01, archives=1)
+    code = ("import resource, sys; from pathlib import Path; from steps.features.store import FeatureStore; "
+            "resource.setrlimit(resource.RLIMIT_AS, 2 * (int(sys.argv[2]),)); FeatureStore.open(Path(sys.argv[1]))")
+
+    def opened(limit):
+        return subprocess.run([sys.executable, "-c", code, str(tmp_path), str(limit)], capture_output=True, text=True,
+                              cwd=ROOT)
+
+    assert opened(2**33).returncode == 0
+    said = opened(2**31).stderr
+    assert "archive.1.npy has 2.0 GiB" in said and "h_vmem" in said and "damaged" not in said
