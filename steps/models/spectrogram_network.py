@@ -19,6 +19,7 @@ from steps.models.mts import MultiTimeScale
 from steps.models.pyresnet import ResNet
 from steps.models.vgg import Vgg
 from utils.config import from_dict
+from utils.errors import UserError
 
 # name -> trunk of that width: (N, 1, F, T) with lengths (N,), None for all T -> (N, C, F', T') with lengths there. What
 # stands behind an utterance's end must not change what it gives, and is anything.
@@ -29,6 +30,7 @@ TRUNKS: dict[str, Callable[[float], nn.Module]] = {
     "mts": MultiTimeScale,
     "head_fusion": HeadFusion,
 }
+FEWEST = 64  # bins that every trunk can take
 
 
 def make_trunk(config: SpectrogramNetworkConfig, inputs: int) -> nn.Module:
@@ -56,8 +58,8 @@ class SpectrogramNetwork(TaskNetwork):
         self.trunk, self.head = make_trunk(config, inputs), config.head
         self.dropout = nn.Dropout(config.dropout)
         chosen = {task: outputs[task] for task in config.tasks if task in outputs}
-        self.heads = TaskBranches(self._width(inputs), chosen, config.branch, config.tasks, config.dropout,
-                                  class_weights)
+        self.heads = TaskBranches(self._width(inputs, config.architecture), chosen, config.branch, config.tasks,
+                                  config.dropout, class_weights)
         self.to(memory_format=torch.channels_last)  # convolutions take about half the time on CPU and GPU
 
     def forward(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
@@ -71,12 +73,22 @@ class SpectrogramNetwork(TaskNetwork):
         x = average(x, lengths)  # (N, C, F')
         return x.flatten(1) if self.head == "time_average" else x.mean(dim=2)
 
-    def _width(self, inputs: int) -> int:
-        """Values that the trunk leaves of spectrograms with so many bins."""
+    def _width(self, inputs: int, architecture: str) -> int:
+        """Values that the trunk leaves of spectrograms with so many bins.
+
+        Raises:
+            UserError: nothing is left.
+        """
         training = self.training
         self.eval()  # or batch norm would learn from these zeros
-        with torch.no_grad():
-            width = self._pooled(torch.zeros(1, 1, inputs, 32), None).shape[1]
+        try:
+            with torch.no_grad():
+                width = self._pooled(torch.zeros(1, 1, inputs, 32), None).shape[1]
+        except RuntimeError as error:
+            if inputs >= FEWEST:
+                raise
+            raise UserError(f"features of {inputs} columns are too narrow for model.architecture={architecture}, whose "
+                            "pooling leaves nothing of them; take wider ones, or pyresnet50") from error
         self.train(training)
         return width
 

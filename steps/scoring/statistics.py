@@ -35,7 +35,7 @@ def why_no_intervals(speakers: int | None) -> str | None:
     if speakers is None:
         return "speakers unknown"
     if speakers < MINIMUM_SPEAKERS:
-        return f"only {speakers} speakers, fewer than {MINIMUM_SPEAKERS}"
+        return f"only {speakers} speaker{'s' * (speakers != 1)}, fewer than {MINIMUM_SPEAKERS}"
     return None
 
 

@@ -136,6 +136,32 @@ def test_the_command_to_take_up_again_does_not_start_from_scratch_again(done):
     assert last.endswith("run.sh --nj 3")
 
 
+def test_options_that_a_stage_refuses_cost_nothing_that_was_done(toy):
+    toy.run()
+    toy.write("before.prepare", 'case " $* " in *" blue "*) echo "error: no blue here" >&2; exit 2 ;; esac\n')
+    refused = toy.run("--color", "blue")
+    assert refused.returncode == 2 and "the former output is back" in refused.stdout
+    assert toy.read("data/a.tsv") == "made by prepare\n" and not (toy.path / "data/a.tsv.old").exists()
+    again = toy.run()
+    assert again.returncode == 0 and toy.calls == [] and again.stdout.count("done already") == 4
+
+
+def test_a_stage_that_was_asked_for_and_fails_is_still_to_be_done(toy):
+    toy.run()
+    toy.write("before.prepare", "exit 2\n")
+    assert toy.run("--stage", "1").returncode == 2
+    (toy.path / "before.prepare").unlink()
+    assert toy.run().returncode == 0 and toy.calls[0].startswith("prepare")
+
+
+def test_a_stage_that_fails_with_something_written_goes_on_from_there(toy):
+    toy.run()
+    toy.write("after.prepare", "exit 1\n")
+    failed = toy.run("--color", "blue")
+    assert failed.returncode == 1 and "former output is back" not in failed.stdout
+    assert (toy.path / "data/a.tsv.old").exists()
+
+
 def test_success_without_the_declared_output_is_a_failure(toy):
     toy.write("after.prepare", 'rm "$out"')
     result = toy.run()

@@ -119,13 +119,13 @@ class Engine:
             if ran:  # what ran before may have changed the answer
                 decision = self.planner.decide(stage, (), asked.get(stage.number, ""))
             if decision.run:
-                self._run_stage(stage, decision, runner)
+                self._run_stage(stage, decision, runner, stage.number in asked)
                 ran += 1
             else:
                 say_done(self.recipe, stage)
         return ran
 
-    def _run_stage(self, stage: Stage, decision: Decision, runner: Runner) -> None:
+    def _run_stage(self, stage: Stage, decision: Decision, runner: Runner, asked: bool) -> None:
         self._in_work = stage
         say(f"{name(self.recipe, stage)}: runs: {decision.why}")
         if decision.state.missing:
@@ -134,12 +134,15 @@ class Engine:
             if not os.path.exists(self.recipe.directory / path):
                 raise StageFailed(stage, f"needs {path}, which stage {producers[0] if producers else '?'} "
                                          "did not make", 1)
-        start = self._begin(stage, decision)
+        former, moved = self.planner.records.marker(stage.number), list[str]()
+        start = self._begin(stage, decision, moved)
         log = self.recipe.directory / self.recipe.work / "log" / f"stage{stage.number}.log"
         began = time.monotonic()
         status = runner.run(stage, decision.state.inputs_hash(start["generation"]), log, decision.fresh)
         shown = os.path.relpath(log, self.recipe.directory)
         if status:
+            if status < 128 and former and moved and not asked:  # what was asked for is still to be done
+                self._give_back(stage, former, moved)
             killed = f"was ended by {signal.Signals(status - 128).name}" if 128 < status < 160 else \
                 f"failed with exit status {status}"
             raise StageFailed(stage, f"{killed} (log: {shown})", 2 if status == 2 else 1)
@@ -153,13 +156,24 @@ class Engine:
         self._in_work = None
         say(f"{name(self.recipe, stage)}: ran {seconds:.1f} s")
 
-    def _begin(self, stage: Stage, decision: Decision) -> dict[str, object]:
-        """Make room if the stage begins from scratch, and record its start."""
+    def _give_back(self, stage: Stage, former: dict[str, object], moved: list[str]) -> None:
+        """A stage that refused its options before it wrote anything leaves what they had replaced: with the former
+        options nothing has to run again."""
+        if any(os.path.lexists(self.recipe.directory / path) for path in stage.outputs):
+            return
+        for old in moved:
+            os.rename(old, old.removesuffix(".old"))
+        self.planner.records.finish(stage.number, former)
+        say("    nothing was written: the former output is back")
+
+    def _begin(self, stage: Stage, decision: Decision, moved: list[str]) -> dict[str, object]:
+        """Make room if the stage begins from scratch, and record its start; `moved` gets the former outputs' names."""
         records, state = self.planner.records, decision.state
         generation = run = new_identifier()
         if decision.fresh:
             records.forget(stage.number)
-            for old in move_away(os.path.join(self.recipe.directory, path) for path in stage.outputs):
+            moved += move_away(os.path.join(self.recipe.directory, path) for path in stage.outputs)
+            for old in moved:
                 say(f"    former output moved to {os.path.relpath(old, self.recipe.directory)}")
         else:
             earlier = records.started(stage.number) or records.marker(stage.number) or {}

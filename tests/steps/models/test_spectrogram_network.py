@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from steps.models.spectrogram_network import TRUNKS, SpectrogramNetwork, SpectrogramNetworkConfig, average
+from utils.errors import UserError
 
 BINS = 128
 
@@ -50,6 +51,24 @@ def test_the_head_as_published_keeps_four_bins_of_frequency():
         for head, inputs in (("time_average", 8192), ("average", 2048)):
             model = SpectrogramNetwork(BINS, {"emotion": 4}, SpectrogramNetworkConfig(architecture, head=head))
             assert model.heads.branches["emotion"][0].in_features == inputs
+
+
+@pytest.mark.parametrize("architecture", [name for name in TRUNKS if not name.endswith(("101", "152"))])
+def test_features_may_be_64_wide_and_too_narrow_ones_are_told(architecture):
+    def build(bins):
+        return SpectrogramNetwork(bins, {"emotion": 4}, SpectrogramNetworkConfig(architecture, width=0.05))
+
+    assert build(64).eval()(torch.randn(1, 20, 64), torch.tensor([20]))["emotion"].shape == (1, 4)
+    for bins in (1, 7, 16):
+        try:
+            build(bins).eval()(torch.randn(1, 20, bins), torch.tensor([20]))
+        except UserError as error:
+            assert f"features of {bins} columns are too narrow for model.architecture={architecture}" in str(error)
+
+
+def test_the_vgg_needs_more_than_16_columns():
+    with pytest.raises(UserError, match="features of 16 columns are too narrow for model.architecture=vgg16"):
+        SpectrogramNetwork(16, {"emotion": 4}, SpectrogramNetworkConfig("vgg16", width=0.05))
 
 
 def test_building_a_network_teaches_batch_norm_nothing():
