@@ -10,7 +10,7 @@ Usage: steps/decode_transcripts.sh --asr DIR [option ...] DATA OUT
 
   --asr DIR         recogniser, own or foreign
   --method M        greedy, prefix or graph (default: as conf/asr_decode.yaml says)
-  --graph DIR       decoding graph, of python -m steps.asr.graph; needed by graph
+  --graph DIR       decoding graph, of steps/make_graph.sh; needed by graph
   --split NAME      decode a part of this protocol only, with --part
   --fold K          with --split (default: 1)
   --part PART       with --split: train, dev or test

@@ -7,11 +7,8 @@ on them, and a resumed epoch passes over what was consumed without reading it.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +17,12 @@ import torch
 from steps.asr.augment import add_noise, stationary_noise
 from steps.asr.config import AugmentationConfig, SamplingConfig
 from steps.asr.epoch_plan import EpochPlan
+from steps.asr.state_alignment import StateAlignment
 from steps.asr.text import normalise
 from steps.asr.units import Units
 from steps.features.extractor import Extractor
 from steps.features.masking import spec_augment
 from steps.features.store import FeatureStore
-from steps.models.conformer import FEWEST_FRAMES, SUBSAMPLING, output_length
 from steps.training.distributed import World
 from steps.training.random_state import derive, generator
 
@@ -70,45 +67,6 @@ class ComputedFeatures:
 
         samples = resample(cut.load_audio().mean(axis=0), cut.sampling_rate)
         return self.extractor.extract(resample(samples, round(100 * speed), 100))
-
-
-@dataclass
-class StateAlignment:
-    """Phone states of training utterances at 10 ms (steps/asr/train_phone_states.py makes them).
-
-    Attributes:
-        states: id -> (T,) numbers of C classes.
-    """
-
-    states: Mapping[str, np.ndarray]
-    classes: int
-
-    @classmethod
-    def load(cls, path: Path) -> StateAlignment:
-        """Read alignment.npz."""
-        from steps.asr.phone_rounds import Alignment
-
-        found = Alignment.load(path)
-        return cls({key: found.components[row] for key, row in found.states.items()}, int(found.components.max()) + 1)
-
-    def fingerprint(self) -> str:
-        """Changes whenever a frame has another class."""
-        digest = hashlib.sha256()
-        for key in sorted(self.states):
-            digest.update(key.encode() + np.asarray(self.states[key], dtype=np.int32).tobytes())
-        return digest.hexdigest()[:16]
-
-    def at_output(self, key: str, frames: int, speed: float) -> np.ndarray:
-        """Classes (T',) at the middles of the output frames of an utterance of T input frames; -1: not known.
-
-        Output frame j sees input frames 4 j to 4 j + 6.
-        """
-        count = output_length(frames)
-        known = self.states.get(key)
-        if known is None:
-            return np.full(count, -1)
-        middles = np.rint((SUBSAMPLING * np.arange(count) + FEWEST_FRAMES // 2) * speed).astype(int)
-        return known[np.minimum(middles, len(known) - 1)]
 
 
 def batch_of(features: Sequence[np.ndarray], targets: Sequence[Sequence[int]] = ()) -> dict[str, torch.Tensor]:

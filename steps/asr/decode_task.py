@@ -25,7 +25,7 @@ from utils.errors import UsageError, UserError, run_main
 if TYPE_CHECKING:
     import numpy
 
-    from steps.asr.decode import DecodeConfig
+    from steps.asr.decode_config import DecodeConfig
     from steps.asr.graph import Graph
     from steps.asr.hypothesis import Hypothesis
     from steps.asr.recogniser import Recogniser
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def open_work(arguments: argparse.Namespace) -> Work:
-    from steps.asr.decode import DecodeConfig
+    from steps.asr.decode_config import DecodeConfig
     from steps.asr.graph import Graph
     from steps.asr.recogniser import open_recogniser
     from steps.asr.tune_decoding import settings
@@ -112,7 +112,7 @@ def open_work(arguments: argparse.Namespace) -> Work:
     config = load_config(DecodeConfig, "asr_decode", overrides)
     config.check()
     if (config.method == "graph") != (arguments.graph is not None):
-        raise UsageError(f"--method {config.method} " + ("needs --graph DIR; build one with python -m steps.asr.graph"
+        raise UsageError(f"--method {config.method} " + ("needs --graph DIR; build one with steps/make_graph.sh"
                                                          if arguments.graph is None else "takes no --graph"))
     recogniser = open_recogniser(arguments.asr, arguments.device, arguments.trust_torchscript)
     graph = None if arguments.graph is None else Graph.open(arguments.graph, recogniser.units)

@@ -76,7 +76,7 @@ class Fst:
         try:
             return cls._of_bytes(Path(path).read_bytes())
         except FileNotFoundError as error:
-            raise UserError(f"{path} does not exist; build the graph with python -m steps.asr.graph") from error
+            raise UserError(f"{path} does not exist; build the graph with steps/make_graph.sh") from error
         except (ValueError, struct.error, IndexError, KeyError) as error:
             raise UserError(f"{path} is damaged or no OpenFst vector file ({error}); build the graph again") from error
 

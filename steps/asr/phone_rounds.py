@@ -16,18 +16,17 @@ from steps.asr.phone_alignment import SILENCE, PhoneGraph, TopologyConfig, find_
 from steps.asr.phone_examples import PhoneExamples, PhoneStateBatches, blocks, make_batch
 from steps.asr.phone_gaussians import CEPSTRA, Totals, cepstra
 from steps.asr.phone_merging import merge_rare, state_totals
+from steps.asr.state_alignment import Alignment, States
 from steps.models.phone_state_head import PhoneStateNetwork, PhoneStateNetworkConfig
 from steps.training.config import TrainingConfig
 from steps.training.distributed import World
 from steps.training.random_state import seed_everything
 from steps.training.trainer import Outcome, Trainer
 from utils.config import option
-from utils.files import atomic_path
 
 if TYPE_CHECKING:
     from steps.asr.recogniser import Recogniser
 
-States = dict[str, np.ndarray]  # id -> (T,) columns of the phone set
 Scores = Callable[[str], np.ndarray]  # id -> (T, S) log-likelihoods up to a constant a frame
 
 
@@ -45,35 +44,6 @@ class PhoneStatesConfig:
     dev_utterances: int = option(1000, min=0, help="at most so many dev utterances; 0: all")
     model: PhoneStateNetworkConfig = field(default_factory=PhoneStateNetworkConfig)
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(metric="error"))
-
-
-@dataclass
-class Alignment:
-    """What a round learns from.
-
-    Attributes:
-        states: of train and dev. components: (S,) component of each column. left_out: id -> why it is not aligned.
-    """
-
-    states: States
-    components: np.ndarray
-    left_out: dict[str, str]
-
-    def save(self, path: Path) -> None:
-        """Write a .npz atomically."""
-        with atomic_path(path) as temporary:
-            np.savez_compressed(
-                temporary, ids=np.array(list(self.states)), components=self.components,
-                lengths=np.array([len(row) for row in self.states.values()]),
-                states=np.concatenate(list(self.states.values())).astype(np.int32),
-                left_out=np.array(list(self.left_out.items()), dtype=str).reshape(-1, 2))
-
-    @classmethod
-    def load(cls, path: Path) -> Alignment:
-        with np.load(path, allow_pickle=False) as found:
-            rows = np.split(found["states"].astype(np.int64), np.cumsum(found["lengths"])[:-1])
-            return cls(dict(zip(found["ids"].tolist(), rows, strict=True)), found["components"],
-                       {str(key): str(reason) for key, reason in found["left_out"]})
 
 
 def first_alignment(examples: PhoneExamples, recogniser: Recogniser | None) -> States:

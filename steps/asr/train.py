@@ -69,9 +69,10 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
     """Everything, in order; see the module's text."""
     import torch
 
-    from steps.asr.data import SpeechBatches, StateAlignment
+    from steps.asr.data import SpeechBatches
     from steps.asr.engine import engine
     from steps.asr.model import CtcModel
+    from steps.asr.state_alignment import StateAlignment
     from steps.training.random_state import seed_everything
     from steps.training.trainer import Trainer
 

@@ -27,8 +27,9 @@ from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
     from steps.asr.phone_examples import PhoneExamples
-    from steps.asr.phone_rounds import Alignment, PhoneStatesConfig
+    from steps.asr.phone_rounds import PhoneStatesConfig
     from steps.asr.recogniser import Recogniser
+    from steps.asr.state_alignment import Alignment
     from steps.training.distributed import World
 
 
@@ -157,7 +158,7 @@ def take_up(examples: PhoneExamples, path: Path) -> Alignment | None:
     """An alignment that is there already."""
     import zipfile
 
-    from steps.asr.phone_rounds import Alignment
+    from steps.asr.state_alignment import Alignment
 
     if not path.is_file():
         return None
@@ -197,7 +198,8 @@ def realign(examples: PhoneExamples, network: Any, before: Alignment, shares: An
 
 def keep(examples: PhoneExamples, states: Any, components: Any, config: PhoneStatesConfig, path: Path) -> Alignment:
     """Merge what is rare in an alignment, and write it."""
-    from steps.asr.phone_rounds import Alignment, find_components
+    from steps.asr.phone_rounds import find_components
+    from steps.asr.state_alignment import Alignment
 
     components = find_components(examples, states, components, config.least_frames)
     alignment = Alignment(states, components, dict(sorted(examples.left_out.items())))

@@ -40,7 +40,8 @@ def tune(recogniser: Recogniser, graph: Graph, data: Dataset, protocol: str, fea
     """
     from kaldialign import edit_distance
 
-    from steps.asr.decode import DecodeConfig, make_decoder
+    from steps.asr.decode import make_decoder
+    from steps.asr.decode_config import DecodeConfig
     from steps.asr.text import normalise, words
     from steps.features.store import FeatureStore
     from utils.config import load_config

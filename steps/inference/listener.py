@@ -16,7 +16,8 @@ from steps.inference.directory import FEATURES, IVECTORS, RECOGNISER
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from steps.asr.decode import DecodeConfig, Decoder
+    from steps.asr.decode import Decoder
+    from steps.asr.decode_config import DecodeConfig
     from steps.asr.given_transcripts import Transcript
     from steps.asr.graph import Graph
     from steps.asr.recogniser import Recogniser
@@ -79,7 +80,7 @@ class Transcriber:
         Raises:
             UserError: no recogniser there, or it is damaged.
         """
-        from steps.asr.decode import DecodeConfig
+        from steps.asr.decode_config import DecodeConfig
         from steps.asr.graph import Graph
         from steps.asr.recogniser import open_recogniser
         from utils.config import from_dict

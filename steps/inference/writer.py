@@ -193,7 +193,7 @@ class Writer:
 
     def _decoding(self) -> dict[str, Any]:
         """As the transcripts of training were made where the data set tells, else by the graph if there is one."""
-        from steps.asr.decode import DecodeConfig
+        from steps.asr.decode_config import DecodeConfig
         from steps.asr.tune_decoding import settings
         from utils.config import load_config
 

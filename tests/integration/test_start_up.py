@@ -176,5 +176,6 @@ def given_from_outside(told: str, directory: Path) -> list[str]:
         (directory / name).mkdir(parents=True)
         (directory / name / "file").touch()
     options = ("corpus-dir", "corpora-dir", "corpora", "asr", "extractors", "init")
+    values = {"corpora": f"one={directory} two={directory}"}
     return [word for name in options if f"--{name} " in told
-            for word in (f"--{name}", str(directory))]
+            for word in (f"--{name}", values.get(name, str(directory)))]

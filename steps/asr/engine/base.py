@@ -12,7 +12,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     import numpy as np
 
-    from steps.asr.decode import DecodeConfig
+    from steps.asr.decode_config import DecodeConfig
     from steps.asr.graph import Graph
     from steps.asr.hypothesis import Hypothesis
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from steps.asr.decode import DecodeConfig, adjusted
+from steps.asr.decode_config import DecodeConfig, adjusted
 from steps.asr.graph import Graph
 from steps.asr.hypothesis import Hypothesis, with_confidences
 from steps.asr.lattice import Lattice

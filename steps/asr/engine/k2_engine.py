@@ -12,7 +12,7 @@ from torch import Tensor
 from steps.asr.engine.base import Engine, GraphDecoder, fitting
 
 if TYPE_CHECKING:
-    from steps.asr.decode import DecodeConfig
+    from steps.asr.decode_config import DecodeConfig
     from steps.asr.graph import Graph
 
 OUTPUT_BEAM = 20.0  # paths that are e^20 times less likely than the best are left out of the sum

@@ -8,7 +8,7 @@ import k2
 import numpy as np
 import torch
 
-from steps.asr.decode import DecodeConfig
+from steps.asr.decode_config import DecodeConfig
 from steps.asr.engine.graph_search import LatticeDecoder
 from steps.asr.fst import Fst
 from steps.asr.graph import Graph

@@ -9,7 +9,7 @@ import kaldi_decoder
 import kaldifst
 import numpy as np
 
-from steps.asr.decode import DecodeConfig
+from steps.asr.decode_config import DecodeConfig
 from steps.asr.engine.graph_search import LatticeDecoder
 from steps.asr.fst import Fst
 from steps.asr.graph import Graph

@@ -12,7 +12,7 @@ from torch.nn import functional
 from steps.asr.engine.base import Engine, GraphDecoder, fitting
 
 if TYPE_CHECKING:
-    from steps.asr.decode import DecodeConfig
+    from steps.asr.decode_config import DecodeConfig
     from steps.asr.graph import Graph
 
 NOTHING = -1e30  # a log probability of zero that can be subtracted from itself

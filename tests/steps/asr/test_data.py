@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from steps.asr.config import AugmentationConfig, SamplingConfig
-from steps.asr.data import SpeechBatches, StateAlignment, batch_of, needed_frames
+from steps.asr.data import SpeechBatches, batch_of, needed_frames
+from steps.asr.state_alignment import StateAlignment
 from steps.training.distributed import World
 from tests.steps.asr.toy_speech import BINS, ToySource, toy_cuts, toy_units
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from steps.asr import decode_task
-from steps.asr.decode import DecodeConfig, decode_items, greedy, make_decoder, prefix_beam
+from steps.asr.decode import decode_items, greedy, make_decoder, prefix_beam
+from steps.asr.decode_config import DecodeConfig
 from steps.asr.engine import engine
-from steps.asr.graph import Graph, build
+from steps.asr.graph import Graph
 from steps.asr.hypothesis import Hypothesis, read_hypotheses
 from steps.asr.lattice import Lattice
+from steps.asr.make_graph import build
 from steps.asr.prefix_beam import search
 from steps.asr.units import Units
 from steps.asr.word_times import word_times

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from steps.asr import graph_parts
-from steps.asr.decode import DecodeConfig
+from steps.asr.decode_config import DecodeConfig
 from steps.asr.engine import engine
 from steps.asr.fst import Fst
-from steps.asr.graph import Graph, build
+from steps.asr.graph import Graph
+from steps.asr.make_graph import build
 from steps.asr.units import Units
 from utils.errors import UserError
 

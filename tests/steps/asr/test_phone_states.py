@@ -10,8 +10,8 @@ from steps.asr import phone_rounds, train_phone_states
 from steps.asr.phone_alignment import PhoneSet
 from steps.asr.phone_gaussians import Totals, cepstra
 from steps.asr.phone_merging import component_names, merge_rare, single_components, state_totals
-from steps.asr.phone_rounds import Alignment
 from steps.asr.phone_states import PhoneStateHead, at_frames, check_recogniser
+from steps.asr.state_alignment import Alignment
 from steps.asr.units import Units
 from steps.features.store import ArchiveWriter
 from utils.errors import UsageError, UserError

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from steps.asr import decode_task, tune_decoding
-from steps.asr.graph import Graph, build
+from steps.asr.graph import Graph
+from steps.asr.make_graph import build
 from steps.features.store import ArchiveWriter
 from tests.steps.asr.test_graph import ARPA, SPELLINGS, UNITS
 from tests.steps.scored_recipe import folds_by_speaker, utterances, write_data
