@@ -111,7 +111,7 @@ class Watch:
             except subprocess.TimeoutExpired:
                 before = time.monotonic()
                 self._sample(before - started)
-                # On a machine with thousands of processes a look at /proc is dear: at most 5 % of the time.
+                # Of thousands of processes below this one a look is dear: at most 5 % of the time.
                 pause = 20 * (time.monotonic() - before)
         processes.kill_tree(os.getpid())
         # The largest single process, also of a task that was too short to be sampled; ru_maxrss is in KiB.
@@ -119,7 +119,7 @@ class Watch:
         return Ending(status, self.cause, max(self.peak, largest), time.monotonic() - started)
 
     def _sample(self, elapsed: float) -> None:
-        tree = processes.descendants(os.getpid())
+        tree = processes.listed_below(os.getpid())
         total, pinned = processes.resident(tree)
         self.peak = max(self.peak, total)
         limit = self.spec.memory
