@@ -16,7 +16,7 @@ def read_table(table: Path, columns: Sequence[str] = (), delimiter: str = ",",
     """(number of the line, column -> cell without spaces around it); a cell that is not there is "".
 
     Args:
-        columns: which there must be, whatever the case of their letters; all come as the table spells them.
+        columns: which there must be, whatever the case of their letters; they come as they are spelled here.
         delimiter: a tab also means that quotation marks are letters. errors: of bytes that are not UTF-8.
 
     Raises:
@@ -32,8 +32,9 @@ def read_table(table: Path, columns: Sequence[str] = (), delimiter: str = ",",
                 raise UserError(f"{table}: no column {missing[0]}; expected {', '.join(columns)}, with "
                                 f"{'tabs' if delimiter == TAB else 'commas'} between; it has: "
                                 f"{', '.join(names)[:200] or 'nothing'}")
+            spelled = {name.lower(): name for name in columns}
             for line in lines:
-                yield lines.line_num, {name.strip(): (value or "").strip() for name, value in line.items()
-                                       if isinstance(name, str)}
+                yield lines.line_num, {spelled.get(name.strip().lower(), name.strip()): (value or "").strip()
+                                       for name, value in line.items() if isinstance(name, str)}
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{table}: no table of UTF-8 text ({error}); save it as CSV in UTF-8") from error

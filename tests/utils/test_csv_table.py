@@ -10,7 +10,7 @@ def test_cells_come_under_their_columns(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(b'\xef\xbb\xbfName, Age \r\n"a, b", 3 \r\nc\r\nd,4,too,many\r\n')
     assert list(read_table(path, ["name", "Age"])) == [
-        (2, {"Name": "a, b", "Age": "3"}), (3, {"Name": "c", "Age": ""}), (4, {"Name": "d", "Age": "4"})]
+        (2, {"name": "a, b", "Age": "3"}), (3, {"name": "c", "Age": ""}), (4, {"name": "d", "Age": "4"})]
 
 
 def test_with_tabs_a_quotation_mark_is_a_letter(tmp_path):
