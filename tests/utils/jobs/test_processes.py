@@ -12,7 +12,7 @@ from utils.jobs import processes
 # A process that starts one child in a thread of its own, which starts one in turn, tells their numbers, and waits.
 TREE = """
 import subprocess, sys, threading
-sleeper = "import time; print(); time.sleep(60)"
+sleeper = "import time; print(flush=True); time.sleep(60)"
 child = ("import os, subprocess, sys; p = subprocess.Popen([sys.executable, '-c', %r], stdout=subprocess.PIPE); "
          "p.stdout.readline(); print(os.getpid(), p.pid, flush=True); p.wait()" % sleeper)
 started, stay = threading.Event(), threading.Event()
