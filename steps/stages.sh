@@ -61,7 +61,8 @@ stage_train() {
   stage "$number" "Train $subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${more[@]}" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
-    --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
+    --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" \
+    "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
 }
 
@@ -73,7 +74,8 @@ stage_text() {
   stage "$number" "Train $subsystem" --in "${data}_transcribed" "${more[@]}" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
-    --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" "${data}_transcribed" "$exp/$subsystem/$protocol"
+    --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" \
+    "${data}_transcribed" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
 }
 

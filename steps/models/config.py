@@ -15,20 +15,26 @@ ARCHITECTURES = ("resnet50", "resnet101", "resnet152", "pyresnet50", "pyresnet10
 
 
 @dataclass
-class MultitaskDnnConfig:
-    """Sizes and regularisation; the publication names no dropout, so 0 is as published."""
+class MultitaskConfig:
+    """What the ensemble's networks share."""
 
-    trunk: list[int] = option([4096, 4096], min=1, help="widths of the shared layers")
-    branch: list[int] = option([1024], min=1, help="widths of each task's own hidden layers")
     tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, min=0.0,
                                      help="task: weight of its loss")
-    dropout: float = option(0.0, min=0.0, max=0.99, help="after each hidden layer")
     input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
     input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
 
 
 @dataclass
-class AttentionRnnConfig:
+class MultitaskDnnConfig(MultitaskConfig):
+    """Sizes and regularisation; the publication names no dropout, so 0 is as published."""
+
+    trunk: list[int] = option([4096, 4096], min=1, help="widths of the shared layers")
+    branch: list[int] = option([1024], min=1, help="widths of each task's own hidden layers")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="after each hidden layer")
+
+
+@dataclass
+class AttentionRnnConfig(MultitaskConfig):
     """Sizes and regularisation; the publications name no dropout, so 0 is as published."""
 
     projection: list[int] = option([256], min=1, help="widths of the layers that each frame goes through")
@@ -38,11 +44,7 @@ class AttentionRnnConfig:
     steps_back: list[int] = option([1, 3, 5], min=1, help="cell advanced: the states that a step combines")
     pooling: str = option("attention", choices=POOLINGS)
     branch: list[int] = option([256], min=1, help="widths of each task's own hidden layers")
-    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, min=0.0,
-                                     help="task: weight of its loss")
     dropout: float = option(0.0, min=0.0, max=0.99, help="after each projection, recurrent and hidden layer")
-    input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
-    input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
 
 
 @dataclass
