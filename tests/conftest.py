@@ -22,6 +22,9 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "EMO
     os.environ[_name] = "1"
 
 
+pytest_plugins = ["tests.lab"]  # session fixtures: a small corpus of tones, trained on, exported
+
+
 def pytest_report_header() -> list[str]:
     """Say which real corpora the tests see."""
     corpora = os.environ.get("EMOTION_CORPORA")

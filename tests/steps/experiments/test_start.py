@@ -26,7 +26,7 @@ from steps.inference.model import EmotionModel
 from steps.models.conformer import ConformerConfig
 from steps.scoring.scores import read_scores
 from tests.integration.box import tone, write_table
-from tests.steps.inference.conftest import run
+from tests.lab import run
 from utils.errors import UserError
 from utils.files import read_json
 

@@ -9,7 +9,7 @@ from steps.features.registry import create
 from steps.inference import export
 from steps.inference.model import EmotionModel
 from tests.integration.box import tone
-from tests.steps.inference.conftest import run, train
+from tests.lab import run, train
 from utils.files import write_json
 
 NETWORK = ("keep_model=true model.width=0.02 training.epochs=1 training.tensorboard=false refit=false "

@@ -10,7 +10,7 @@ from steps.inference import export
 from steps.inference.directory import CHECKSUMS
 from steps.inference.model import EmotionModel
 from steps.inference.selection import select
-from tests.steps.inference.conftest import PROTOCOL, SUBSYSTEMS, run
+from tests.lab import PROTOCOL, SUBSYSTEMS, run
 from utils.errors import UserError
 
 

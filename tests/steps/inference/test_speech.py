@@ -21,7 +21,7 @@ from steps.ivector.archive import prefixed, write_arrays
 from steps.ivector.total_variability import TotalVariability
 from steps.models.conformer import ConformerConfig
 from steps.scoring.scores import read_scores
-from tests.steps.inference.conftest import PROTOCOL, fuse, run, train
+from tests.lab import PROTOCOL, fuse, run, train
 
 SUBSYSTEMS = {"svm_ivector": ("linear_svm", "penalties=[0.01]", "ivector_tokens", "norm-global"),
               "rnn_fbank": ("attention_rnn", "model.projection=[8] model.hidden=4 model.branch=[8] training.epochs=2 "
