@@ -9,12 +9,9 @@ identical audio (steps/data/duplicates.py) each id has the hash of the first.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,60 +20,11 @@ from utils.errors import UserError, run_main
 from utils.files import write_json, write_text
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset, Item
+    from steps.data.dataset import Dataset
     from steps.data.dataset import Sequence as LabelSequence
-    from steps.data.duplicates import Print
 
 UNKNOWN = "unknown"
 BINS = 40
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What decoding one utterance showed: a print of its samples, or a problem; a warning is no problem."""
-
-    print: Print | None = None
-    problem: str = ""
-    warning: str = ""
-
-
-def decode(item: Item) -> Decoded:
-    """Decode an utterance's audio (or read its given features) and look at the values."""
-    import numpy
-
-    from steps.data.audio import read_audio, show_path
-    from steps.data.duplicates import Print, envelope
-    from steps.data.given_arrays import load_given
-
-    if item.path is None and item.features is None:
-        return Decoded()  # text only
-    if item.path is None:
-        name, problem, values = show_path((item.features or {}).get("path", item.id)), "", numpy.zeros(0)
-        try:
-            values = load_given(Path(name), f"{item.id}: ")
-        except UserError as error:
-            problem = str(error)
-        what = f"features of {item.id} hold"
-    else:
-        name, problem, values, what = show_path(item.path), "", numpy.zeros(0), f"recording of {item.id} holds"
-        try:
-            values, _, _ = read_audio(item.path, item.start, item.duration)
-        except UserError as error:
-            problem = str(error)
-    if problem:
-        return Decoded(problem=problem)
-    if values.size == 0:
-        return Decoded(problem=f"{name}: the {what} no samples")
-    if not numpy.isfinite(values).all():
-        return Decoded(problem=f"{name}: the {what} NaN or infinite values")
-    if item.path is not None:
-        silent, told = not values.any(), "is digital silence (every sample is 0)"
-    else:
-        silent, told = bool((values == values.flat[0]).all()), "has features that are one number throughout: silence?"
-    warning = f"{name}: {item.id} {told}" if silent else ""
-    digest = hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest()
-    shape = envelope(values) if item.path is not None else None
-    return Decoded(Print(digest, len(values), shape, silent), warning=warning)
 
 
 def check_sequences(data: Dataset) -> list[str]:
@@ -136,6 +84,7 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     """
     from steps.data.audio import read_audio
     from steps.data.duplicates import find_identical, judge
+    from steps.data.listen import listen
     from steps.data.prepare import report
     from steps.data.splits import check_split, describe_split
 
@@ -143,8 +92,7 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     items = data.items
     if not items:
         raise UserError(f"{data.path} has no utterances")
-    with ThreadPoolExecutor(max(1, nj)) as pool:
-        decoded = dict(zip(items, pool.map(decode, items.values()), strict=True))
+    decoded = listen(items, nj)
     report([result.problem for result in decoded.values() if result.problem], "utterances cannot be used")
     splits = [data.split(name) for name in data.protocols]
     unit_of = None if data.unit == "utterance" else data.unit_of

@@ -1,0 +1,74 @@
+"""Decode every utterance and look at its values: what preparation and validation learn from the sound itself.
+
+What is wrong with a single utterance's sound is found here, in `decode`; what several utterances share in
+steps/data/duplicates.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from steps.data.dataset import Item
+    from steps.data.duplicates import Print
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding one utterance showed: a print of its samples, or a problem; a warning is no problem."""
+
+    print: Print | None = None
+    problem: str = ""
+    warning: str = ""
+
+
+def decode(item: Item) -> Decoded:
+    """Decode an utterance's audio (or read its given features) and look at the values."""
+    import numpy
+
+    from steps.data.audio import read_audio, show_path
+    from steps.data.duplicates import Print, envelope
+    from steps.data.given_arrays import load_given
+
+    if item.path is None and item.features is None:
+        return Decoded()  # text only
+    if item.path is None:
+        name, problem, values = show_path((item.features or {}).get("path", item.id)), "", numpy.zeros(0)
+        try:
+            values = load_given(Path(name), f"{item.id}: ")
+        except UserError as error:
+            problem = str(error)
+        what = f"features of {item.id} hold"
+    else:
+        name, problem, values, what = show_path(item.path), "", numpy.zeros(0), f"recording of {item.id} holds"
+        try:
+            values, _, _ = read_audio(item.path, item.start, item.duration)
+        except UserError as error:
+            problem = str(error)
+    if problem:
+        return Decoded(problem=problem)
+    if values.size == 0:
+        return Decoded(problem=f"{name}: the {what} no samples")
+    if not numpy.isfinite(values).all():
+        return Decoded(problem=f"{name}: the {what} NaN or infinite values")
+    if item.path is not None:
+        silent, told = not values.any(), "is digital silence (every sample is 0)"
+    else:
+        silent, told = bool((values == values.flat[0]).all()), "has features that are one number throughout: silence?"
+    warning = f"{name}: {item.id} {told}" if silent else ""
+    digest = hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest()
+    shape = envelope(values) if item.path is not None else None
+    return Decoded(Print(digest, len(values), shape, silent), warning=warning)
+
+
+def listen(items: Mapping[str, Item], nj: int) -> dict[str, Decoded]:
+    """What decoding showed of every utterance, by its id; `nj` are decoded at a time."""
+    with ThreadPoolExecutor(max(1, nj)) as pool:
+        return dict(zip(items, pool.map(decode, items.values()), strict=True))
