@@ -168,7 +168,7 @@ def identity(config: AsrConfig, speech: Speech, units: Units) -> dict[str, Any]:
 
     tokens = hashlib.sha256("\n".join(units.tokens).encode()).hexdigest()[:16]
     sampling = {key: value for key, value in plain(config.sampling).items() if key != "workers"}
-    return {**plain(config), "sampling": sampling, "training": plain(config.training), "units_hash": tokens,
+    return {**plain(config), "sampling": sampling, "units_hash": tokens,
             "seconds": round(float(speech.seconds.sum()), 2), "features": speech.features}
 
 

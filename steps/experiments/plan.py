@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
         "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
         "set": [word for word in overrides(config, load_experiment_config(arguments.config))
-                if word.partition("=")[0].rpartition(".")[2] not in FREE_KEYS], **more,
+                if word.partition("=")[0] not in FREE_KEYS], **more,
         **started,
         **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
     print(len(shares))

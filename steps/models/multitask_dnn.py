@@ -39,6 +39,9 @@ class MultitaskDnn(TaskNetwork):
         self.heads = TaskBranches(width, {task: outputs[task] for task in config.tasks if task in outputs},
                                   config.branch, config.tasks, config.dropout, class_weights)
 
+    def trunk_layers(self) -> nn.Module:
+        return self.trunk
+
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """x (N, F) -> task -> logits (N, C)."""
         if self.training and self.noise > 0:

@@ -62,6 +62,9 @@ class SpectrogramNetwork(TaskNetwork):
                                   config.dropout, class_weights)
         self.to(memory_format=torch.channels_last)  # convolutions take about half the time on CPU and GPU
 
+    def trunk_layers(self) -> nn.Module:
+        return self.trunk
+
     def forward(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """x (N, T, F), anything behind `lengths` (N,), each 1 or more -> task -> logits (N, C)."""
         padded = None if bool((lengths == x.shape[1]).all()) else lengths

@@ -12,11 +12,13 @@ from utils.config import option
 from utils.errors import UsageError
 
 # Options that never change a score: a run may be resumed with other values of these.
-FREE_KEYS = ("checkpoint_every_seconds", "checkpoint_every_epochs", "checkpoint_every_batches", "tensorboard",
-             "keep_model")
-# Options that came later, with the value that says what was done before: where they have it they are left out of an
-# identity, so that what was made without them stays valid.
-LATER_KEYS = {"targets": "labels", "per_unit": 0, "trunk_rate": 1.0, "encoder": {}}
+FREE_KEYS = ("training.checkpoint_every_seconds", "training.checkpoint_every_epochs",
+             "training.checkpoint_every_batches", "training.tensorboard", "keep_model")
+# Options that were added later, with the value that means the earlier behavior: an identity leaves them out where
+# they have this value, so that what was made before they existed stays valid.
+LATER_KEYS = {"training.targets": "labels", "training.per_unit": 0, "training.trunk_rate": 1.0, "model.encoder": {}}
+# The key of a task below which its configuration lies (steps/experiments/plan.py).
+CONFIG = "config"
 # Metrics of which less is better; of every other metric, more.
 MINIMISED = ("loss", "MAE", "error", "WER")
 
@@ -66,11 +68,21 @@ class TrainingConfig:
     tensorboard: bool = option(True)
 
 
-def identity(config: Any) -> dict[str, Any]:
-    """The options of a configuration (dataclass or mapping) that a result depends on, without FREE_KEYS."""
+def identity(config: Any, key: str = "") -> dict[str, Any]:
+    """The options that a result depends on: without FREE_KEYS, and without LATER_KEYS at their earlier value.
+
+    Args:
+        config: a dataclass or mapping: a configuration, a part of one, or a task that holds one below `config`.
+        key: dotted key of this part within the configuration ("training"); "" for the whole.
+    """
     plain = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[call-overload]
-    return {key: identity(value) if isinstance(value, dict) else value for key, value in plain.items()
-            if key not in FREE_KEYS and not (key in LATER_KEYS and value == LATER_KEYS[key])}
+    kept = {}
+    for name, value in plain.items():
+        inner = "" if (key, name) == ("", CONFIG) else f"{key}.{name}".lstrip(".")
+        if inner in FREE_KEYS or (inner in LATER_KEYS and value == LATER_KEYS[inner]):
+            continue
+        kept[name] = identity(value, inner) if isinstance(value, dict) else value
+    return kept
 
 
 def first_difference(before: Any, now: Any, prefix: str = "") -> tuple[str, Any, Any] | None:

@@ -87,6 +87,10 @@ class TaskNetwork(nn.Module):
 
     heads: TaskBranches
 
+    def trunk_layers(self) -> nn.Module | None:
+        """The layers below the branches that may start from another model; None: it has none."""
+        return None
+
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
 

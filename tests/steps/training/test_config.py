@@ -15,9 +15,23 @@ def test_the_first_difference_is_named_with_both_values():
 
 def test_what_changes_no_score_is_no_part_of_the_identity():
     one, two = TrainingConfig(checkpoint_every_seconds=1), TrainingConfig(checkpoint_every_seconds=2, tensorboard=False)
-    assert identity(one) == identity(two)
+    assert identity(one, "training") == identity(two, "training")
     assert identity(TrainingConfig(epochs=3)) != identity(TrainingConfig(epochs=4))
     assert identity({"training": {"tensorboard": True, "epochs": 2}}) == {"training": {"epochs": 2}}
+
+
+def test_keys_are_left_out_by_their_whole_name():
+    options = {"targets": "labels", "tensorboard": True, "encoder": {}, "keep_model": True}
+    assert identity({"corpus": options, "model": {"frames": options}}) == {"corpus": options,
+                                                                           "model": {"frames": options}}
+    assert identity({"training": {"targets": "labels"}, "model": {"encoder": {}}, "keep_model": False}) == {
+        "training": {}, "model": {}}
+    assert identity({"training": {"targets": "votes"}}) == {"training": {"targets": "votes"}}
+
+
+def test_a_task_holds_its_configuration_below_config():
+    task = {"fold": 1, "config": {"keep_model": True, "training": {"per_unit": 0, "epochs": 2}}}
+    assert identity(task) == {"fold": 1, "config": {"training": {"epochs": 2}}}
 
 
 def test_refusal_names_key_and_values(tmp_path):
