@@ -17,9 +17,9 @@ from steps.asr.units import UnitsConfig
 from steps.inference import export
 from steps.models.conformer import ConformerConfig
 from tests.integration.box import ROOT, checkout, stage_error
+from tests.lab import run
 from tests.local.daic_woz_fixture import daic_woz
 from tests.steps.experiments.test_start import ENCODER, SMALL, corpus, train
-from tests.lab import run
 from utils.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
