@@ -18,7 +18,7 @@ from utils.files import atomic_directory, read_json
 # What belongs to a recogniser; epochs, checkpoints and logs stay behind.
 FILES = ("config.yaml", "model.safetensors", "recogniser.json")
 PARTS = {"graph": "graph.json", "phone_states": "phone_states.json"}
-LEFT_BEHIND = shutil.ignore_patterns("log", "rounds", "alignment.npz", ".*", "*.old")
+LEFT_BEHIND = shutil.ignore_patterns("log", "rounds", "alignment.npz", ".*", "*.old", "*.partial")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

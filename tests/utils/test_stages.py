@@ -85,6 +85,22 @@ def test_recordings_count_by_path_size_and_time(done):
     assert "files under audio changed (3 files, were 2 files)" in done.run().stdout
 
 
+def test_recordings_behind_links_to_directories_are_seen_and_circles_end(toy, tmp_path):
+    elsewhere = tmp_path / "disk"
+    elsewhere.mkdir()
+    (elsewhere / "3.wav").write_text("RIFF")
+    (toy.path / "audio/linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(toy.path / "audio")
+    (toy.path / "audio/self").symlink_to("self")
+    toy.run()
+    toy.run()
+    assert toy.calls == []
+    (elsewhere / "3.wav").write_text("RIFF, another")
+    assert "files under audio changed (3 files)" in toy.run("--dry-run").stdout
+    (elsewhere / "3.wav").unlink()
+    assert "files under audio changed (2 files, were 3 files)" in toy.run().stdout
+
+
 @pytest.mark.parametrize(("harm", "says"), [
     (lambda toy: (toy.path / "data/f/x").unlink(), "output data/f/x is missing"),
     (lambda toy: (toy.path / "data/f/x").write_text(""), "output data/f/x has 0 bytes, had 16"),

@@ -1,6 +1,8 @@
 """kill -9 at every point of a run: nothing half-done counts as done, nothing runs twice at once, nothing is lost."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -58,9 +60,55 @@ def test_killed_around_a_rerun_from_scratch_the_former_output_is_kept_as_old(toy
     toy.run()
     toy.write("data/f/.kept", "of the first run\n")
     toy.run("--stage", "2", EMOTION_FAULT=fault, EMOTION_FAULT_ONCE=str(tmp_path / "fired"))
-    toy.run()
+    toy.run("--stage", "2")
     assert toy.calls == ["extract", "train"]
     assert toy.read("data/f.old/.kept") == "of the first run\n" and "first run" not in toy.read("data/f/.kept")
+
+
+def test_two_interrupted_tries_with_other_settings_never_cost_the_finished_output(toy):
+    toy.run("--set", "good")
+    toy.write("after.other", "exit 1")
+    toy.run("--set", "second")
+    toy.run("--set", "third")
+    toy.run("--set", "fourth")
+    assert toy.read("data/o.old/.kept") == "other --set good data/o\n"
+    assert toy.read("data/o.partial/.kept") == "other --set third data/o\n"
+    (toy.path / "after.other").unlink()
+    toy.run("--set", "fourth")
+    toy.run("--set", "fifth")
+    assert "fourth" in toy.read("data/o.old/.kept"), "what is finished replaces what was finished before"
+
+
+def test_an_extension_that_broke_off_is_still_a_finished_output(toy):
+    toy.run()
+    toy.write("after.train", "exit 1")
+    for seeds in ("0 1", "0 1 2"):
+        toy.run("--seeds", seeds)
+    for color in ("blue", "green"):
+        toy.run("--seeds", "0 1", "--color", color)
+    assert toy.read("exp/t.old/.kept").splitlines()[0] == "train --seeds 0 exp/t"
+
+
+def test_a_damaged_output_does_not_replace_a_whole_old_one(toy):
+    toy.run("--set", "good")
+    toy.run("--set", "second")
+    (toy.path / "data/o/x").write_text("cut")
+    toy.run("--set", "second")
+    assert "good" in toy.read("data/o.old/.kept") and toy.read("data/o.partial/x") == "cut"
+
+
+def test_killed_between_two_outputs_that_make_room_both_are_kept(toy, tmp_path):
+    toy.recipe('stage 1 "A" --out a --out b -- ./do both --set "$set" a b\nrun_stages\n')
+    toy.write("after.both", 'mkdir -p a; echo "$*" > a/x')
+    toy.run("--set", "one")
+    toy.run("--set", "two")
+    record = toy.marker(1)
+    (toy.path / "a").rename(toy.path / "a.moved")  # as a kill after the first of two renames leaves it
+    shutil.rmtree(toy.path / "a.old")
+    (toy.path / "a.moved").rename(toy.path / "a.old")
+    toy.record(1).with_suffix(".started.json").write_text(json.dumps({**record, "run": "later", "moving": ".old"}))
+    toy.run("--set", "three")
+    assert "two" in toy.read("a.old/x") and "two" in toy.read("b.old/.kept")
 
 
 def test_killed_between_the_start_record_of_more_extent_and_its_marker_nothing_is_moved(toy, tmp_path):

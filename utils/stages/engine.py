@@ -10,11 +10,10 @@ import time
 
 from utils.errors import UsageError
 from utils.leash import Leash, wait_for_leashes
+from utils.stages.attempt import Attempt
 from utils.stages.explain import announce_code, dry_run, explain, name, say, say_done
 from utils.stages.graph import Recipe, Stage
 from utils.stages.lock import Lock
-from utils.stages.markers import new_identifier
-from utils.stages.outputs import move_away, record
 from utils.stages.plan import Decision, Planner
 from utils.stages.runner import Runner
 
@@ -134,56 +133,26 @@ class Engine:
             if not os.path.exists(self.recipe.directory / path):
                 raise StageFailed(stage, f"needs {path}, which stage {producers[0] if producers else '?'} "
                                          "did not make", 1)
-        former, moved = self.planner.records.marker(stage.number), list[str]()
-        start = self._begin(stage, decision, moved)
+        attempt = Attempt(self.recipe, self.planner, stage, decision)
+        attempt.begin()
+        for there in attempt.moved:
+            say(f"    former output moved to {os.path.relpath(there, self.recipe.directory)}")
         log = self.recipe.directory / self.recipe.work / "log" / f"stage{stage.number}.log"
         began = time.monotonic()
-        status = runner.run(stage, decision.state.inputs_hash(start["generation"]), log, decision.fresh)
+        status = runner.run(stage, decision.state.inputs_hash(attempt.start["generation"]), log, decision.fresh)
         shown = os.path.relpath(log, self.recipe.directory)
         if status:
-            if status < 128 and former and moved and not asked:  # what was asked for is still to be done
-                self._give_back(stage, former, moved)
+            if status < 128 and not asked and attempt.give_back():  # what was asked for is still to be done
+                say("    nothing was written: the former output is back")
             killed = f"was ended by {signal.Signals(status - 128).name}" if 128 < status < 160 else \
                 f"failed with exit status {status}"
             raise StageFailed(stage, f"{killed} (log: {shown})", 2 if status == 2 else 1)
         seconds = time.monotonic() - began
-        outputs = {path: record(os.path.join(self.recipe.directory, path)) for path in (*stage.outputs, *stage.updates)}
-        for path, sizes in outputs.items():
-            if sizes is None:
-                raise StageFailed(stage, f"ended with exit status 0 but did not write {path} (log: {shown})", 1)
-        self.planner.records.finish(stage.number, {
-            **start, "outputs": outputs, "seconds": round(seconds, 3), "finished": time.strftime("%Y-%m-%d %H:%M:%S")})
+        absent = attempt.finish(seconds)
+        if absent is not None:
+            raise StageFailed(stage, f"ended with exit status 0 but did not write {absent} (log: {shown})", 1)
         self._in_work = None
         say(f"{name(self.recipe, stage)}: ran {seconds:.1f} s")
-
-    def _give_back(self, stage: Stage, former: dict[str, object], moved: list[str]) -> None:
-        """A stage that refused its options before it wrote anything leaves what they had replaced: with the former
-        options nothing has to run again."""
-        if any(os.path.lexists(self.recipe.directory / path) for path in stage.outputs):
-            return
-        for old in moved:
-            os.rename(old, old.removesuffix(".old"))
-        self.planner.records.finish(stage.number, former)
-        say("    nothing was written: the former output is back")
-
-    def _begin(self, stage: Stage, decision: Decision, moved: list[str]) -> dict[str, object]:
-        """Make room if the stage begins from scratch, and record its start; `moved` gets the former outputs' names."""
-        records, state = self.planner.records, decision.state
-        generation = run = new_identifier()
-        if decision.fresh:
-            records.forget(stage.number)
-            moved += move_away(os.path.join(self.recipe.directory, path) for path in stage.outputs)
-            for old in moved:
-                say(f"    former output moved to {os.path.relpath(old, self.recipe.directory)}")
-        else:
-            earlier = records.started(stage.number) or records.marker(stage.number) or {}
-            generation = earlier.get("generation", run)
-        start: dict[str, object] = {
-            "stage": stage.number, "title": stage.title, "run": run, "generation": generation,
-            "fingerprint": state.fingerprint, "parts": state.parts, "runs": state.runs, "command": stage.words,
-            "code": self.planner.code.of(stage.words, stage.command), "began": time.strftime("%Y-%m-%d %H:%M:%S")}
-        records.begin(stage.number, start)
-        return start
 
     def _again(self) -> str:
         """The command that goes on from here: what was asked to run from scratch must not do so twice."""

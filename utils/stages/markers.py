@@ -53,9 +53,8 @@ class Records:
         self._write(f"{self.names[number]}.json", record)
         self._remove(f"{self.names[number]}.started.json")
 
-    def forget(self, number: int) -> None:
-        """Remove both records, before the outputs move away."""
-        self._remove(f"{self.names[number]}.started.json")
+    def forget_marker(self, number: int) -> None:
+        """Remove the marker of a former run, when a new start is recorded."""
         self._remove(f"{self.names[number]}.json")
 
     def _read(self, name: str) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ class Decision:
         run: whether it is missing or stale (or was asked for).
         fresh: whether it begins from scratch (its outputs move away); otherwise it goes on from what is there.
         reasons: why it runs.
+        whole: whether there is a finished output in its place (perhaps with an extension that broke off).
         code: Python files that changed since it ran.
     """
 
@@ -29,6 +30,7 @@ class Decision:
     fresh: bool
     reasons: list[str]
     state: State
+    whole: bool = False
     code: list[str] = field(default_factory=list)
 
     @property
@@ -63,29 +65,28 @@ class Planner:
         asked_reasons = [asked] if asked else []
         if marker is not None:
             changes, only_extent = differences(marker, state, ran)
-            broken = self._broken_outputs(stage, marker)
+            damaged = self._damaged(stage, marker)
+            broken = [f"output {path} is new in run.sh" for path in (*stage.outputs, *stage.updates)
+                      if path not in marker.get("outputs", {})] + damaged
             code = changed_files(marker.get("code", {}), self.code.of(stage.words, stage.command))
             if code and self.recipe.switches.strict_code:
                 broken.append(f"the code in {_few(code)} changed")
             reasons = [*asked_reasons, *again, *changes, *broken]
             resumes = only_extent and changes and not (again or broken or asked_reasons)
-            return Decision(bool(reasons), not resumes, reasons, state, code)
+            return Decision(bool(reasons), not resumes, reasons, state, not damaged, code)
         if started is not None:
             changes, only_extent = differences(started, state, ran)
-            fresh = bool(again) or bool(changes and not only_extent) or self.recipe.switches.force
+            fresh = bool(again) or bool(changes and not only_extent) or self.recipe.switches.force or "moving" in started
             reasons = [*asked_reasons, "it was begun and did not finish", *again, *changes]
-            return Decision(True, fresh, reasons, state)
+            return Decision(True, fresh, reasons, state, started.get("whole", False))
         return Decision(True, True, [*asked_reasons, "not done yet"], state)
 
-    def _broken_outputs(self, stage: Stage, marker: dict) -> list[str]:
+    def _damaged(self, stage: Stage, marker: dict) -> list[str]:
+        """Recorded outputs that are not whole any more, in plain words."""
         recorded = marker.get("outputs", {})
-        broken = []
-        for path in (*stage.outputs, *stage.updates):
-            if path not in recorded:
-                broken.append(f"output {path} is new in run.sh")
-            elif (harm := damage(os.path.join(self.recipe.directory, path), recorded[path])) is not None:
-                broken.append(harm.replace(f"{self.recipe.directory}/", ""))
-        return broken
+        harms = [damage(os.path.join(self.recipe.directory, path), recorded[path])
+                 for path in (*stage.outputs, *stage.updates) if path in recorded]
+        return [harm.replace(f"{self.recipe.directory}/", "") for harm in harms if harm is not None]
 
     def selection(self) -> tuple[list[Stage], dict[int, str]]:
         """The stages that may run, and for those that run in any case the reason.
