@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 
 OLD, PARTIAL = ".old", ".partial"
-"""What a new run finds in its place moves to one of these names: a whole output to the first, any other to the second, so
-that a second interrupted try never costs what was finished."""
+"""What a new run finds in its place moves to one of these names: a whole output to the first, any other to the second,
+so that a second interrupted try never costs what was finished."""
 
 IGNORED_DIRECTORIES = ("log", "checkpoint", ".done")
 """Directories inside an output that may change without making it another one."""

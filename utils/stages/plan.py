@@ -76,9 +76,9 @@ class Planner:
             return Decision(bool(reasons), not resumes, reasons, state, not damaged, code)
         if started is not None:
             changes, only_extent = differences(started, state, ran)
-            fresh = bool(again) or bool(changes and not only_extent) or self.recipe.switches.force or "moving" in started
+            fresh = bool(again) or bool(changes and not only_extent) or self.recipe.switches.force
             reasons = [*asked_reasons, "it was begun and did not finish", *again, *changes]
-            return Decision(True, fresh, reasons, state, started.get("whole", False))
+            return Decision(True, fresh or "moving" in started, reasons, state, started.get("whole", False))
         return Decision(True, True, [*asked_reasons, "not done yet"], state)
 
     def _damaged(self, stage: Stage, marker: dict) -> list[str]:
