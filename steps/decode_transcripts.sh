@@ -17,7 +17,6 @@ Usage: steps/decode_transcripts.sh --asr DIR [option ...] DATA OUT
   --features DIR    default: DATA/fbank, or what else the recogniser takes
   --set "KEY=VALUE ..."   over conf/asr_decode.yaml
   --device D        of the network: cpu or cuda (default: cpu)
-  --trust-torchscript     run the TorchScript file of --asr: it is a program of whoever made it
   --nj N            tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
@@ -28,8 +27,8 @@ END
 }
 
 asr="" method="" graph="" split="" fold=1 part="" features="" set="" device=cpu nj=1 cmd=$ROOT/utils/job.sh
-trust_torchscript=false positional=()
-front_end_options "asr method graph split fold part features set device nj cmd" "trust-torchscript" "$@"
+positional=()
+front_end_options "asr method graph split fold part features set device nj cmd" "" "$@"
 [ -n "$asr" ] || fail "--asr DIR is missing; see --help"
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 check_count nj
@@ -46,7 +45,6 @@ decode=(python -m steps.asr.decode_task --asr "$asr" --data "$data" --out "$out"
 [ -z "$part" ] || decode+=(--part "$part")
 [ -z "$features" ] || decode+=(--features "$features")
 [ -z "$set" ] || decode+=(--set "$set")
-if "$trust_torchscript"; then decode+=(--trust-torchscript); fi
 
 "${decode[@]}" --prepare
 "${job[@]}" --max-jobs-run "$nj" JOB=1:"$nj" "$out/log/decode.{JOB}.log" \

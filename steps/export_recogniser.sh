@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Export a recogniser as ONNX of sherpa-onnx's form, or as TorchScript of icefall's. --help shows the options.
+# Export a recogniser as ONNX of sherpa-onnx's form. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"

@@ -8,14 +8,13 @@ usage() {
   cat <<'END_OF_USAGE'
 Usage: steps/transcribe.sh (--asr DIR | --asr-onnx DIR | --text FILE) [option ...] DATA OUT
 
-  --asr DIR         recogniser of this repository, or a foreign one as model.onnx or TorchScript with tokens.txt
+  --asr DIR         recogniser of this repository, or a foreign one as model.onnx with tokens.txt
   --asr-onnx DIR    foreign recogniser: model.onnx (filter banks of 80 in, log-probabilities out) and tokens.txt
   --text FILE       transcripts of another recogniser: Kaldi text (`id word ...`), or TSV with a header
                     (id, text and any of confidence, nbest)
   --method M        greedy, prefix or graph (default: graph with --graph, else prefix)
   --graph DIR       decoding graph
   --set "KEY=VALUE ..."   over conf/asr_decode.yaml
-  --trust-torchscript     run the TorchScript file of --asr: it is a program of whoever made it
   --device D        of the network: cpu or cuda (default: cpu)
   --trained-on PATH directory or JSON file (trained_on.json) that says what made the transcripts was trained on, for
                     the leak audit; --asr and --graph directories are looked at anyhow
@@ -31,8 +30,8 @@ END_OF_USAGE
 }
 
 asr="" asr_onnx="" text="" method="" graph="" set="" device="" trained_on="" nj=1 cmd=$ROOT/utils/job.sh
-trust_torchscript=false allow_missing=false positional=()
-front_end_options "asr asr-onnx text method graph set device trained-on nj cmd" "trust-torchscript allow-missing" "$@"
+allow_missing=false positional=()
+front_end_options "asr asr-onnx text method graph set device trained-on nj cmd" "allow-missing" "$@"
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 check_count nj
 data=${positional[0]} out=${positional[1]%/}
@@ -63,7 +62,6 @@ if [ -n "$asr" ]; then
   [ -z "$graph" ] || decode+=(--graph "$graph")
   [ -z "$set" ] || decode+=(--set "$set")
   [ -z "$device" ] || decode+=(--device "$device")
-  if "$trust_torchscript"; then decode+=(--trust-torchscript); fi
   "${decode[@]}" "$data" "$out/decoded"
   [ -z "$graph" ] || attach+=(--trained-on "$graph")
   attach+=(--asr "$asr") text=$out/decoded/hypotheses.tsv

@@ -60,7 +60,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--part", choices=("train", "dev", "test"), help="with --split")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over conf/asr_decode.yaml")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="of the network (%(default)s)")
-    parser.add_argument("--trust-torchscript", action="store_true", help="run a TorchScript file")
     parser.add_argument("--num-tasks", type=count, default=1, metavar="N", help="tasks of the array")
     parser.add_argument("--table", type=Path, metavar="FILE", help="with --task: what it leaves, so that the "
                         "dispatcher knows it and runs the task again when it is gone")
@@ -114,7 +113,7 @@ def open_work(arguments: argparse.Namespace) -> Work:
     if (config.method == "graph") != (arguments.graph is not None):
         raise UsageError(f"--method {config.method} " + ("needs --graph DIR; build one with steps/make_graph.sh"
                                                          if arguments.graph is None else "takes no --graph"))
-    recogniser = open_recogniser(arguments.asr, arguments.device, arguments.trust_torchscript)
+    recogniser = open_recogniser(arguments.asr, arguments.device)
     graph = None if arguments.graph is None else Graph.open(arguments.graph, recogniser.units)
     data = Dataset.open(arguments.data)
     ids = data.split(arguments.split).ids(arguments.fold, arguments.part) if arguments.split else list(data.items)

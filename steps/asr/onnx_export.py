@@ -1,7 +1,6 @@
-"""Export a recogniser: as sherpa-onnx reads it (model.onnx, tokens.txt), or as TorchScript of icefall's form.
+"""Export a recogniser as sherpa-onnx reads it: model.onnx and tokens.txt.
 
     steps/export_recogniser.sh ASR OUT
-    steps/export_recogniser.sh --form torchscript ASR OUT
 
 The normalisation of the features is part of the network, so that filter banks go in as they are. Beside the model lie
 units/, which spell text as the training did, and trained_on.json, which the leak audit reads.
@@ -28,14 +27,12 @@ if TYPE_CHECKING:
 INPUTS, OUTPUTS = ("x", "x_lens"), ("log_probs", "log_probs_len")
 OPSET = 17  # the first with layer normalisation
 EXAMPLE_FRAMES = 100
-FORMS = ("onnx", "torchscript")
-MODEL, SCRIPT = "model.onnx", "cpu_jit.pt"
+MODEL = "model.onnx"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser("export_recogniser.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--form", choices=FORMS, default="onnx", help="%(default)s")
     parser.add_argument("asr", type=Path, metavar="ASR", help="directory of a recogniser of this repository")
     parser.add_argument("out", type=Path, metavar="OUT", help="directory to write; replaced as a whole")
     arguments = parser.parse_args(argv)
@@ -46,19 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"{arguments.asr} is a foreign recogniser; only one of this repository can be exported")
     if arguments.out.exists() and not is_export(arguments.out):
         raise UserError(f"{arguments.out} is there and is no exported recogniser; name another directory", 2)
-    export_recogniser(recogniser, arguments.out, arguments.form)
-    file = arguments.out / (MODEL if arguments.form == "onnx" else SCRIPT)
+    export_recogniser(recogniser, arguments.out)
+    file = arguments.out / MODEL
     print(f"{file}: {recogniser.dim} units, {file.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
 def is_export(directory: Path) -> bool:
     """Whether a directory holds what an export left, which a new one may replace."""
-    return directory.is_dir() and ((directory / MODEL).is_file() or (directory / SCRIPT).is_file()
-                                   or not any(directory.iterdir()))
+    return directory.is_dir() and ((directory / MODEL).is_file() or not any(directory.iterdir()))
 
 
-def export_recogniser(recogniser: Any, out: Path, form: str = "onnx") -> None:
+def export_recogniser(recogniser: Any, out: Path) -> None:
     """Write the whole directory.
 
     Args:
@@ -67,12 +63,9 @@ def export_recogniser(recogniser: Any, out: Path, form: str = "onnx") -> None:
     from steps.data.trained_on import TRAINED_ON, read_training, write_training
 
     with atomic_directory(out) as directory:
-        if form == "onnx":
-            about = {"vocab_size": recogniser.dim, "subsampling_factor": recogniser.subsampling,
-                     "features": recogniser.about["features"], "fingerprint": recogniser.fingerprint}
-            export_onnx(recogniser.model, recogniser.about["inputs"], directory / MODEL, about)
-        else:
-            export_script(recogniser.model, recogniser.about["inputs"], directory / SCRIPT)
+        about = {"vocab_size": recogniser.dim, "subsampling_factor": recogniser.subsampling,
+                 "features": recogniser.about["features"], "fingerprint": recogniser.fingerprint}
+        export_onnx(recogniser.model, recogniser.about["inputs"], directory / MODEL, about)
         recogniser.units.save(directory / "units")
         shutil.copyfile(directory / "units" / "tokens.txt", directory / "tokens.txt")
         if (records := read_training(recogniser.directory)) is not None:
@@ -109,15 +102,6 @@ def export_onnx(model: nn.Module, inputs: int, path: Path, about: Mapping[str, A
         entry = exported.metadata_props.add()
         entry.key, entry.value = key, str(value)
     onnx.save(exported, str(path))
-
-
-def export_script(model: nn.Module, inputs: int, path: Path) -> None:
-    """Write the same network as TorchScript with `forward(x, x_lens)`."""
-    import torch
-
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(model.eval(), example(inputs), check_trace=False), str(path))
 
 
 def example(inputs: int) -> tuple[Tensor, Tensor]:

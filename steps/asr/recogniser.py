@@ -5,7 +5,7 @@
     DIR/model.safetensors   weights
     DIR/units/              text units (steps/asr/units.py)
 
-A foreign recogniser is DIR/model.onnx with DIR/tokens.txt (sherpa-onnx's form), or a TorchScript file of icefall's.
+A foreign recogniser is DIR/model.onnx with DIR/tokens.txt (sherpa-onnx's form).
 """
 
 from __future__ import annotations
@@ -126,11 +126,8 @@ def groups(lengths: Sequence[int], frames: int = FRAMES_AT_ONCE) -> Iterator[lis
         yield group
 
 
-def open_recogniser(directory: str | Path, device: str = "cpu", trust_torchscript: bool = False) -> Recogniser:
+def open_recogniser(directory: str | Path, device: str = "cpu") -> Recogniser:
     """The recogniser in `directory`, own or foreign.
-
-    Args:
-        trust_torchscript: a TorchScript file runs code of whoever made it.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -143,9 +140,8 @@ def open_recogniser(directory: str | Path, device: str = "cpu", trust_torchscrip
 
         return OnnxRecogniser(directory)
     if any(directory.glob("*.pt")):
-        from steps.asr.torchscript_recogniser import TorchScriptRecogniser
-
-        return TorchScriptRecogniser(directory, device, trust_torchscript)
+        raise UserError(f"{directory} has a TorchScript file, which is a program and is not run; export the model as "
+                        "ONNX (model.onnx, tokens.txt)", 2)
     raise UserError(f"{directory} is no recogniser: neither {ABOUT} nor model.onnx is there; train one (egs/*/asr) or "
                     "name its directory", 2)
 

@@ -17,6 +17,8 @@ import torch
 from steps.asr import transcribe
 from steps.asr.given_transcripts import Transcript
 from steps.asr.hypothesis import Hypothesis, write_hypotheses
+from steps.asr.onnx_export import export_onnx
+from steps.asr.recogniser import open_recogniser
 from steps.audit.trained_on import audit_components
 from steps.data.dataset import Dataset
 from steps.data.fields import check_name, check_value, load_fields
@@ -177,7 +179,7 @@ def spoken(tmp_path):
     return data
 
 
-def write_script(directory):
+def write_onnx(directory):
     """A foreign model: the mean energy of four frames decides between blank, a and b."""
     class Model(torch.nn.Module):
         def forward(self, x: torch.Tensor, x_lens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -185,17 +187,21 @@ def write_script(directory):
             return torch.cat([level, -level, 0.5 * level], dim=2).mul(4.0).log_softmax(-1), (x_lens + 3) // 4
 
     directory.mkdir()
-    torch.jit.save(torch.jit.script(Model().eval()), str(directory / "cpu_jit.pt"))
+    export_onnx(Model(), 80, directory / "model.onnx", {"vocab_size": 3, "subsampling_factor": 4})
     (directory / "tokens.txt").write_text("<blk> 0\n▁a 1\n▁b 2\n")
     return directory
 
 
+def test_a_torchscript_file_is_not_run(tmp_path):
+    (tmp_path / "cpu_jit.pt").write_bytes(b"a program")
+    with pytest.raises(UserError, match=r"TorchScript file, which is a program and is not run; export .* as ONNX"):
+        open_recogniser(tmp_path)
+
+
 @pytest.mark.slow
 def test_the_front_end_decodes_by_tasks_resumes_and_writes_every_utterance(tmp_path, spoken):
-    asr, out = write_script(tmp_path / "asr"), tmp_path / "out"
-    refused = run("--asr", asr, spoken, out)
-    assert refused.returncode == 2 and "--trust-torchscript" in refused.stderr.splitlines()[-1]
-    arguments = ("--asr", asr, "--trust-torchscript", "--method", "prefix", "--nj", "2", spoken, out)
+    asr, out = write_onnx(tmp_path / "asr"), tmp_path / "out"
+    arguments = ("--asr", asr, "--method", "prefix", "--nj", "2", spoken, out)
     done = run(*arguments)
     assert done.returncode == 0, done.stderr
     items = Dataset.open(out).items
