@@ -4,4 +4,4 @@ set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
 front_end_environment
-exec python -m steps.asr.assemble "$@"
+exec python -m steps.asr.decode.assemble "$@"

@@ -38,7 +38,7 @@ data=${positional[0]} out=${positional[1]%/}
 front_end_environment
 front_end_job
 
-decode=(python -m steps.asr.decode_task --asr "$asr" --data "$data" --out "$out" --num-tasks "$nj" --device "$device")
+decode=(python -m steps.asr.decode.decode_task --asr "$asr" --data "$data" --out "$out" --num-tasks "$nj" --device "$device")
 [ -z "$method" ] || decode+=(--method "$method")
 [ -z "$graph" ] || decode+=(--graph "$graph")
 [ -z "$split" ] || decode+=(--split "$split" --fold "$fold")

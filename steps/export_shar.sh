@@ -9,13 +9,13 @@ usage() {
 Usage: steps/export_shar.sh --prepared "DIR ..." [option ...] OUT
 
   --prepared "DIR ..."   what steps/prepare_speech.sh wrote, one directory a corpus
-  --doubles FILE         training utterances to be left out (python -m steps.asr.deduplicate)
+  --doubles FILE         training utterances to be left out (python -m steps.asr.large.deduplicate)
   --per-shard N          utterances a shard (default: 2000)
   --nj N                 tasks (default: 1)
   --cmd CMD              how tasks are run (default: utils/job.sh)
   --debug                show Python tracebacks
 
-Writes OUT/{train,dev,test}/<corpus>/, a set each (steps/asr/lazy_cuts.py says what is in it), and OUT/log/. An
+Writes OUT/{train,dev,test}/<corpus>/, a set each (steps/asr/large/lazy_cuts.py says what is in it), and OUT/log/. An
 interrupted run is taken up at the shards that are missing.
 END
 }
@@ -32,7 +32,7 @@ out=${positional[0]%/}
 front_end_environment
 front_end_job
 
-export=(python -m steps.asr.export_shar)
+export=(python -m steps.asr.large.export_shar)
 prepare=(--prepared "${directories[@]}" --per-shard "$per_shard")
 [ -z "$doubles" ] || prepare+=(--doubles "$doubles")
 

@@ -12,7 +12,7 @@ Usage: steps/find_doubles.sh --prepared "DIR ..." [option ...] OUT
   --protect "DATA ..."   prepared data sets whose sentences and recordings must not be trained on
   --debug                show Python tracebacks
 
-Writes OUT, a table: id, reason, of. steps/asr/deduplicate.py says what a double is.
+Writes OUT, a table: id, reason, of. steps/asr/large/deduplicate.py says what a double is.
 END
 }
 
@@ -24,4 +24,4 @@ read -ra protected <<<"$protect"
 [ "${#positional[@]}" -eq 1 ] || fail "expected one output file, found ${#positional[@]} arguments; see --help"
 
 front_end_environment
-exec python -m steps.asr.deduplicate --prepared "${directories[@]}" --protect "${protected[@]}" -- "${positional[0]}"
+exec python -m steps.asr.large.deduplicate --prepared "${directories[@]}" --protect "${protected[@]}" -- "${positional[0]}"

@@ -31,7 +31,7 @@ front_end_environment
 front_end_job
 
 "${job[@]}" JOB=1:"${#names[@]}" "$out/log/prepare.{JOB}.log" \
-  python -m steps.asr.prepare_speech --corpora "${names[@]}" --corpora-dir "$corpora_dir" --reader "$reader" \
+  python -m steps.asr.large.prepare_speech --corpora "${names[@]}" --corpora-dir "$corpora_dir" --reader "$reader" \
   --shortest "$shortest" --longest "$longest" --task "{JOB}" "$out"
 for name in "${names[@]}"; do
   [ -s "$out/${name%%=*}/prepared.json" ] || { echo "error: ${name%%=*} was not prepared; see $out/log" >&2; exit 1; }

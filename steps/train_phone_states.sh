@@ -40,7 +40,7 @@ check_count fold
 front_end_environment
 front_end_job
 
-train=(python -m steps.asr.train_phone_states --lexicon "$lexicon" --split "$split" --fold "$fold"
+train=(python -m steps.asr.phones.train_phone_states --lexicon "$lexicon" --split "$split" --fold "$fold"
   --features "$features" --config "$config" --set "$set" --seed "$seed" --device "$device")
 [ -z "$asr" ] || train+=(--asr "$asr")
 "${job[@]}" JOB=1:1 "$out/log/train.{JOB}.log" "${train[@]}" "$data" "$out"

@@ -46,7 +46,7 @@ check_count processes
 front_end_environment
 front_end_job
 
-train=(-m steps.asr.train --config "$config" --features "$features" --seed "$seed" --device "$device" --out "$out")
+train=(-m steps.asr.train.train --config "$config" --features "$features" --seed "$seed" --device "$device" --out "$out")
 [ -z "$set" ] || train+=(--set "$set")
 [ -z "$units" ] || train+=(--units "$units")
 [ -z "$alignment" ] || train+=(--alignment "$alignment")
@@ -59,7 +59,7 @@ else
   if [ "${#directories[@]}" -gt 0 ]; then train+=(--dev-sets "${directories[@]}"); fi
 fi
 if [ "$nodes" -gt 1 ]; then
-  run=(python -m steps.asr.launch --nodes "$nodes" --node "{JOB}" --processes "$processes" --meeting "$out/log" --)
+  run=(python -m steps.asr.train.launch --nodes "$nodes" --node "{JOB}" --processes "$processes" --meeting "$out/log" --)
 elif [ "$processes" -gt 1 ]; then
   run=(python -m torch.distributed.run --standalone "--nproc-per-node=$processes")
 else

@@ -53,11 +53,11 @@ if [ -z "$method" ]; then if [ -n "$graph" ]; then method=graph; else method=pre
 
 front_end_environment
 
-attach=(python -m steps.asr.transcribe)
+attach=(python -m steps.asr.transcripts.transcribe)
 [ -z "$trained_on" ] || attach+=(--trained-on "$trained_on")
 if "$allow_missing"; then attach+=(--allow-missing); fi
 if [ -n "$asr" ]; then
-  python -m steps.asr.transcribe --check "$data" "$out"
+  python -m steps.asr.transcripts.transcribe --check "$data" "$out"
   decode=("$ROOT/steps/decode_transcripts.sh" --asr "$asr" --method "$method" --nj "$nj" --cmd "$cmd")
   [ -z "$graph" ] || decode+=(--graph "$graph")
   [ -z "$set" ] || decode+=(--set "$set")

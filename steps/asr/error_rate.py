@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steps.asr.text import normalise, words
+from steps.text.normal_form import normalise, words
 
 NOTHING = "\0"  # no word: normalised text has no control character
 

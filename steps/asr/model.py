@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from steps.models.conformer import FEWEST_FRAMES, Conformer, ConformerConfig
 
-if TYPE_CHECKING:
-    from steps.asr.engine import Engine
+
+class CtcLoss(Protocol):
+    """What computes the loss: an engine (steps/asr/decode/engine)."""
+
+    def ctc_loss(self, log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:
+        """log_probs (N, T, V), lengths (N,) -> (N,) nats, see Engine.ctc_loss."""
 
 
 class CtcModel(nn.Module):
@@ -31,7 +36,7 @@ class CtcModel(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, inputs: int, units: int, config: ConformerConfig, engine: Engine | None = None,
+    def __init__(self, inputs: int, units: int, config: ConformerConfig, engine: CtcLoss | None = None,
                  intermediate: float = 0.0, states: int = 0, alignment: float = 0.0):
         super().__init__()
         self.encoder = Conformer(inputs, config)
@@ -80,3 +85,14 @@ class CtcModel(nn.Module):
 
     def _log_posteriors(self, states: Tensor) -> Tensor:
         return self.output(states).float().log_softmax(dim=-1)
+
+
+def batch_of(features: Sequence[np.ndarray], targets: Sequence[Sequence[int]] = ()) -> dict[str, Tensor]:
+    """Pad: "features" (N, T, F), "lengths" (N,), "targets" (S,) utterance after utterance, "target_lengths" (N,)."""
+    lengths = torch.tensor([len(rows) for rows in features])
+    padded = torch.zeros(len(features), int(lengths.max()), features[0].shape[1])
+    for row, values in zip(padded, features, strict=True):
+        row[:len(values)] = torch.from_numpy(np.array(values, dtype=np.float32))
+    return {"features": padded, "lengths": lengths,
+            "targets": torch.tensor([unit for target in targets for unit in target], dtype=torch.int64),
+            "target_lengths": torch.tensor([len(target) for target in targets], dtype=torch.int64)}

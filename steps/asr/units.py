@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from steps.asr import text as normal
+from steps.text import normal_form as normal
 from utils.config import from_dict, option
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json, write_text

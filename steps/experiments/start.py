@@ -50,7 +50,7 @@ class Start:
     @property
     def about(self) -> dict[str, Any]:
         """What belongs to the identity of an experiment that starts from it."""
-        from steps.asr.recogniser import fingerprint_of
+        from steps.asr.recognisers.recogniser import fingerprint_of
 
         return {"name": self.name, "fingerprint": fingerprint_of(self.tensors)}
 
@@ -76,7 +76,7 @@ def open_start(path: str | Path) -> Start:
     Raises:
         UserError: no model there that a network can start from, or it is damaged.
     """
-    from steps.asr.recogniser import ABOUT as RECOGNISER
+    from steps.asr.recognisers.recogniser import ABOUT as RECOGNISER
     from steps.inference.directory import ABOUT
 
     path = Path(path)
@@ -113,7 +113,7 @@ def _of_export(path: Path) -> Start:
 
 
 def _of_recogniser(path: Path) -> Start:
-    from steps.asr.recogniser import TRAINING_ONLY, fingerprint_of, read_about
+    from steps.asr.recognisers.recogniser import TRAINING_ONLY, fingerprint_of, read_about
     from steps.data.trained_on import read_training
     from steps.experiments.arrays import load_weights
     from steps.features import registry

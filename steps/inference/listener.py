@@ -16,11 +16,11 @@ from steps.inference.directory import FEATURES, IVECTORS, RECOGNISER
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from steps.asr.decode import Decoder
-    from steps.asr.decode_config import DecodeConfig
-    from steps.asr.given_transcripts import Transcript
-    from steps.asr.graph import Graph
-    from steps.asr.recogniser import Recogniser
+    from steps.asr.decode.config import DecodeConfig
+    from steps.asr.decode.decode import Decoder
+    from steps.asr.decode.graph import Graph
+    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.transcripts.given_transcripts import Transcript
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class Transcriber:
     def open(cls, directory: Path, settings: Mapping[str, Any]) -> Transcriber:
         """
         Args:
-            settings: all keys of steps.asr.decode.DecodeConfig.
+            settings: all keys of steps.asr.decode.decode.DecodeConfig.
 
         Raises:
             UserError: no recogniser there, or it is damaged.
         """
-        from steps.asr.decode_config import DecodeConfig
-        from steps.asr.graph import Graph
-        from steps.asr.recogniser import open_recogniser
+        from steps.asr.decode.config import DecodeConfig
+        from steps.asr.decode.graph import Graph
+        from steps.asr.recognisers.recogniser import open_recogniser
         from utils.config import from_dict
 
         config = from_dict(DecodeConfig, settings)
@@ -92,7 +92,7 @@ class Transcriber:
 
     def of(self, computed: Computed) -> Transcript | None:
         """As steps/transcribe.sh writes it; None for what is too short for a frame, or no sound."""
-        from steps.asr.given_transcripts import of_hypotheses
+        from steps.asr.transcripts.given_transcripts import of_hypotheses
 
         try:
             rows = computed.of(self.recogniser.extractor)
@@ -103,7 +103,7 @@ class Transcriber:
         return of_hypotheses(self._decoder().decode(self.recogniser.log_posteriors([rows])[0]))
 
     def _decoder(self) -> Decoder:
-        from steps.asr.decode import make_decoder
+        from steps.asr.decode.decode import make_decoder
 
         decoder: Decoder | None = getattr(self._local, "decoder", None)
         if decoder is None:

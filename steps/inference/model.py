@@ -216,7 +216,7 @@ class EmotionModel:
 
 def item_of(heard: Heard, speaker: str, key: str) -> Item:
     """What a subsystem sees of a recording beside its features."""
-    from steps.asr.transcribe import fields_of
+    from steps.asr.transcripts.transcribe import fields_of
 
     fields = {"speaker": speaker, **fields_of(heard.transcript)}
     return Item(id=key, speaker=speaker, duration=heard.seconds, fields=fields)

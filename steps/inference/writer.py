@@ -174,7 +174,7 @@ class Writer:
         """The recogniser's directory without what only training needs; returns what model.yaml says of it."""
         if self.asr is None:
             return None
-        from steps.asr.recogniser import open_recogniser
+        from steps.asr.recognisers.recogniser import open_recogniser
 
         target = self.out / names.RECOGNISER
         for pattern in RECOGNISER:
@@ -193,8 +193,8 @@ class Writer:
 
     def _decoding(self) -> dict[str, Any]:
         """As the transcripts of training were made where the data set tells, else by the graph if there is one."""
-        from steps.asr.decode_config import DecodeConfig
-        from steps.asr.tune_decoding import settings
+        from steps.asr.decode.config import DecodeConfig
+        from steps.asr.decode.tune_decoding import settings
         from utils.config import load_config
 
         assert self.asr is not None
@@ -216,8 +216,8 @@ class Writer:
         Raises:
             UserError: the transcripts of training were made otherwise.
         """
-        from steps.asr.graph import Graph
-        from steps.asr.recogniser import open_recogniser
+        from steps.asr.decode.graph import Graph
+        from steps.asr.recognisers.recogniser import open_recogniser
 
         assert self.asr is not None
         recogniser = open_recogniser(self.asr)

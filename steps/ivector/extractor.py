@@ -29,7 +29,7 @@ from utils.errors import UserError
 from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from steps.asr.recogniser import Recogniser
+    from steps.asr.recognisers.recogniser import Recogniser
     from steps.features.extractor import Extractor
 
 ABOUT, MODEL, BACKEND = "extractor.json", "model.safetensors", "backend.safetensors"
@@ -122,7 +122,7 @@ def open_asr(asr: Path | None, occupancy: str, device: str = "cpu") -> Recognise
         raise UserError(f"occupancy {occupancy} takes a recogniser: give --asr DIR, or --occupancy gmm", 2)
     if occupancy == PHONE_STATES and (asr / HEAD_ABOUT).is_file():
         return HeadAlone.open(asr)
-    from steps.asr.recogniser import open_recogniser
+    from steps.asr.recognisers.recogniser import open_recogniser
 
     return open_recogniser(asr, device)
 

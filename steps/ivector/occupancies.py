@@ -23,8 +23,8 @@ from steps.ivector.sparse import Occupancies
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from steps.asr.phone_states import PhoneStateHead
-    from steps.asr.recogniser import Recogniser
+    from steps.asr.phones.phone_states import PhoneStateHead
+    from steps.asr.recognisers.recogniser import Recogniser
     from steps.features.extractor import Extractor
     from steps.ivector.gmm import Gmm
 
@@ -271,7 +271,7 @@ def open_occupier(kind: str, recogniser: Recogniser | HeadAlone | None, director
     if not head.is_dir():
         raise UserError(f"{directory} has no {HEAD}/: train the head with steps/train_phone_states.sh, or take another "
                         "--occupancy (clusters, tokens, gmm)", 2)
-    from steps.asr.phone_states import PhoneStateHead, check_recogniser
+    from steps.asr.phones.phone_states import PhoneStateHead, check_recogniser
 
     loaded = PhoneStateHead.load(head)
     check_recogniser(loaded, recogniser.fingerprint)

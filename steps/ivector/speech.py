@@ -16,7 +16,7 @@ from steps.ivector.speaker_features import SpeakerFeaturesConfig, dimension, spe
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from steps.asr.recogniser import Recogniser
+    from steps.asr.recognisers.recogniser import Recogniser
     from steps.features.extractor import Extractor
 
 

@@ -46,7 +46,7 @@ from utils.errors import UserError
 from utils.files import atomic_directory, read_json, recover_directory, write_json
 
 if TYPE_CHECKING:
-    from steps.asr.recogniser import Recogniser
+    from steps.asr.recognisers.recogniser import Recogniser
 
 OBJECTIVES = "objectives.1.json"
 LEAVES = ("finished.*.json", "occupancy.*.safetensors", "ubm.*.safetensors", "statistics", "accumulators",

@@ -217,7 +217,7 @@ def read_indices(audio: Path, tasks: int) -> dict[str, dict[str, str]]:
 
 def noisy_cuts(data: Dataset, made: dict[str, dict[str, str]], audio: Path) -> Iterator[dict[str, Any]]:
     """DATA's cuts on their new recordings, with the fields of FIELDS."""
-    from steps.asr.transcribe import FIELDS as TRANSCRIPTS
+    from steps.asr.transcripts.transcribe import FIELDS as TRANSCRIPTS
     from steps.data.audio import RATE
     from steps.data.derived import read_cuts, replace_fields
 

@@ -96,7 +96,7 @@ def row_of(data: Dataset, split: Split, system: System, part: str) -> dict[str, 
 
 def about_text(data: Dataset, system: System) -> dict[str, Any]:
     """Where the system's text comes from, and how many different sentences the reference has: few carry no emotion."""
-    from steps.asr.text import normalise
+    from steps.text.normal_form import normalise
     from steps.text.source import source_of
 
     source = source_of(system.variant) or system.about.get("text_source")

@@ -1,6 +1,6 @@
 """N-grams of a text in normal form: of words, and of the characters of a word with its boundaries.
 
-Words are the scoring tokens of steps/asr/text.py, so that each Han character is a word of its own. Character n-grams
+Words are the scoring tokens of normal_form.py, so that each Han character is a word of its own. Character n-grams
 stay within a run of non-blank characters, which is padded with a blank on both sides (scikit-learn's `char_wb`); a
 Chinese sentence is one such run, so they cross its words, whose boundaries nobody wrote.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from steps.asr.text import words
+from steps.text.normal_form import words
 
 Ngrams = Callable[[str, int, int], Iterator[str]]
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from steps.asr.text import normalise
+from steps.text.normal_form import normalise
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Weighted = list[tuple[str, float]]
 
 
 def weighted_texts(fields: Mapping[str, object], source: str) -> Weighted:
-    """The texts of an utterance in normal form (steps/asr/text.py) and their weights; [] where nothing was said, or
+    """The texts of an utterance in normal form (normal_form.py) and their weights; [] where nothing was said, or
     nothing is known of it. Empty texts of an n-best list keep their weight to themselves.
 
     Args:

@@ -1,6 +1,6 @@
 """Batches over manifests of thousands of hours, without audio: start, memory, speed, exactness. See sampler.sh.
 
-Two ways are measured, each rank in a process of its own: `plan` (steps/asr/epoch_plan.py, what training uses) and
+Two ways are measured, each rank in a process of its own: `plan` (steps/asr/train/epoch_plan.py, what training uses) and
 `lhotse` (DynamicBucketingSampler over lazily read shar, each rank iterating over every cut).
 """
 
@@ -22,8 +22,8 @@ BATCHES = 200  # over which the speed is measured
 
 def plan_batches(sets: list[Path], rank: int, world: int, seconds: float, start: int) -> Iterator[list[str]]:
     """Ids of the utterances of each batch, every cut read with its text, as training does."""
-    from steps.asr.epoch_plan import EpochPlan
-    from steps.asr.lazy_cuts import SpeechSets
+    from steps.asr.large.lazy_cuts import SpeechSets
+    from steps.asr.train.epoch_plan import EpochPlan
 
     found = SpeechSets(sets)
     plan = EpochPlan(found.seconds, found.shards, max_duration=seconds, world=world)
@@ -38,7 +38,7 @@ def lhotse_batches(sets: list[Path], rank: int, world: int, seconds: float, star
     from lhotse import CutSet
     from lhotse.dataset.sampling import DynamicBucketingSampler
 
-    from steps.asr.lazy_cuts import SpeechSet
+    from steps.asr.large.lazy_cuts import SpeechSet
 
     weights = [SpeechSet(path).about["seconds"] for path in sets]
     cuts = CutSet.mux(*(CutSet.from_shar(in_dir=path / "shar") for path in sets), weights=weights, seed=0)
@@ -75,8 +75,8 @@ def exactness(sets: list[Path], world: int, seconds: float) -> dict[str, float]:
     """One epoch of the plan in every rank: what is lost, doubled, left out; how full and how even batches are."""
     import numpy as np
 
-    from steps.asr.epoch_plan import EpochPlan
-    from steps.asr.lazy_cuts import SpeechSets
+    from steps.asr.large.lazy_cuts import SpeechSets
+    from steps.asr.train.epoch_plan import EpochPlan
 
     found = SpeechSets(sets)
     plan = EpochPlan(found.seconds, found.shards, max_duration=seconds, world=world)

@@ -12,6 +12,6 @@ if [ -z "$sets" ]; then
   sets=$(mktemp -d)
   trap 'rm -rf "$sets"' EXIT
 fi
-[ -s "$sets/wenetspeech/speech.json" ] || python -m steps.asr.simulate_manifest "$sets"
+[ -s "$sets/wenetspeech/speech.json" ] || python -m tests.bench.simulate_manifest "$sets"
 read -ra words <<<"$ways"
 python "$ROOT/tests/bench/sampler.py" --ways "${words[@]}" -- "$sets"/*/

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from steps.asr.config import AsrConfig
-from steps.asr.learn_units import learn_units
 from steps.asr.model import CtcModel
-from steps.asr.recogniser import save_recogniser
+from steps.asr.recognisers.recogniser import save_recogniser
+from steps.asr.train.learn_units import learn_units
 from steps.asr.units import UnitsConfig
 from steps.inference import export
 from steps.models.conformer import ConformerConfig

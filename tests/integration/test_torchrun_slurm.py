@@ -1,8 +1,8 @@
 """Two nodes' worth of ranks on a real Slurm: the losses of one process, also after a kill.
 
-Two array tasks meet by steps/asr/launch.py, each runs torchrun with one process (gloo). A Conformer learns on simulated
-features through the recogniser's own batches, whose plan gives one process with accumulate 2 the batches that two
-processes with accumulate 1 take.
+Two array tasks meet by steps/asr/train/launch.py, each runs torchrun with one process (gloo). A Conformer learns on
+simulated features through the recogniser's own batches, whose plan gives one process with accumulate 2 the batches
+that two processes with accumulate 1 take.
 """
 
 import json
@@ -25,8 +25,8 @@ import json, os, sys, time
 from pathlib import Path
 import numpy as np
 import torch
-from steps.asr.engine import engine
-from steps.asr.epoch_plan import EpochPlan
+from steps.asr.decode.engine import engine
+from steps.asr.train.epoch_plan import EpochPlan
 from steps.asr.model import CtcModel
 from steps.models.conformer import ConformerConfig
 from steps.training import distributed
@@ -90,7 +90,7 @@ def start_two_nodes(directory, environment, out, pause):
     """The dispatcher with an array of two tasks, one for each node."""
     return subprocess.Popen(
         [ROOT / "utils/job.sh", "--mem", "1500M", "JOB=1:2", f"{out}/log/train.{{JOB}}.log", sys.executable, "-m",
-         "steps.asr.launch", "--nodes", "2", "--node", "{JOB}", "--meeting", f"{out}/log", "--wait", "120", "--",
+         "steps.asr.train.launch", "--nodes", "2", "--node", "{JOB}", "--meeting", f"{out}/log", "--wait", "120", "--",
          str(directory / "train.py"), str(out), str(pause)],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -146,7 +146,7 @@ def test_a_finished_training_ends_at_once(desk):
     first = start_two_nodes(directory, environment, out, 0.0)
     assert first.wait(timeout=300) == 0
     stamp = (out / "curve.json").stat().st_mtime_ns
-    done = subprocess.run([sys.executable, "-m", "steps.asr.launch", "--nodes", "2", "--node", "2", "--meeting",
+    done = subprocess.run([sys.executable, "-m", "steps.asr.train.launch", "--nodes", "2", "--node", "2", "--meeting",
                            f"{out}/log", "--", str(directory / "train.py"), str(out), "0.0"], cwd=ROOT, timeout=60,
                           capture_output=True, text=True)
     assert done.returncode == 0 and "is done" in done.stdout

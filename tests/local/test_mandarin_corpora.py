@@ -7,8 +7,8 @@ import pytest
 from local import mandarin_speech
 from local.mandarin_speech import wenetspeech
 from local.mandarin_speech.layout import overlaps, text_grid
-from steps.asr.prepare_speech import Limits, cuts_of, prepare
-from steps.asr.text import normalise
+from steps.asr.large.prepare_speech import Limits, cuts_of, prepare
+from steps.text.normal_form import normalise
 from tests.local import mandarin_fixtures
 from utils.errors import UsageError, UserError
 

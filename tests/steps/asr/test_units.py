@@ -2,9 +2,9 @@
 
 import pytest
 
-from steps.asr.learn_units import learn_units
-from steps.asr.text import normalise, words
+from steps.asr.train.learn_units import learn_units
 from steps.asr.units import Units, UnitsConfig, read_tokens
+from steps.text.normal_form import normalise, words
 from utils.errors import UserError
 
 ENGLISH = ["the cat sat on the mat", "the dog's dinner is on the mat", "a cat and a dog sat down", "it's the other one"]

@@ -3,7 +3,7 @@
 import numpy as np
 from lhotse import CutSet, MonoCut, SupervisionSegment
 
-from steps.asr.learn_units import learn_units
+from steps.asr.train.learn_units import learn_units
 from steps.asr.units import UnitsConfig
 
 LETTERS = "abcdef"

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from steps.asr.config import AsrConfig
-from steps.asr.learn_units import learn_units
 from steps.asr.model import CtcModel
-from steps.asr.recogniser import save_recogniser
+from steps.asr.recognisers.recogniser import save_recogniser
+from steps.asr.train.learn_units import learn_units
 from steps.asr.units import UnitsConfig
 from steps.audit import audit_leaks
 from steps.data import prepare

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from steps.asr import decode_task, transcribe
 from steps.asr.config import AsrConfig
-from steps.asr.learn_units import learn_units
+from steps.asr.decode import decode_task
 from steps.asr.model import CtcModel
-from steps.asr.recogniser import open_recogniser, save_recogniser
+from steps.asr.recognisers.recogniser import open_recogniser, save_recogniser
+from steps.asr.train.learn_units import learn_units
+from steps.asr.transcripts import transcribe
 from steps.asr.units import UnitsConfig
 from steps.features import extract
 from steps.features.registry import create

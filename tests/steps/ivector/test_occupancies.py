@@ -112,7 +112,7 @@ def test_without_a_recogniser_or_a_head_it_is_said(tmp_path):
 
 
 def test_a_head_that_takes_no_hidden_states_needs_no_recogniser(tmp_path, monkeypatch):
-    from steps.asr import phone_states
+    from steps.asr.phones import phone_states
     from steps.features.registry import create
     from steps.ivector.extractor import open_asr
     from utils.files import write_json

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from steps.asr.text import normalise, words
 from steps.text.ngrams import character_ngrams, expected_counts, word_ngrams
+from steps.text.normal_form import normalise, words
 from steps.text.vectoriser import Block, Vectoriser
 from utils.errors import UserError
 

@@ -1,0 +1,1 @@
+"""From a recognizer's outputs to words: graphs, search, lattices, confidences."""

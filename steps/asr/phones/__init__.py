@@ -1,0 +1,1 @@
+"""Phone states: lexicon, alignments and the network on them."""

@@ -1,0 +1,1 @@
+"""Recognizers as files: ours and those of others."""

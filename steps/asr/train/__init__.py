@@ -1,0 +1,1 @@
+"""Training of a recognizer: units, batches, augmentation, averaging."""

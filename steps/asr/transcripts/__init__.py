@@ -1,0 +1,1 @@
+"""Transcripts of a data set: made, given, scored."""

@@ -1,0 +1,261 @@
+"""Score the transcripts of one or several recognisers on a part of a data set, and write RESULTS.{json,md}.
+
+    score_transcripts.sh --protocol official --part dev --part test --system greedy=exp/greedy/{part}.tsv \
+        --system graph/lm3=exp/graph/{part}.tsv --by-sentence --calibrate --report exp/report/transcripts.html DATA EXP
+
+A hypotheses file has a line an utterance, as steps/decode_transcripts.sh writes it. Every utterance of the part needs
+one; others are ignored. {part} in its path becomes dev or test. What RESULTS.json holds of other systems, protocols or
+parts stays. Writes EXP/scored/<protocol>.json with the rows of this run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.arguments import ArgumentParser
+from utils.errors import UsageError, UserError, run_main
+from utils.files import ROOT, write_json, write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from steps.asr.error_rate import Transcript
+    from steps.data.dataset import Dataset
+    from steps.data.splits import Split
+
+PARTS = ("dev", "test")
+SEEN, UNSEEN = "sentence in train", "sentence not in train"
+
+
+@dataclass(frozen=True)
+class System:
+    """A recogniser and decoder whose transcripts are scored; `path` may hold {part}."""
+
+    name: str
+    variant: str
+    path: str
+
+    def file(self, part: str) -> Path:
+        return Path(self.path.replace("{part}", part))
+
+
+@dataclass
+class Scored:
+    """One system on one part: transcripts sorted by id, and the confidences of each one's words."""
+
+    system: System
+    part: str
+    transcripts: list[Transcript]
+    confidences: list[tuple[float, ...]]
+
+    def of(self, ids: set[str] | None) -> Scored:
+        """The same on a subset; None is all."""
+        kept = [number for number, transcript in enumerate(self.transcripts) if ids is None or transcript.id in ids]
+        return Scored(self.system, self.part, [self.transcripts[number] for number in kept],
+                      [self.confidences[number] for number in kept])
+
+    def words(self) -> tuple[np.ndarray, np.ndarray]:
+        """Confidences (N,) of the words, and whether they are right (N,)."""
+        from steps.asr.decode.word_confidence import gather
+
+        return gather(self.transcripts, self.confidences)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    from steps.data.dataset import Dataset
+    from steps.scoring import results, tables
+    from steps.scoring.score import continue_results
+
+    data = Dataset.open(arguments.data)
+    split = data.split(arguments.protocol)
+    subsets = {"": None, **read_subsets(arguments.subset, data)}
+    if arguments.by_sentence:
+        subsets |= by_sentence(data, split, arguments.fold)
+    scored = [read_scored(data, split.ids(arguments.fold, part), system, part)
+              for part in arguments.part for system in arguments.system]
+    if arguments.calibrate:
+        calibrate(scored, arguments.exp)
+    rows = [row_of(entry.of(ids), data, split, arguments, subset) for entry in scored
+            for subset, ids in subsets.items() if entry.of(ids).transcripts]
+    affected = continue_results(arguments.results, data, split, rows, arguments.reference)
+    mine = {results.key_of(row) for row in rows}
+    mine_now = [row for row in affected if results.key_of(row) in mine]
+    for part in arguments.part:
+        print(f"{part}:\n\n{tables.tables(mine_now, part)}\n")
+    write_json(arguments.exp / "scored" / f"{split.name}.json",
+               {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json", "rows": mine_now})
+    if arguments.report:
+        from steps.asr.transcripts.transcript_report import render
+
+        write_text(arguments.report, render(mine_now, scored, data))
+        print(f"alignments: {arguments.report}")
+    return 0
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = ArgumentParser("score_transcripts.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocol", default="official", help="%(default)s")
+    parser.add_argument("--fold", type=int, default=1, help="%(default)s")
+    parser.add_argument("--part", action="append", choices=PARTS, help="may be repeated; default: test")
+    parser.add_argument("--system", action="append", required=True, type=system_of, metavar="NAME[/VARIANT]=FILE",
+                        help="may be repeated")
+    parser.add_argument("--subset", action="append", default=[], metavar="NAME=FILE",
+                        help="score the utterances that FILE lists (one id a line) by themselves as well")
+    parser.add_argument("--by-sentence", action="store_true",
+                        help=f'two more subsets: "{SEEN}" and "{UNSEEN}" of the fold')
+    parser.add_argument("--calibrate", action="store_true",
+                        help="learn a calibration of the confidences on dev (--part dev), write it to "
+                             "EXP/confidence/SYSTEM.json and score confidences with it")
+    parser.add_argument("--seed", type=int, default=0, help="of the training, as the row names it (%(default)s)")
+    parser.add_argument("--mark", action="append", default=[], help="what a reader must know beside the figures")
+    parser.add_argument("--command", help="that gives these figures; default: the recipe's run.sh")
+    parser.add_argument("--reference", metavar="SYSTEM[/VARIANT]",
+                        help="that all are tested against; default: the best on dev")
+    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
+                        help="write STEM.json and STEM.md (%(default)s)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with the alignments")
+    parser.add_argument("data", type=Path, metavar="DATA")
+    parser.add_argument("exp", type=Path, metavar="EXP")
+    arguments = parser.parse_args(argv)
+    arguments.part = [part for part in PARTS if part in (arguments.part or ["test"])]
+    names = [(system.name, system.variant) for system in arguments.system]
+    if len(set(names)) < len(names):
+        raise UsageError("--system: two have the same NAME/VARIANT; give each its own")
+    if len(arguments.part) > 1 and any("{part}" not in system.path for system in arguments.system):
+        raise UsageError("--system: with two parts every FILE needs {part} in its path")
+    if arguments.calibrate and "dev" not in arguments.part:
+        raise UsageError("--calibrate learns on dev: add --part dev")
+    return arguments
+
+
+def system_of(text: str) -> System:
+    name, separator, path = text.partition("=")
+    name, _, variant = name.partition("/")
+    if not (separator and path and re.fullmatch(r"[\w.+-]+", name) and re.fullmatch(r"[\w.+-]*", variant)):
+        raise argparse.ArgumentTypeError(f"{text!r}; accepted: NAME=FILE or NAME/VARIANT=FILE")
+    return System(name, variant or "-", path)
+
+
+def read_subsets(given: Iterable[str], data: Dataset) -> dict[str, set[str] | None]:
+    """{name: ids} of --subset NAME=FILE.
+
+    Raises:
+        UsageError: not that form, or no such file. UserError: an id that the data set does not have.
+    """
+    found: dict[str, set[str] | None] = {}
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not separator or not name or not Path(path).is_file():
+            raise UsageError(f"--subset {text}: expected NAME=FILE, where FILE lists ids, one a line")
+        ids = {line.split()[0] for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()}
+        foreign = sorted(ids - data.items.keys())
+        if foreign:
+            raise UserError(f"{path}: {foreign[0]} is no utterance of {data.path} ({len(foreign)} of {len(ids)} are "
+                            "not)")
+        found[name] = ids
+    return found
+
+
+def by_sentence(data: Dataset, split: Split, fold: int) -> dict[str, set[str] | None]:
+    """The ids whose sentence occurs in the train part of the fold, and the others."""
+    from steps.text.normal_form import normalise
+
+    sentence = {key: normalise(item.text or "", item.language) for key, item in data.items.items()}
+    train = {sentence[key] for key in split.ids(fold, "train")}
+    seen = {key for key, text in sentence.items() if text in train}
+    return {UNSEEN: data.items.keys() - seen, SEEN: seen}
+
+
+def read_scored(data: Dataset, ids: Sequence[str], system: System, part: str) -> Scored:
+    """Read a hypotheses file and align it with the references of a part.
+
+    Raises:
+        UserError: an utterance of the part has no hypothesis or no reference.
+    """
+    from steps.asr.decode.hypothesis import Hypothesis, read_hypotheses
+    from steps.asr.error_rate import score
+
+    path = system.file(part)
+    if not ids:
+        raise UserError(f"{data.path}: the part {part} is empty; choose another --part, --protocol or --fold")
+    hypotheses = read_hypotheses(path)
+    missing = [key for key in ids if key not in hypotheses]
+    if missing:
+        raise UserError(f"{path}: {missing[0]} has no hypothesis ({len(missing)} of the {len(ids)} utterances of "
+                        f"{part} have none); decode the whole part")
+    silent = [key for key in ids if data.items[key].text is None]
+    if silent:
+        raise UserError(f"{data.path}: {silent[0]} has no transcript to score against ({len(silent)} of the {len(ids)} "
+                        f"utterances of {part})")
+    transcripts, confidences = [], []
+    for key in sorted(ids):
+        item, best = data.items[key], (hypotheses[key] or [Hypothesis()])[0]
+        transcripts.append(score(key, item.speaker, item.text or "", best.words, item.language))
+        confidences.append(best.confidences)
+    return Scored(system, part, transcripts, confidences)
+
+
+def calibrate(scored: Sequence[Scored], exp: Path) -> None:
+    """Learn each system's calibration on its dev part, write it, and apply it to the confidences of all parts."""
+    from steps.asr.decode.word_confidence import UNCALIBRATED, apply_calibration, fit_calibration, write_calibration
+
+    learned = {}
+    for entry in (entry for entry in scored if entry.part == "dev"):
+        silent = not any(transcript.right for transcript in entry.transcripts)
+        if silent:
+            print(f"{entry.system.name}: no word was recognised on dev, so there is no confidence to calibrate",
+                  file=sys.stderr)
+        learned[entry.system] = UNCALIBRATED if silent else fit_calibration(*entry.words())
+    for system, calibration in learned.items():
+        name = system.name if system.variant == "-" else f"{system.name}.{system.variant}"
+        write_calibration(exp / "confidence" / f"{name}.json", calibration)
+    for entry in scored:
+        entry.confidences = [tuple(apply_calibration(mine, learned[entry.system]).tolist())
+                             for mine in entry.confidences]
+
+
+def row_of(scored: Scored, data: Dataset, split: Split, arguments: argparse.Namespace, subset: str) -> dict[str, Any]:
+    """A row of results, see steps/scoring/results.py."""
+    import numpy as np
+
+    from steps.asr.decode.word_confidence import histogram
+    from steps.scoring.score import commit, data_marks
+    from steps.scoring.summary import Summary, figures
+
+    summary = Summary(transcripts=True)
+    transcripts = scored.transcripts
+    summary.add_errors((arguments.fold, arguments.seed), [transcript.speaker for transcript in transcripts],
+                       np.stack([transcript.counts for transcript in transcripts]))
+    summary.confidence = histogram(*scored.words())
+    silent = sum(not transcript.errors.length for transcript in transcripts)
+    marks = [*data_marks(data, split), *arguments.mark, *(["calibrated confidence"] if arguments.calibrate else []),
+             *([f"{silent} empty references"] if silent else [])]
+    return {"corpus": data.name, "protocol": split.name, "subsystem": scored.system.name,
+            "variant": scored.system.variant, "part": scored.part, "text_source": None,
+            **({"subset": subset} if subset else {}), "task": "transcription", "unit": "utterance", "classes": [],
+            "folds": [arguments.fold], "seeds": [arguments.seed], "items": len(transcripts),
+            "speakers": summary.known_speakers, "marks": marks, "primary": False, "best_on_dev": False,
+            "commit": commit(), "command": arguments.command or command(data), **figures(summary),
+            "summary": summary.to_json()}
+
+
+def command(data: Dataset) -> str:
+    """The recipe's command."""
+    recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
+    name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
+    size = ["--size", str(data.info["size"])] if data.info.get("size", "full") != "full" else []
+    return shlex.join([f"{name}/run.sh", *size])
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

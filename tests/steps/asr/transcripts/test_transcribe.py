@@ -1,0 +1,237 @@
+"""A set comes back with transcripts, whole, and the set that it was made of stays as it was."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from steps.asr.decode.hypothesis import Hypothesis, write_hypotheses
+from steps.asr.recognisers.onnx_export import export_onnx
+from steps.asr.recognisers.recogniser import open_recogniser
+from steps.asr.transcripts import transcribe
+from steps.asr.transcripts.given_transcripts import Transcript
+from steps.audit.trained_on import audit_components
+from steps.data.dataset import Dataset
+from steps.data.fields import check_name, check_value, load_fields
+from steps.data.trained_on import describe_texts, write_training
+from tests.steps.scored_recipe import folds_by_speaker, utterances, write_data
+from utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture
+def data(tmp_path):
+    rows = utterances(3, 1)
+    rows[0] |= {"asr_text": "of another recogniser", "asr_confidence": 1.0}
+    path = write_data(tmp_path / "data", rows, {"folds": folds_by_speaker(rows, 3)})
+    (path / "audio_hashes.tsv").write_text("id\tsha256\n")
+    return Dataset.open(path)
+
+
+def lines_of(path):
+    with gzip.open(path / "cuts.jsonl.gz", "rt") as stream:
+        return [json.loads(line) for line in stream]
+
+
+def digests(path):
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in path.rglob("*") if file.is_file()}
+
+
+def write_text(tmp_path, data, lines=None):
+    lines = {key: f"Word {number}" for number, key in enumerate(data.items)} if lines is None else lines
+    (tmp_path / "text").write_text("".join(f"{key} {text}\n" for key, text in lines.items()))
+    return str(tmp_path / "text")
+
+
+def test_the_set_comes_back_whole_with_transcripts_and_the_old_one_stays(tmp_path, data, capsys):
+    before = digests(data.path)
+    assert transcribe.main(["--text", write_text(tmp_path, data), str(data.path), str(tmp_path / "out")]) == 0
+    assert digests(data.path) == before
+    out = Dataset.open(tmp_path / "out")
+    assert [item.fields["asr_text"] for item in out.items.values()] == [f"word {n}" for n in range(len(data.items))]
+    assert out.split("folds") == data.split("folds") and out.info["classes"] == data.info["classes"]
+    for old, new in zip(lines_of(data.path), lines_of(out.path), strict=True):
+        for cut in (old, new):
+            for name in transcribe.FIELDS:
+                cut["supervisions"][0]["custom"].pop(name, None)
+        assert old == new
+    assert "12 utterances, 0 with an empty text, 0 failed\n" in capsys.readouterr().out
+    assert all("asr_confidence" not in item.fields for item in out.items.values())  # the file says nothing of it
+    assert (out.path / "audio_hashes.tsv").is_file()
+
+
+def test_hypotheses_bring_confidence_and_nbest_and_failures_are_listed(tmp_path, data, capsys):
+    ids = list(data.items)
+    found = {key: [Hypothesis(("a", "b"), -0.5, ((0, 1), (1, 2)), (0.8, 0.6)), Hypothesis(("a",), -1.5)] for key in ids}
+    found[ids[1]] = []
+    found[ids[2]] = [Hypothesis()]
+    write_hypotheses(tmp_path / "hypotheses.tsv", found)
+    write_training(tmp_path / "asr", describe_texts(["other"], "speech", "recogniser"))
+    transcribe.main(["--text", str(tmp_path / "hypotheses.tsv"), "--asr", str(tmp_path / "asr"), str(data.path),
+                     str(tmp_path / "out")])
+    fields = {key: item.fields for key, item in Dataset.open(tmp_path / "out").items.items()}
+    assert fields[ids[0]]["asr_text"] == "a b" and fields[ids[0]]["asr_confidence"] == pytest.approx(0.7)
+    assert fields[ids[0]]["asr_nbest"] == [["a b", -0.5], ["a", -1.5]]
+    assert fields[ids[1]]["asr_text"] == "" and fields[ids[1]]["asr_confidence"] == 0
+    assert fields[ids[2]]["asr_text"] == "" and fields[ids[2]]["asr_nbest"] == [["", 0.0]]
+    printed = capsys.readouterr()
+    assert "12 utterances, 1 with an empty text, 1 failed, mean confidence 0.636" in printed.out  # 10 of 0.7, one 0
+    assert printed.err == f"  failed: {ids[1]}\n"
+    info = Dataset.open(tmp_path / "out").info["transcripts"]
+    assert info["failed"] == [ids[1]] and info["from"] == str(tmp_path / "asr") and info["untold"] == []
+
+
+def test_the_fields_are_registered_and_lhotse_reads_them(tmp_path, data):
+    lhotse = pytest.importorskip("lhotse")
+    found = {key: Transcript("yes", 0.5, (("yes", -0.7), ("no", -1.0))) for key in data.items}
+    transcribe.write_transcribed(data, found, [], tmp_path / "out", {"from": "here"})
+    registry = load_fields()
+    for name, value in transcribe.fields_of(found["s00-0-0"]).items():
+        check_name(registry, name, "here")
+        assert check_value(registry[name], name, value, "here") == value
+    cuts = lhotse.CutSet.from_file(tmp_path / "out/cuts.jsonl.gz")
+    assert {cut.supervisions[0].custom["asr_nbest"][1][0] for cut in cuts} == {"no"}
+
+
+def test_the_same_transcripts_give_the_same_bytes_and_others_replace_them(tmp_path, data):
+    out = tmp_path / "out"
+    arguments = ["--text", write_text(tmp_path, data), str(data.path), str(out)]
+    transcribe.main(arguments)
+    first = digests(out)
+    transcribe.main(arguments)
+    assert digests(out) == first
+    write_text(tmp_path, data, dict.fromkeys(data.items, "new"))
+    transcribe.main(arguments)
+    assert {item.fields["asr_text"] for item in Dataset.open(out).items.values()} == {"new"}
+
+
+def test_missing_ids_are_an_error_or_empty(tmp_path, data):
+    text = write_text(tmp_path, data, {"s00-0-0": "x", "other": "y"})
+    with pytest.raises(UserError, match="11 of 12 utterances have no transcript"):
+        transcribe.main(["--text", text, str(data.path), str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+    transcribe.main(["--text", text, "--allow-missing", str(data.path), str(tmp_path / "out")])
+    out = Dataset.open(tmp_path / "out")
+    assert [item.fields["asr_text"] for item in out.items.values()] == ["x"] + 11 * [""]
+    assert len(out.info["transcripts"]["failed"]) == 11
+
+
+def test_no_other_data_set_is_overwritten(tmp_path, data):
+    text = write_text(tmp_path, data)
+    with pytest.raises(UserError, match="OUT is DATA"):
+        transcribe.main(["--text", text, str(data.path), str(data.path / "../data")])
+    other = write_data(tmp_path / "other", utterances(1, 1), {})
+    with pytest.raises(UserError, match="a data set that was not made by transcribing"):
+        transcribe.main(["--check", str(data.path), str(other)])
+
+
+def test_the_audit_sees_what_the_recogniser_was_trained_on_or_that_nobody_says(tmp_path, data, capsys):
+    text = write_text(tmp_path, data)
+    transcribe.main(["--text", text, str(data.path), str(tmp_path / "out")])
+    assert f"warning: {text} does not say what its recogniser was trained on" in capsys.readouterr().err
+    out = Dataset.open(tmp_path / "out")
+    assert audit_components(out, out.split("folds"), [])["unknown"] == [text]
+    write_training(tmp_path / "asr", describe_texts(["sentence 0"], "speech", "recogniser"))
+    transcribe.main(["--text", text, "--trained-on", str(tmp_path / "asr"), str(data.path), str(tmp_path / "out")])
+    out = Dataset.open(tmp_path / "out")
+    found = audit_components(out, out.split("folds"), [])
+    assert found["unknown"] == [] and "recogniser was trained on speech" in found["leaks"][0]
+
+
+def run(*words, **environment):
+    return subprocess.run([str(ROOT / "steps/transcribe.sh"), *map(str, words)], capture_output=True, text=True,
+                          env=os.environ | environment, check=False)
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """Five recordings with filter banks: noise of half a second to a second, one of 30 ms, one that is lost later."""
+    from steps.features.extract import main
+
+    rng = np.random.default_rng(0)
+    rows = []
+    for number, seconds in enumerate((0.5, 0.7, 1.0, 0.03, 0.6)):
+        path = tmp_path / f"u{number}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(int(16000 * seconds)), 16000)
+        rows.append({"id": f"u{number}", "path": path, "duration": seconds, "emotion": "happy", "speaker": "s"})
+    data = write_data(tmp_path / "data", rows, {"folds": [("u0", 1, "train"), ("u1", 1, "dev"), ("u2", 1, "test")]})
+    for step in ("--prepare", "--task=1", "--finish"):
+        main(["--features", "fbank", "--data", str(data), step])
+    index = data / "fbank/index.1.tsv"
+    lines = index.read_text().splitlines(keepends=True)
+    assert lines[-1].startswith("u4\t")
+    description = json.loads((data / "fbank/feature.json").read_text())
+    index.write_text("".join(lines[:-1]))
+    archive = np.load(data / "fbank/archive.1.npy")
+    np.save(data / "fbank/archive.1.npy", archive[:-int(lines[-1].split("\t")[2])])
+    (data / "fbank/failed.1.tsv").write_text("u4\tlost\n")
+    (data / "fbank/feature.json").write_text(json.dumps(description | {"utterances": 4, "failed": 1}))
+    return data
+
+
+def write_onnx(directory):
+    """A foreign model: the mean energy of four frames decides between blank, a and b."""
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor, x_lens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            level = torch.sin(3.0 * x[:, ::4].mean(dim=2, keepdim=True))
+            return torch.cat([level, -level, 0.5 * level], dim=2).mul(4.0).log_softmax(-1), (x_lens + 3) // 4
+
+    directory.mkdir()
+    export_onnx(Model(), 80, directory / "model.onnx", {"vocab_size": 3, "subsampling_factor": 4})
+    (directory / "tokens.txt").write_text("<blk> 0\n▁a 1\n▁b 2\n")
+    return directory
+
+
+def test_a_torchscript_file_is_not_run(tmp_path):
+    (tmp_path / "cpu_jit.pt").write_bytes(b"a program")
+    with pytest.raises(UserError, match=r"TorchScript file, which is a program and is not run; export .* as ONNX"):
+        open_recogniser(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_front_end_decodes_by_tasks_resumes_and_writes_every_utterance(tmp_path, spoken):
+    asr, out = write_onnx(tmp_path / "asr"), tmp_path / "out"
+    arguments = ("--asr", asr, "--method", "prefix", "--nj", "2", spoken, out)
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    items = Dataset.open(out).items
+    assert sorted(items) == ["u0", "u1", "u2", "u3", "u4"]
+    assert set(items["u2"].fields["asr_text"].split()) <= {"a", "b"} and items["u2"].fields["asr_text"]
+    assert 0 < items["u2"].fields["asr_confidence"] <= 1 and len(items["u2"].fields["asr_nbest"]) > 1
+    assert sum(np.exp(value) for _, value in items["u2"].fields["asr_nbest"]) <= 1 + 1e-5
+    for key in ("u3", "u4"):  # too short for an output frame; without features
+        assert items[key].fields["asr_text"] == "" and items[key].fields["asr_confidence"] == 0
+    assert "failed: u4" in done.stderr and Dataset.open(out).info["transcripts"]["failed"] == ["u4"]
+    assert "does not say what its recogniser was trained on" in done.stderr
+    first = digests(out)
+    (out / "cuts.jsonl.gz").unlink()
+    (out / "decoded/hypotheses.2.tsv").unlink()
+    again = run(*arguments)
+    assert again.returncode == 0 and "1 of 2 tasks to do" in again.stdout
+    wanted = ("cuts.jsonl.gz", "hypotheses.tsv", "corpus.json", "folds.tsv")
+    assert {name: first[name] for name in wanted} == {name: digests(out)[name] for name in wanted}
+
+
+@pytest.mark.parametrize("words, message", [
+    ([], "expected the data and the output directory"),
+    (["a", "b"], "give one of --asr DIR, --asr-onnx DIR and --text FILE"),
+    (["--asr", "x", "--text", "y", "a", "b"], "give one of"),
+    (["--asr-onnx", "x", "a", "b"], "--asr-onnx x: no model.onnx there"),
+    (["--text", "x", "--graph", "g", "a", "b"], "--graph does not go with --text"),
+    (["--asr", "x", "--allow-missing", "a", "b"], "--allow-missing goes with --text only"),
+    (["--asr", "x", "--nj", "0", "a", "b"], "--nj is '0'"),
+    (["--asr", "x", "--beam", "3", "a", "b"], "unknown option --beam"),
+])
+def test_a_wrong_option_is_one_line(words, message):
+    done = run(*words)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
