@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Score every trained subsystem of a protocol and write RESULTS.{json,md}. --help shows the options.
+# Score every trained subsystem of a protocol and write EXP/RESULTS.{json,md}. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Score a pooled data set by pairs of corpora and write RESULTS.{json,md}. --help shows the options.
+# Score a pooled data set by pairs of corpora and write EXP/RESULTS.{json,md}. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Score transcripts of a data set and write RESULTS.{json,md} and a page of alignments. --help shows the options.
+# Score transcripts of a data set and write EXP/RESULTS.{json,md} and a page of alignments. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"

@@ -9,6 +9,11 @@
 # Each declares one stage (utils/stage.sh) with its inputs and outputs; nothing runs before run_stages.
 # shellcheck disable=SC2154  # the settings above are the recipe's
 
+# A run writes its results below $exp, so that it leaves the checkout clean. A full run continues from the committed ones;
+# steps/publish_results.sh takes it over into them.
+results=$exp/RESULTS committed=()
+[ "$size" != full ] || committed=(--committed RESULTS.json)
+
 # width_of_size: the setting width where it is empty; one outside what the models take is told before anything runs.
 width_of_size() {
   if [ -z "$width" ]; then
@@ -151,7 +156,7 @@ stage_audit() {
     steps/audit_leaks.sh --protocol "$protocol" --permuted "$exp/permuted/$protocol" "${words[@]}" "$data" "$exp"
 }
 
-# stage_score N [option ...]: every trained subsystem -> RESULTS.json and RESULTS.md. The setting recipe_options: options
+# stage_score N [option ...]: every trained subsystem -> $exp/RESULTS.{json,md}. The setting recipe_options: options
 # of the recipe that chose what is trained, for the rows' command.
 stage_score() {
   local number=$1 inputs=() directory; shift
@@ -160,7 +165,7 @@ stage_score() {
   if [ -n "${recipe_options:-}" ]; then set -- --recipe-options "$recipe_options" "$@"; fi
   stage "$number" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" --update "$results.json" -- \
-    steps/score.sh --protocol "$protocol" --results "$results" "$@" "$data" "$exp"
+    steps/score.sh --protocol "$protocol" --results "$results" "${committed[@]}" "$@" "$data" "$exp"
 }
 
 # stage_report N: one page with tables, pictures and the worst errors.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The stages of recognisers and i-vector extractors, one function a kind of stage; see steps/stages.sh.
 #
-# The functions read the recipe's settings: data, exp, protocol, results, set, nj, cpu_cmd, train_cmd, asr_cmd, config,
+# The functions read the recipe's settings: data, exp, protocol, set, nj, cpu_cmd, train_cmd, asr_cmd, config,
 # extractors, asr, and the list speeds: features of other speeds that training needs (--in DIR ...).
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
@@ -82,7 +82,7 @@ stage_decode() {
   case " ${systems[*]-} " in *" $system "*) ;; *) systems+=("$system") ;; esac
 }
 
-# stage_transcripts N [option ...]: word error rates of all that was decoded -> RESULTS.{json,md}, a page of alignments.
+# stage_transcripts N [option ...]: word error rates of all that was decoded -> $exp/RESULTS.{json,md}, a page of alignments.
 stage_transcripts() {
   local number=$1 inputs=() words=() directory system; shift
   for directory in "${decoded[@]}"; do inputs+=(--in "$directory"); done
@@ -91,7 +91,7 @@ stage_transcripts() {
   done
   stage "$number" "Score the transcripts" --in "$data/cuts.jsonl.gz" "${inputs[@]}" \
     --out "$exp/scored/$protocol.json" --out "$exp/report/transcripts.html" --update "$results.json" -- \
-    steps/score_transcripts.sh --protocol "$protocol" "${words[@]}" --results "$results" \
+    steps/score_transcripts.sh --protocol "$protocol" "${words[@]}" --results "$results" "${committed[@]}" \
     --report "$exp/report/transcripts.html" "$@" "$data" "$exp"
 }
 
@@ -117,7 +117,7 @@ stage_ivectors() {
   kinds+=("$kind")
 }
 
-# stage_verify N: equal error rates of all extractors on the test speakers -> RESULTS.json.
+# stage_verify N: equal error rates of all extractors on the test speakers -> $exp/RESULTS.{json,md}.
 stage_verify() {
   local inputs=() words=() kind
   for kind in "${kinds[@]}"; do
@@ -126,7 +126,8 @@ stage_verify() {
   done
   stage "$1" "Verify speakers" --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/verified.json" \
     --update "$results.json" -- \
-    steps/verify_speakers.sh "${words[@]}" --split "$protocol/test" --results "$results" "$data" "$exp/verified.json"
+    steps/verify_speakers.sh "${words[@]}" --split "$protocol/test" --results "$results" "${committed[@]}" \
+    "$data" "$exp/verified.json"
 }
 
 # Tiny proves that the road works, so its models are small too.

@@ -27,11 +27,11 @@ stage_pool() {
     steps/pool_corpora.sh --map "$map" --protocols "$protocols" --folds "$own_folds" "$data" "${sets[@]}"
 }
 
-# stage_score_cross N: every trained subsystem, a row a pair of corpora -> RESULTS.json and RESULTS.md.
+# stage_score_cross N: every trained subsystem, a row a pair of corpora -> $exp/RESULTS.{json,md}.
 stage_score_cross() {
   local inputs=() directory
   for directory in "${trained[@]}"; do inputs+=(--in "$directory"); done
   stage "$1" "Score across corpora" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" --update "$results.json" -- \
-    steps/score_cross_corpus.sh --protocol "$protocol" --results "$results" "$data" "$exp"
+    steps/score_cross_corpus.sh --protocol "$protocol" --results "$results" "${committed[@]}" "$data" "$exp"
 }

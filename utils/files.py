@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -146,6 +146,16 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` atomically."""
     with atomic_open(path) as stream:
         stream.write(text)
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write several files. Each is whole, and none changes before all are on disk under their temporary names."""
+    with contextlib.ExitStack() as stack:
+        for path, text in texts.items():
+            stream = stack.enter_context(atomic_open(path))
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = 1) -> None:

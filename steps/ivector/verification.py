@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, count
 from utils.errors import UsageError, UserError, run_main
-from utils.files import write_json, write_text
+from utils.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,7 @@ class System:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
+    from steps.scoring import continued
 
     data = Dataset.open(arguments.data)
     protocol, _, part = arguments.split.partition("/")
@@ -56,11 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(entries[-1])
     write_json(arguments.out, entries)
     if arguments.results:
-        write_rows(arguments.results, [row for entry in entries for row in rows_of(data, split, entry)])
+        rows = [row for entry in entries for row in rows_of(data, split, entry)]
+        continued.continue_results(arguments.results, arguments.committed, rows)
+        continued.tell_where(arguments.results, arguments.committed)
     return 0
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    from steps.scoring.continued import add_options
+
     parser = ArgumentParser(prog="verify_speakers.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extractor", required=True, action="append", type=Path, metavar="DIR",
@@ -70,7 +75,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", default="official/test", metavar="PROTOCOL/PART",
                         help="fold 1 of a protocol; part test where none is named (%(default)s)")
     parser.add_argument("--enrol", type=count, metavar="K", help="models of K utterances; default: all pairs")
-    parser.add_argument("--results", type=Path, metavar="STEM", help="put rows into STEM.json and write STEM.md")
+    add_options(parser, None)
     parser.add_argument("--subsystem", action="append", metavar="NAME",
                         help="of the rows (ivector_<occupancy>); one an --extractor, in the same order")
     parser.add_argument("data", type=Path, metavar="DATA")
@@ -214,18 +219,6 @@ def command(data: Dataset, entry: Mapping[str, Any]) -> str:
         return shlex.join(recipe_command(data))
     enrol = [] if entry["enrol"] is None else ["--enrol", str(entry["enrol"])]
     return shlex.join(["steps/verify_speakers.sh", "--split", f"{entry['protocol']}/{entry['part']}", *enrol])
-
-
-def write_rows(stem: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Put the rows into STEM.json, where others stay, and write STEM.md."""
-    from steps.scoring import results, tables
-    from steps.scoring.score import title_of
-
-    path = stem.with_name(stem.name + ".json")
-    merged = results.merge(results.load(path), rows)
-    results.save(path, merged)
-    write_text(stem.with_name(stem.name + ".md"), tables.markdown(merged, title_of(stem)))
-    print(f"wrote {len(rows)} rows to {path}")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser("make_report.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
-    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
-                        help="the page names STEM.json (%(default)s)")
+    parser.add_argument("--results", type=Path, metavar="STEM", help="the page names STEM.json (EXP/RESULTS)")
     parser.add_argument("--worst", type=int, default=15, metavar="N", help="errors that are listed (%(default)s)")
     parser.add_argument("--embed-audio", type=int, default=0, metavar="N",
                         help="put the first N recordings of them into the page (%(default)s: players read the files)")
@@ -29,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.data.dataset import Dataset
     from steps.report.content import gather
     from steps.report.page import render
+    from steps.scoring.continued import stem_of
 
     data = Dataset.open(arguments.data)
     page = arguments.exp / "report" / "index.html"
-    text = render(gather(data, data.split(arguments.protocol), arguments.exp, arguments.results, page,
+    text = render(gather(data, data.split(arguments.protocol), arguments.exp, stem_of(arguments), page,
                          max(arguments.worst, arguments.embed_audio), arguments.embed_audio))
     write_text(page, text)
     print(f"wrote {page} ({len(text.encode()) / 1024:.0f} KiB)")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
-from utils.files import write_json, write_text
+from utils.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,21 +49,22 @@ class Cell:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    from steps.scoring.continued import add_options
+
     parser = ArgumentParser("score_cross_corpus.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", default="cross", help="of a pooled data set (%(default)s)")
-    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
-                        help="write STEM.json and STEM.md (%(default)s)")
+    add_options(parser)
     parser.add_argument("--reference", metavar="SUBSYSTEM[/VARIANT]", help="the system that all are tested against, "
                         "pair by pair; default: the best on the dev part of the training corpus")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     arguments = parser.parse_args(argv)
     from steps.data.dataset import Dataset
-    from steps.scoring import tables
+    from steps.scoring import continued, results, tables
     from steps.scoring.collect import find_systems
 
-    data = Dataset.open(arguments.data)
+    data, stem = Dataset.open(arguments.data), continued.stem_of(arguments)
     split = data.split(arguments.protocol)
     if "pooled" not in data.info or "cross" not in split.info:
         raise UserError(f"{arguments.data}, protocol {split.name}: it is not pooled from several corpora; make such a "
@@ -73,10 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"{arguments.exp} has no trained subsystem of protocol {split.name}; run the training stages "
                         "first")
     rows = [row for system in systems for row in rows_of(data, split, system)]
-    rows = continue_results(arguments.results, split.name, rows, arguments.reference)
+    mine = {results.key_of(row) for row in rows}
+    rows = [row for row in continued.continue_results(stem, arguments.committed, rows, arguments.reference)
+            if results.key_of(row) in mine]
     print(tables.tables(rows, "test"))
     write_json(arguments.exp / "scored" / f"{split.name}.json",
-               {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json", "rows": rows})
+               {"corpus": data.name, "protocol": split.name, "results": f"{stem}.json", "rows": rows})
+    continued.tell_where(stem, arguments.committed)
     return 0
 
 
@@ -198,29 +202,6 @@ def command(data: Dataset, split: Split, system: System) -> str:
     if norm.startswith("norm-"):
         words += ["--norms", norm.removeprefix("norm-")]
     return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds)), *settings(data, split, system)])
-
-
-def continue_results(stem: Path, protocol: str, rows: Sequence[Row], reference: str | None) -> list[Row]:
-    """Put `rows` into STEM.json among what it holds, compare them, and write STEM.md. Returns these rows, compared.
-
-    Of a system and a training corpus that are scored again no earlier row stays: its folds may be others.
-    """
-    from steps.scoring import results, tables
-    from steps.scoring.score import tell_lost_seeds, title_of
-
-    def trained(row: Row) -> tuple[str, ...]:
-        return tuple(str(row.get(name)) for name in ("protocol", "subsystem", "variant", "train_corpus"))
-
-    path, mine = Path(f"{stem}.json"), {trained(row) for row in rows}
-    old = results.load(path)
-    tell_lost_seeds(old, rows)
-    merged = results.merge([row for row in old if trained(row) not in mine], rows)
-    affected = [row for row in merged if row["protocol"] == protocol and row.get("train_corpus")]
-    results.add_paired(affected, reference)
-    add_falls(affected)
-    results.save(path, merged)
-    write_text(Path(f"{stem}.md"), tables.markdown(merged, title_of(stem)))
-    return [row for row in affected if trained(row) in mine]
 
 
 def add_falls(rows: Iterable[Row]) -> None:

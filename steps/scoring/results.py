@@ -23,6 +23,7 @@ Systems compete within a corpus, protocol and task.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from steps.scoring import trials
 from steps.scoring.metrics import LESS_IS_BETTER
 from steps.scoring.summary import Summary, compare, figures
 from utils.errors import UserError
-from utils.files import atomic_open
+from utils.files import write_text
 
 KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source", "subset", "train_corpus")
 ABOUT = "Written by steps/score.sh; steps/recompute_results.sh computes every figure again from the summaries."
@@ -44,11 +45,11 @@ def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(row.get(name) or "") for name in KEY)
 
 
-def load(path: Path) -> list[Row]:
+def load(path: Path, remedy: str = "restore it with git checkout") -> list[Row]:
     """The rows of a RESULTS.json; [] where there is none.
 
     Raises:
-        UserError: not such a file.
+        UserError: not such a file. The message ends with `remedy`.
     """
     if not path.is_file():
         return []
@@ -58,7 +59,7 @@ def load(path: Path) -> list[Row]:
         for row in rows:
             key_of(row)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no table of results ({error}); restore it with git checkout") from error
+        raise UserError(f"{path} is no table of results ({error}); {remedy}") from error
     return rows
 
 
@@ -69,26 +70,35 @@ def dump(rows: Iterable[Row]) -> str:
 
 
 def save(path: Path, rows: Iterable[Row]) -> None:
-    text = dump(rows)
-    if len(text.encode()) > SMALL:
-        print(f"warning: {path} takes {len(text.encode()) // 1024} KiB; git will keep every version of it", flush=True)
-    with atomic_open(path) as stream:
-        stream.write(text)
+    write_text(path, dump(rows))
+
+
+def warn_of_size(texts: Mapping[Path, str]) -> None:
+    """Of files to be committed."""
+    for path, text in texts.items():
+        if len(text.encode()) > SMALL:
+            print(f"warning: {path} takes {len(text.encode()) // 1024} KiB; git will keep every version of it",
+                  file=sys.stderr)
 
 
 def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
     """New rows take the place of old ones with the same key; the others stay. One best a protocol.
 
     A fusion that is declared primary takes the place of the former one. A fusion of other text than before is the same
-    system.
+    system. Of a system and a training corpus that are scored again no earlier row stays: its folds may be others.
     """
     def place(row: Row) -> tuple[str, ...]:
         return key_of({**row, "text_source": None})
 
+    def trained(row: Row) -> tuple[str, ...] | None:
+        names = ("protocol", "subsystem", "variant", "train_corpus")
+        return tuple(str(row.get(name)) for name in names) if row.get("train_corpus") else None
+
     fused = {place(row) for row in new if row.get("fuses")}
+    again = {trained(row) for row in new} - {None}
     declared = {group_of(row): (row["subsystem"], row["variant"]) for row in new
                 if row.get("primary") and not row.get("subset")}
-    merged = {key_of(row): row for row in old if place(row) not in fused}
+    merged = {key_of(row): row for row in old if place(row) not in fused and trained(row) not in again}
     for key, row in merged.items():
         if row.get("primary") and declared.get(group_of(row), name := (row["subsystem"], row["variant"])) != name:
             merged[key] = {**row, "primary": False}

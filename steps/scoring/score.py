@@ -1,7 +1,8 @@
-"""Score every trained subsystem of a protocol: check its score files, pool over folds, write RESULTS.{json,md}.
+"""Score every trained subsystem of a protocol: check its score files, pool over folds, write EXP/RESULTS.{json,md}.
 
-What RESULTS.json holds of other protocols, subsystems or variants stays. Writes EXP/scored/<protocol>.json last, with
-the rows of this run, which the report reads. The runs on permuted labels are left out; the leak audit reads those.
+What these hold of other protocols, subsystems or variants stays; steps/publish_results.sh takes them over into the
+committed tables. Writes EXP/scored/<protocol>.json last, with the rows of this run, which the report reads. The runs on
+permuted labels are left out; the leak audit reads those.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
-from utils.files import ROOT, read_json, write_json, write_text
+from utils.files import ROOT, read_json, write_json
 
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
-    from steps.scoring import results, tables
+    from steps.scoring import continued, results, tables
     from steps.scoring.collect import find_systems
 
-    data = Dataset.open(arguments.data)
+    data, stem = Dataset.open(arguments.data), continued.stem_of(arguments)
     split = data.split(arguments.protocol)
     systems = find_systems(arguments.exp, arguments.protocol)
     if not systems:
@@ -43,23 +44,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows += read_json(noisy)["rows"]
     for row in rows:
         row["command"] = f"{row['command']} {arguments.recipe_options}".rstrip()
-    affected = continue_results(arguments.results, data, split, rows, arguments.reference)
+    affected = continued.continue_results(stem, arguments.committed, rows, arguments.reference)
     mine = {results.key_of(row) for row in rows}
     print(tables.tables(affected, "test"))
     if not any(row["metrics"] for row in affected if row["part"] == "test"):
         print("\nThe test part has no labels; on dev, where everything was chosen:\n")
         print(tables.tables(affected, "dev"))
     write_json(arguments.exp / "scored" / f"{split.name}.json",
-               {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json",
+               {"corpus": data.name, "protocol": split.name, "results": f"{stem}.json",
                 "rows": [row for row in affected if results.key_of(row) in mine]})
+    continued.tell_where(stem, arguments.committed)
     return 0
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    from steps.scoring.continued import add_options
+
     parser = ArgumentParser("score.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
-    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
-                        help="write STEM.json and STEM.md (%(default)s)")
+    add_options(parser)
     parser.add_argument("--reference", metavar="SUBSYSTEM[/VARIANT]",
                         help="the system that all are tested against, in the same variant where it has that; "
                              "default: the primary fusion, else the best on dev")
@@ -145,38 +148,6 @@ def data_marks(data: Dataset, split: Split) -> list[str]:
     return marks
 
 
-def continue_results(stem: Path, data: Dataset, split: Split, rows: Sequence[dict[str, Any]],
-                     reference: str | None) -> list[dict[str, Any]]:
-    """Put `rows` into STEM.json among what it holds, test all of the protocol against each other, and write STEM.md.
-
-    Returns:
-        every row of the protocol.
-    """
-    from steps.scoring import results, tables
-
-    path = Path(f"{stem}.json")
-    old = results.load(path)
-    tell_lost_seeds(old, rows)
-    merged = results.merge(old, rows)
-    affected = [row for row in merged if (row["corpus"], row["protocol"]) == (data.name, split.name)]
-    results.add_paired(affected, reference)
-    results.save(path, merged)
-    write_text(Path(f"{stem}.md"), tables.markdown(merged, title_of(stem)))
-    return affected
-
-
-def tell_lost_seeds(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> None:
-    """A row that had more seeds than it has now is replaced, but not in silence."""
-    from steps.scoring.results import key_of
-
-    before = {key_of(row): row["seeds"] for row in old}
-    for row in new:
-        lost = sorted(set(before.get(key_of(row), ())) - set(row["seeds"]))
-        if lost and row["part"] == "test":
-            print(f"note: {row['subsystem']}/{row['variant']} had seeds {before[key_of(row)]} in the committed results "
-                  f"and has {row['seeds']} now; git keeps the former", file=sys.stderr)
-
-
 def commit() -> str:
     """Short hash of the checkout, with "+" where code or configuration differ from it; "" outside git."""
     def git(*words: str) -> str:
@@ -215,12 +186,6 @@ def recipe_command(data: Dataset, *options: str) -> list[str]:
     name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
     size = ["--size", str(data.info["size"])] if data.info.get("size", "full") != "full" else []
     return [f"{name}/run.sh", *options, *size]
-
-
-def title_of(results: Path) -> str:
-    """egs/<corpus>/<system> of the recipe, as steps/recompute_results.sh calls it; else the directory's name."""
-    directory = results.resolve().parent
-    return "/".join(directory.parts[-3:]) if directory.parts[-3:-2] == ("egs",) else directory.name
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ option nj         2 "parallel tasks" --int --free
 option cluster    local "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=lab work=. results=RESULTS
+corpus=lab work=.
 data=data/lab exp=exp
 
 . "$ROOT/path.sh"

@@ -303,11 +303,11 @@ def test_any_file_name_and_any_audio_goes_the_whole_road(tmp_path):
               for line in path.read_text().splitlines()]
     info = json.loads((directory / "data/lab/corpus.json").read_text())
     assert info["utterances"] == 24 and info["converted"] == {"resampled 48000": 8, "resampled 8000": 8, "stereo": 12}
-    rows_of = json.loads((directory / "RESULTS.json").read_text())["rows"]
+    rows_of = json.loads((directory / "exp/RESULTS.json").read_text())["rows"]
     test = next(row for row in rows_of if row["part"] == "test")
     assert test["items"] == 8 and "2 items scored by prior" in test["marks"]
     assert test["classes"] == ["betrübt", "sehr froh"]
-    assert "2 items scored by prior" in (directory / "RESULTS.md").read_text()
+    assert "2 items scored by prior" in (directory / "exp/RESULTS.md").read_text()
     metrics = json.loads(next(directory.glob("exp/svm_is10/**/metrics.json")).read_text())
     assert len(metrics["prior_scored"]) == short == 3 and len(metrics["train_left_out"]) == 1
     assert sorted(failed) == sorted(metrics["prior_scored"] + metrics["train_left_out"])

@@ -27,7 +27,7 @@ def test_two_corpora_by_each_other(tmp_path):
 
     assert "15 of 15 stages ran" in call()
     assert call().count("done already") == 15
-    rows = json.loads((recipe / "tiny/RESULTS.json").read_text())["rows"]
+    rows = json.loads((recipe / "tiny/exp/RESULTS.json").read_text())["rows"]
     pairs = {(row["subsystem"], row["train_corpus"], row["corpus"]) for row in rows if row["part"] == "test"}
     assert pairs == {(name, train, test) for name in ("svm_is10", "resnet", "pyresnet")
                      for train in ("mini", "mini_other") for test in ("mini", "mini_other")}

@@ -57,7 +57,7 @@ def test_the_whole_comparison(shop):
     done = call(shop, "--set", "asr_encoder:model.dropout=0.1")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "18 of 18 stages ran" in done.stdout
-    rows = [row for row in read_json(shop.work / "RESULTS.json")["rows"] if row["part"] == "test"]
+    rows = [row for row in read_json(shop.work / "exp/RESULTS.json")["rows"] if row["part"] == "test"]
     classes = {row["subsystem"]: row for row in rows if row["task"] == "classification"}
     numbers = {row["subsystem"]: row for row in rows if row["task"] == "regression"}
     assert classes.keys() == NETWORKS | {"svm_is10"} and numbers.keys() == {f"{name}_phq8" for name in NETWORKS}

@@ -68,4 +68,4 @@ def test_mec2017_trains_its_recogniser_and_writes_a_submission(root, tmp_path):
     assert [f"test-{clip}" for clip, _ in rows] == sorted(key for key, _, part in split if part == "test")
     assert {emotion for _, emotion in rows} <= {"angry", "disgust", "happy", "sad", "surprise", "anxious", "worried",
                                                 "neutral"}
-    assert "unlabelled, no metrics" in (recipe / "RESULTS.md").read_text()
+    assert "unlabelled, no metrics" in (recipe / "exp/RESULTS.md").read_text()

@@ -29,7 +29,7 @@ def call(shop: Workshop, recipe: str, *options: str) -> subprocess.CompletedProc
 
 
 def subsystems(tiny) -> set[str]:
-    return {row["subsystem"] for row in json.loads((tiny / "RESULTS.json").read_text())["rows"]}
+    return {row["subsystem"] for row in json.loads((tiny / "exp/RESULTS.json").read_text())["rows"]}
 
 
 def test_mini_with_its_comparisons_and_the_window_study(shop, tmp_path):
@@ -63,7 +63,7 @@ def test_lssed_goes_from_features_to_a_model_without_recordings(shop, tmp_path, 
                 "--protocol", protocol)
     assert done.returncode == 0, done.stderr[-3000:]
     tiny = shop.root / "egs/lssed/pyresnet/tiny"
-    rows = [row for row in json.loads((tiny / "RESULTS.json").read_text())["rows"] if row["protocol"] == protocol]
+    rows = [row for row in json.loads((tiny / "exp/RESULTS.json").read_text())["rows"] if row["protocol"] == protocol]
     assert {row["subsystem"] for row in rows} == {"resnet", "pyresnet"} | ({"svm_is13"} if functionals else set())
     assert all(("speaker overlap" in row["marks"]) == (protocol == "class_80_20") for row in rows)
     assert (tiny / "exp/report/index.html").stat().st_size > 1000

@@ -103,7 +103,7 @@ def test_the_recipe_runs_on_text_alone(tmp_path):
     done = subprocess.run([str(clone / "egs/meld/text/run.sh"), *words], capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "7 of 7 stages ran" in done.stdout
-    rows = json.loads((clone / "egs/meld/text/tiny/RESULTS.json").read_text())["rows"]
+    rows = json.loads((clone / "egs/meld/text/tiny/exp/RESULTS.json").read_text())["rows"]
     assert {(row["variant"], row["text_source"]) for row in rows} == {("ref-text", "reference")}
     assert {"speaker overlap", "partial corpus"} <= set(rows[0]["marks"])
     assert all(row["metrics"]["UA"] > 0.9 for row in rows)

@@ -54,7 +54,7 @@ def test_a_table_becomes_a_recipe_that_runs_to_its_report(tree, table):
     run = [tree / "egs/tones/ensemble/run.sh", "--size", "tiny", "--norms", "global"]
     result = subprocess.run(run, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    results = json.loads((tree / "egs/tones/ensemble/tiny/RESULTS.json").read_text())
+    results = json.loads((tree / "egs/tones/ensemble/tiny/exp/RESULTS.json").read_text())
     forest = next(row for row in results["rows"] if row["subsystem"] == "forest_is10" and row["part"] == "test")
     assert forest["metrics"]["UA"] > 0.8
     assert (tree / "egs/tones/ensemble/tiny/exp/report/index.html").exists()

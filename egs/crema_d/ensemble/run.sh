@@ -11,8 +11,8 @@ option protocol   actor_folds     "five folds of actors" --choices "actor_folds"
 ensemble_options "global speaker" speechocean762
 parse_options "$@"
 
-corpus=crema_d work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=crema_d work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

@@ -15,8 +15,8 @@ option spectrograms fbank_lssed   "given: where the corpora come as features onl
 pyresnet_options
 parse_options "$@"
 
-protocol=cross work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+protocol=cross work=.
+[ "$size" = full ] || work=$size
 [ "$spectrograms" != given ] || functionals=""
 map=${map:-$ROOT/conf/common_classes.yaml}
 data=$work/data/pooled exp=$work/exp stage_dir=$work

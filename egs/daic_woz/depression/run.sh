@@ -22,8 +22,8 @@ option gpus         0             "GPUs for each task of training" --int --free
 option cluster      local         "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=daic_woz work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=daic_woz work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

@@ -11,8 +11,8 @@ option protocol   one_speaker_out "one_speaker_out" --choices "one_speaker_out"
 ensemble_options "global speaker" speechocean762
 parse_options "$@"
 
-corpus=emodb work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=emodb work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

@@ -11,8 +11,8 @@ option protocol   zh_folds        "five folds of speakers, or the published list
 ensemble_options "global speaker" mandarin4k
 parse_options "$@"
 
-corpus=esd work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=esd work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

@@ -11,8 +11,8 @@ option protocol   five_sessions   "excited as happy, or left out; or one speaker
 ensemble_options "global speaker" speechocean762
 parse_options "$@"
 
-corpus=iemocap work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=iemocap work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

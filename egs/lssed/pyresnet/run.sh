@@ -12,8 +12,8 @@ option functionals-dir ""         "IS13 functionals, <id>.npy (default: is13/ of
 pyresnet_options
 parse_options "$@"
 
-corpus=lssed work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=lssed work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 [ -n "$functionals_dir" ] || [ ! -d "$corpus_dir/is13" ] || functionals_dir=$corpus_dir/is13
 spectrograms=given given_as=fbank_lssed functionals=${functionals_dir:+is13}

@@ -17,9 +17,9 @@ option nj          8              "parallel tasks" --int --free
 option cluster     local          "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mandarin4k protocol=official work=. results=RESULTS norms=global seeds=0 synthesis_seed=0
+corpus=mandarin4k protocol=official work=. norms=global seeds=0 synthesis_seed=0
 if [ "$size" = tiny ]; then
-  work=tiny results=tiny/RESULTS corpora=mini corpora_dir=tiny/corpora config=asr_small gpus=0
+  work=tiny corpora=mini corpora_dir=tiny/corpora config=asr_small gpus=0
   set="units.vocabulary=80 units.fallback=unknown units.minimum_count=1 $set"
 fi
 data=$work/data/$corpus exp=$work/exp stage_dir=$work prepared=$work/data/prepared shar=$work/data/shar

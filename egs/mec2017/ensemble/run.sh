@@ -14,8 +14,8 @@ option submit     ""              "SUBSYSTEM/VARIANT whose decisions on test are
 ensemble_options "global" mandarin4k own
 parse_options "$@"
 
-corpus=mec2017${table:+_table} work=. results=RESULTS text_sources=asr own_asr=$asr own_extractors=$extractors
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=mec2017${table:+_table} work=. text_sources=asr own_asr=$asr own_extractors=$extractors
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 if [ -n "$asr_onnx" ]; then asr=$asr_onnx own_asr=onnx; fi
 [ "$asr" != own ] || asr=../../mandarin4k/asr/$work/exp/recogniser

@@ -11,8 +11,8 @@ option protocol   official        "official: the published parts, which share sp
 ensemble_options "global" speechocean762
 parse_options "$@"
 
-corpus=meld work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=meld work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

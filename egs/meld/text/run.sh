@@ -13,8 +13,8 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=meld work=. results=RESULTS norms=none seeds=0
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=meld work=. norms=none seeds=0
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

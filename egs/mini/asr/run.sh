@@ -17,8 +17,8 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mini_asr work=. results=RESULTS norms=global seeds=0
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=mini_asr work=. norms=global seeds=0
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synthetic
 
 . "$ROOT/path.sh"

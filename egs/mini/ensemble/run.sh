@@ -10,8 +10,8 @@ option synthesis-seed 0           "seed of the synthetic recordings" --int
 ensemble_options "global" mini own
 parse_options "$@"
 
-corpus=mini work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=mini work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synthetic
 
 own_asr=$asr own_extractors=$extractors sub=${work#.}

@@ -11,8 +11,8 @@ option protocol   six_folds       "six_folds (EmoBox) or one_actor_out" --choice
 pyresnet_options
 parse_options "$@"
 
-corpus=ravdess work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=ravdess work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"

@@ -17,8 +17,8 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=speechocean762 work=. results=RESULTS norms=global seeds=0
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=speechocean762 work=. norms=global seeds=0
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work lexicon=$corpus_dir/lexicon.txt
 
 . "$ROOT/path.sh"

@@ -1,4 +1,4 @@
-"""Score the transcripts of one or several recognisers on a part of a data set, and write RESULTS.{json,md}.
+"""Score the transcripts of one or several recognisers on a part of a data set, and write EXP/RESULTS.{json,md}.
 
     score_transcripts.sh --protocol official --part dev --part test --system greedy=exp/greedy/{part}.tsv \
         --system graph/lm3=exp/graph/{part}.tsv --by-sentence --calibrate --report exp/report/transcripts.html DATA EXP
@@ -11,7 +11,6 @@ parts stays. Writes EXP/scored/<protocol>.json with the rows of this run.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 import sys
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
-from utils.files import ROOT, write_json, write_text
+from utils.files import write_json, write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,10 +71,9 @@ class Scored:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
-    from steps.scoring import results, tables
-    from steps.scoring.score import continue_results
+    from steps.scoring import continued, results, tables
 
-    data = Dataset.open(arguments.data)
+    data, stem = Dataset.open(arguments.data), continued.stem_of(arguments)
     split = data.split(arguments.protocol)
     subsets = {"": None, **read_subsets(arguments.subset, data)}
     if arguments.by_sentence:
@@ -86,22 +84,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         calibrate(scored, arguments.exp)
     rows = [row_of(entry.of(ids), data, split, arguments, subset) for entry in scored
             for subset, ids in subsets.items() if entry.of(ids).transcripts]
-    affected = continue_results(arguments.results, data, split, rows, arguments.reference)
+    affected = continued.continue_results(stem, arguments.committed, rows, arguments.reference)
     mine = {results.key_of(row) for row in rows}
     mine_now = [row for row in affected if results.key_of(row) in mine]
     for part in arguments.part:
         print(f"{part}:\n\n{tables.tables(mine_now, part)}\n")
     write_json(arguments.exp / "scored" / f"{split.name}.json",
-               {"corpus": data.name, "protocol": split.name, "results": f"{arguments.results}.json", "rows": mine_now})
+               {"corpus": data.name, "protocol": split.name, "results": f"{stem}.json", "rows": mine_now})
     if arguments.report:
         from steps.asr.transcripts.transcript_report import render
 
         write_text(arguments.report, render(mine_now, scored, data))
         print(f"alignments: {arguments.report}")
+    continued.tell_where(stem, arguments.committed)
     return 0
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    from steps.scoring.continued import add_options
+
     parser = ArgumentParser("score_transcripts.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", default="official", help="%(default)s")
@@ -121,8 +122,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--command", help="that gives these figures; default: the recipe's run.sh")
     parser.add_argument("--reference", metavar="SYSTEM[/VARIANT]",
                         help="that all are tested against; default: the best on dev")
-    parser.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="STEM",
-                        help="write STEM.json and STEM.md (%(default)s)")
+    add_options(parser)
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with the alignments")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
@@ -229,7 +229,7 @@ def row_of(scored: Scored, data: Dataset, split: Split, arguments: argparse.Name
     import numpy as np
 
     from steps.asr.decode.word_confidence import histogram
-    from steps.scoring.score import commit, data_marks
+    from steps.scoring.score import commit, data_marks, recipe_command
     from steps.scoring.summary import Summary, figures
 
     summary = Summary(transcripts=True)
@@ -245,16 +245,8 @@ def row_of(scored: Scored, data: Dataset, split: Split, arguments: argparse.Name
             **({"subset": subset} if subset else {}), "task": "transcription", "unit": "utterance", "classes": [],
             "folds": [arguments.fold], "seeds": [arguments.seed], "items": len(transcripts),
             "speakers": summary.known_speakers, "marks": marks, "primary": False, "best_on_dev": False,
-            "commit": commit(), "command": arguments.command or command(data), **figures(summary),
+            "commit": commit(), "command": arguments.command or shlex.join(recipe_command(data)), **figures(summary),
             "summary": summary.to_json()}
-
-
-def command(data: Dataset) -> str:
-    """The recipe's command."""
-    recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
-    name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
-    size = ["--size", str(data.info["size"])] if data.info.get("size", "full") != "full" else []
-    return shlex.join([f"{name}/run.sh", *size])
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ option protocol   @protocol@ "folds of data/@corpus@/splits/<protocol>.tsv"
 ensemble_options "@norms@" speechocean762 none
 parse_options "$@"
 
-corpus=@corpus@ work=. results=RESULTS
-[ "$size" = full ] || { work=$size; results=$size/RESULTS; }
+corpus=@corpus@ work=.
+[ "$size" = full ] || work=$size
 data=$work/data/$corpus exp=$work/exp stage_dir=$work
 
 . "$ROOT/path.sh"
