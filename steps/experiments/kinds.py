@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import importlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from utils.config import config_files, load_config, option, parse_scalar, read_yaml
 from utils.corpus import UNITS
 from utils.errors import UsageError
+from utils.imports import imported
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,8 +152,7 @@ def traits(name: str) -> type[Traits]:
 def _imported(name: str, places: Mapping[str, str]) -> Any:
     if name not in places:
         raise UsageError(f"kind is {name!r}; accepted: {', '.join(KINDS)}")
-    module, _, attribute = places[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return imported(places[name])
 
 
 def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> ExperimentConfig:

@@ -29,6 +29,7 @@ class Extractor:
         packages: distributions whose versions decide the values.
     """
 
+    Config: ClassVar[type[Any]]  # of `config`, a dataclass
     packages: ClassVar[tuple[str, ...]] = ()
     needs_audio: ClassVar[bool] = True
 

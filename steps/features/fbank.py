@@ -110,6 +110,7 @@ class FilterBank:
 class Fbank(Extractor):
     """The filter bank as the tasks call it."""
 
+    Config = FbankConfig
     packages = ("kaldi-native-fbank",)
 
     def __init__(self, name: str, config: FbankConfig):

@@ -34,6 +34,7 @@ class FbankPitchConfig(FbankConfig):
 class FbankPitch(Fbank):
     """samples -> (frames, 1 + mel bins + 2)."""
 
+    Config = FbankPitchConfig
     config: FbankPitchConfig
 
     def __init__(self, name: str, config: FbankPitchConfig):

@@ -30,6 +30,7 @@ class GivenConfig:
 class Given(Extractor):
     """(T, F) arrays are frames, (F,) arrays one vector an utterance; all of a data set must be alike."""
 
+    Config = GivenConfig
     packages = ("numpy",)
     needs_audio = False
     config: GivenConfig

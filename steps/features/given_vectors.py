@@ -35,6 +35,7 @@ class GivenVectorsConfig:
 class GivenVectors(Extractor):
     """One vector an utterance, from one file. Utterances that it does not have are listed as failed."""
 
+    Config = GivenVectorsConfig
     packages = ("numpy",)
     needs_audio = False
     config: GivenVectorsConfig

@@ -39,6 +39,7 @@ class MfccConfig:
 class Mfcc(Extractor):
     """samples -> (frames, num_ceps); the first column is the log energy where `use_energy` is set."""
 
+    Config = MfccConfig
     packages = ("kaldi-native-fbank",)
     config: MfccConfig
 

@@ -5,64 +5,24 @@ A recipe's own `conf/<name>.yaml` overlays the top level's, or adds a new name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from steps.features.extractor import Extractor
 from utils.config import config_files, load_config, read_yaml
 from utils.errors import UsageError
+from utils.imports import imported
 
-
-def _fbank() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.features.fbank import Fbank, FbankConfig
-
-    return FbankConfig, Fbank
-
-
-def _fbank_pitch() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.features.fbank_pitch import FbankPitch, FbankPitchConfig
-
-    return FbankPitchConfig, FbankPitch
-
-
-def _sequence36() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.features.sequence import Sequence36, SequenceConfig
-
-    return SequenceConfig, Sequence36
-
-
-def _mfcc() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.features.mfcc import Mfcc, MfccConfig
-
-    return MfccConfig, Mfcc
-
-
-def _smile() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.features.smile import Smile, SmileConfig
-
-    return SmileConfig, Smile
-
-
-def _given() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.features.given import Given, GivenConfig
-
-    return GivenConfig, Given
-
-
-def _given_vectors() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.features.given_vectors import GivenVectors, GivenVectorsConfig
-
-    return GivenVectorsConfig, GivenVectors
-
-
-def _ivector() -> tuple[type, Callable[[str, Any], Extractor]]:
-    from steps.ivector.extract import Ivector, IvectorConfig
-
-    return IvectorConfig, Ivector
-
-
-EXTRACTORS = {"fbank": _fbank, "fbank_pitch": _fbank_pitch, "sequence36": _sequence36, "mfcc": _mfcc,
-              "opensmile": _smile, "given": _given, "given_vectors": _given_vectors, "ivector": _ivector}
+# Imported when first asked for: filter banks need no openSMILE. Each class names its configuration, `Config`.
+EXTRACTORS = {
+    "fbank": "steps.features.fbank:Fbank",
+    "fbank_pitch": "steps.features.fbank_pitch:FbankPitch",
+    "sequence36": "steps.features.sequence:Sequence36",
+    "mfcc": "steps.features.mfcc:Mfcc",
+    "opensmile": "steps.features.smile:Smile",
+    "given": "steps.features.given:Given",
+    "given_vectors": "steps.features.given_vectors:GivenVectors",
+    "ivector": "steps.ivector.extract:Ivector",
+}
 NAMES = ("fbank", "fbank_pitch", "fbank_lssed", "fbank_25ms", "fbank_40ms", "fbank_65ms", "fbank_100ms", "sequence36",
          "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given", "given_vectors", "ivector")
 
@@ -81,5 +41,5 @@ def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
     kind, path = next(((kind, path) for kind, path in reversed(kinds) if kind is not None), (None, files[0]))
     if kind not in EXTRACTORS:
         raise UsageError(f"--features {name}: {path}: extractor is {kind!r}; accepted: {', '.join(EXTRACTORS)}")
-    config_type, extractor_type = EXTRACTORS[kind]()
-    return extractor_type(name, load_config(config_type, name, overrides))
+    extractor: type[Extractor] = imported(EXTRACTORS[kind])
+    return extractor(name, load_config(extractor.Config, name, overrides))

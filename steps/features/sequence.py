@@ -42,6 +42,7 @@ class SequenceConfig:
 class Sequence36(Extractor):
     """samples -> (frames, 36)."""
 
+    Config = SequenceConfig
     packages = ("kaldi-native-fbank",)
     config: SequenceConfig
 

@@ -75,6 +75,7 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
 class Smile(Extractor):
     """openSMILE as the tasks call it; each thread has an engine of its own."""
 
+    Config = SmileConfig
     packages = ("opensmile",)
 
     def __init__(self, name: str, config: SmileConfig):

@@ -46,6 +46,7 @@ class IvectorConfig:
 class Ivector(Extractor):
     """Posterior means, computed from the audio. An utterance without statistics (silence) has the prior mean, 0."""
 
+    Config = IvectorConfig
     packages = ("kaldi-native-fbank", "torch")
     config: IvectorConfig
 
