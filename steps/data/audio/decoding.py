@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from steps.data.audio import libav
-from steps.data.audio.files import open_regular, show_path
+from steps.data.audio.files import open_regular, open_soundfile, show_path
 from steps.data.audio.headers import Header, reason
 from utils.errors import UserError
 
@@ -41,15 +41,16 @@ def _by_soundfile(header: Header, first: int, wanted: int | None) -> Iterator[nu
     left = (header.samples or 0) - first if wanted is None else wanted
     with open_regular(header.path) as raw:
         try:
-            # Opened by its path, libsndfile takes ._x beside x for a part of it.
-            with soundfile.SoundFile(raw.fileno(), closefd=False) as stream:
-                _skip(stream, first, size)
-                while left > 0:
-                    block = stream.read(min(left, size), dtype="float32", always_2d=True)
-                    if not len(block):
-                        return
-                    left -= len(block)
-                    yield block
+            for part in header.parts or (None,):
+                with open_soundfile(raw, part) as stream:
+                    if part is not None and first >= stream.frames:
+                        first -= stream.frames
+                        continue
+                    _skip(stream, first, size)
+                    first = 0
+                    while left > 0 and len(block := stream.read(min(left, size), dtype="float32", always_2d=True)):
+                        left -= len(block)
+                        yield block
         except (soundfile.SoundFileError, RuntimeError, OSError) as error:
             raise UserError(f"{show_path(header.path)}: cannot be decoded ({reason(error)}); truncated or "
                             "damaged?") from error
@@ -57,15 +58,10 @@ def _by_soundfile(header: Header, first: int, wanted: int | None) -> Iterator[nu
 
 def _skip(stream: Any, first: int, size: int) -> None:
     """Move to a sample; what cannot be sought in is decoded up to there."""
-    if not first:
-        return
-    if stream.seekable():
+    if first and stream.seekable():
         stream.seek(first)
         return
-    while first > 0:
-        passed = len(stream.read(min(first, size), dtype="float32"))
-        if not passed:
-            return
+    while first > 0 and (passed := len(stream.read(min(first, size), dtype="float32"))):
         first -= passed
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from utils.errors import UserError
 
@@ -42,6 +43,40 @@ def open_regular(path: str | Path) -> BinaryIO:
         what = "directory" if stat.S_ISDIR(mode) else "FIFO" if stat.S_ISFIFO(mode) else "device"
         raise UserError(f"{name}: a {what}, no regular file; write the recording to a file first")
     return os.fdopen(descriptor, "rb")
+
+
+def open_soundfile(stream: BinaryIO, part: tuple[int, int] | None = None) -> Any:
+    """soundfile.SoundFile of an open file, or of a range of its bytes.
+
+    Opened by its path, libsndfile would take ._x beside x for a part of it.
+    """
+    import soundfile
+
+    if part is not None:
+        return soundfile.SoundFile(FilePart(stream, *part))
+    os.lseek(stream.fileno(), 0, os.SEEK_SET)  # `stream` itself may hold its begin in a buffer
+    return soundfile.SoundFile(stream.fileno(), closefd=False)
+
+
+class FilePart(io.RawIOBase):
+    """The bytes [begin, end) of a file, as a file."""
+
+    def __init__(self, stream: BinaryIO, begin: int, end: int):
+        self._file, self._begin, self._size, self._place = stream.fileno(), begin, end - begin, 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._place))
+        found = os.pread(self._file, wanted, self._begin + self._place)
+        buffer[:len(found)] = found
+        self._place += len(found)
+        return len(found)
 
 
 def is_pointer(path: str | Path) -> bool:

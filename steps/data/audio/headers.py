@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 from steps.data.audio import libav
 from steps.data.audio.chunks import find_samples
-from steps.data.audio.files import POINTER, GitLfsPointer, open_regular, show_path
+from steps.data.audio.files import POINTER, GitLfsPointer, open_regular, open_soundfile, show_path
 from steps.data.audio.remarks import Remark
-from steps.data.audio.streams import Length, flac_length, id3_end, mp3_length, ogg_length
+from steps.data.audio.streams import Length, Range, flac_length, id3_end, mp3_length, ogg_length
 from utils.errors import UserError
 
 RATES = (1000, 384000)  # Hz; a filter for other rates would take gigabytes
@@ -33,6 +33,7 @@ class Header:
         samples: per channel, at `rate` Hz; None: only decoding tells.
         stated: samples that the header promises where it is not believed; None: it promises none.
         slack: by so many samples may decoding fall short of them.
+        parts: byte ranges that soundfile decodes one after the other; empty: the whole file.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Header:
     stated: int | None = None
     slack: int = 0
     remarks: tuple[Remark, ...] = ()
+    parts: tuple[Range, ...] = ()
 
 
 def inspect(path: str | Path) -> Header:
@@ -98,10 +100,10 @@ def _by_content(path: str, stream: BinaryIO, head: bytes, size: int) -> Header:
     if length is None:
         return _by_soundfile(path, stream)
     remarks = _after(length.after)
-    if length.streams > 1:
-        remarks += (Remark(SEVERAL, f"{length.streams}, one after the other; all are read"),)
+    if length.parts:
+        remarks += (Remark(SEVERAL, f"{len(length.parts)}, one after the other; all are read"),)
     if length.believed:
-        return _by_soundfile(path, stream, remarks)
+        return _by_soundfile(path, stream, remarks, length.parts)
     if length.stated is None and is_flac(head):
         remarks += (Remark(UNSTATED, "its header gives 0 samples; decoded to the end of the file"),)
     return _by_av(path, remarks, length)
@@ -140,19 +142,26 @@ def _after(count: int) -> tuple[Remark, ...]:
     return (Remark(AFTER, f"{shown} after the end of the sound were not read"),)
 
 
-def _by_soundfile(path: str, stream: BinaryIO, remarks: tuple[Remark, ...] = ()) -> Header:
+def _by_soundfile(path: str, stream: BinaryIO, remarks: tuple[Remark, ...] = (),
+                  parts: tuple[Range, ...] = ()) -> Header:
     """What soundfile says; PyAV is asked about what it does not know."""
     import soundfile
 
-    os.lseek(stream.fileno(), 0, os.SEEK_SET)  # `stream` may hold its begin in a buffer
+    found = []
     try:
-        with soundfile.SoundFile(stream.fileno(), closefd=False) as opened:
-            rate, channels, frames = opened.samplerate, opened.channels, opened.frames
+        for part in parts or (None,):
+            with open_soundfile(stream, part) as opened:
+                found.append((int(opened.samplerate), int(opened.channels), int(opened.frames)))
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
         return _by_av(path, remarks, why=reason(error))
-    if frames <= 0:
+    rate, channels, _ = found[0]
+    if other := next((one for one in found if one[:2] != (rate, channels)), None):
+        raise UserError(f"{show_path(path)}: its streams have {rate} and {other[0]} Hz, {channels} and {other[1]} "
+                        "channels; convert them apart")
+    samples = sum(frames for _, _, frames in found)
+    if samples <= 0:
         raise UserError(f"{show_path(path)}: the recording has no samples")
-    return Header(path, "soundfile", int(rate), int(channels), int(frames), None, 0, remarks)
+    return Header(path, "soundfile", rate, channels, samples, None, 0, remarks, parts)
 
 
 def _by_av(path: str, remarks: tuple[Remark, ...] = (), length: Length | None = None,

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 Data = bytes | mmap.mmap
+Range = tuple[int, int]
 
+FLAC = b"fLaC\x00\x00\x00\x22"  # with the head of STREAMINFO
 TAIL = 2**16  # bytes in which FLAC's last frame is looked for
 TAG_SLACK = 1500  # bytes by which an MP3 may differ from its tag: a frame
 
@@ -22,12 +24,13 @@ class Length:
     Attributes:
         stated: samples a channel as the header says; None: it does not say.
         believed: whether the file's own structure bears it out.
-        streams: that follow one another. after: bytes after the last page.
+        parts: first byte and byte after the last of each of several streams that follow one another.
+        after: bytes after the last page.
     """
 
     stated: int | None
     believed: bool
-    streams: int = 1
+    parts: tuple[Range, ...] = ()
     after: int = 0
 
 
@@ -42,30 +45,40 @@ def id3_end(data: Data) -> int:
 def flac_length(data: Data) -> Length:
     """
     Args:
-        data: the file (bytes or mmap), with fLaC at its begin or after an ID3 tag.
+        data: the file, with fLaC at its begin or after an ID3 tag.
     """
-    begin = id3_end(data)
+    begins = [id3_end(data)]
+    while (again := data.find(FLAC, begins[-1] + 4)) >= 0:  # another file put after this one
+        begins.append(again)
+    parts = tuple(zip(begins, [*begins[1:], len(data)], strict=True))
+    found = [_flac_part(data, begin, end) for begin, end in parts]
+    believed = all(one.believed for one in found)
+    if len(found) == 1 or not believed:
+        return Length(found[0].stated, believed)
+    return Length(sum(one.stated or 0 for one in found), True, parts)
+
+
+def _flac_part(data: Data, begin: int, end: int) -> Length:
     about = data[begin + 8:begin + 42]  # STREAMINFO
     if len(about) < 34:
         return Length(None, False)
     largest, frame_bytes = struct.unpack(">H", about[2:4])[0], int.from_bytes(about[7:10], "big")
     total = int.from_bytes(about[13:18], "big") & (2**36 - 1)
     place, last = begin + 4, False
-    while not last and place + 4 <= len(data):
+    while not last and place + 4 <= end:
         last = bool(data[place] & 0x80)
         place += 4 + int.from_bytes(data[place + 1:place + 4], "big")
-    end = _last_frame_end(data, place, largest, max(TAIL, 2 * frame_bytes))
-    again = data.find(b"fLaC\x00\x00\x00\x22", place) >= 0  # another file put after this one
-    return Length(total or None, total != 0 and end in (None, total) and not again)
+    reached = _last_frame_end(data, place, end, largest, max(TAIL, 2 * frame_bytes))
+    return Length(total or None, total != 0 and reached in (None, total))
 
 
-def _last_frame_end(data: Data, first: int, block: int, tail: int) -> int | None:
+def _last_frame_end(data: Data, first: int, end: int, block: int, tail: int) -> int | None:
     """Number of the sample after the last frame; None where no frame is found."""
     sync = bytes(data[first:first + 2])
     if sync not in (b"\xff\xf8", b"\xff\xf9"):
         return None
-    place = len(data)
-    while (place := data.rfind(sync, max(first, len(data) - tail), place + 1)) >= 0:
+    place = end
+    while (place := data.rfind(sync, max(first, end - tail), min(end, place + 1))) >= 0:
         found = _frame(bytes(data[place:place + 16]))
         # Rate and width are those of the first frame.
         if found is not None and not ((data[place + 2] ^ data[first + 2]) & 0x0F
@@ -110,14 +123,15 @@ def _crc8(data: bytes) -> int:
 
 
 def ogg_length(data: Data) -> Length:
-    """How many streams follow one another in an Ogg file, and the bytes after its last page."""
-    streams, begun, end = 0, False, 0
+    """Which streams follow one another in an Ogg file, and the bytes after its last page."""
+    starts, begun, end = list[int](), False, 0
     for place, after in _pages(data):
         begins = bool(data[place + 5] & 2)
         if begins and not begun:  # streams side by side begin together, before any other page
-            streams += 1
+            starts.append(place)
         begun, end = begins, after
-    return Length(None, streams == 1, streams, len(data) - end)
+    parts = tuple(zip(starts, [*starts[1:], end], strict=True))
+    return Length(None, bool(starts), parts if len(parts) > 1 else (), len(data) - end)
 
 
 def _pages(data: Data) -> Iterator[tuple[int, int]]:
