@@ -16,27 +16,29 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 
 if TYPE_CHECKING:
+    from steps.data.audio import Remark
     from steps.data.dataset import Item
     from steps.data.duplicates import Print
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decoding one utterance showed: a print of its samples, or a problem; a warning is no problem."""
+    """What decoding one utterance showed: a print of its samples, or a problem; remarks are no problem."""
 
     print: Print | None = None
     problem: str = ""
-    warning: str = ""
+    remarks: tuple[Remark, ...] = ()
 
 
 def decode(item: Item) -> Decoded:
     """Decode an utterance's audio (or read its given features) and look at the values."""
     import numpy
 
-    from steps.data.audio import read_audio, show_path
+    from steps.data.audio import Remark, read_sound, show_path
     from steps.data.duplicates import Print, envelope
     from steps.data.given_arrays import load_given
 
+    remarks: tuple[Remark, ...] = ()
     if item.path is None and item.features is None:
         return Decoded()  # text only
     if item.path is None:
@@ -49,7 +51,8 @@ def decode(item: Item) -> Decoded:
     else:
         name, problem, values, what = show_path(item.path), "", numpy.zeros(0), f"recording of {item.id} holds"
         try:
-            values, _, _ = read_audio(item.path, item.start, item.duration)
+            sound = read_sound(item.path, item.start, item.duration)
+            values, remarks = sound.samples, sound.levels
         except UserError as error:
             problem = str(error)
     if problem:
@@ -58,14 +61,12 @@ def decode(item: Item) -> Decoded:
         return Decoded(problem=f"{name}: the {what} no samples")
     if not numpy.isfinite(values).all():
         return Decoded(problem=f"{name}: the {what} NaN or infinite values")
-    if item.path is not None:
-        silent, told = not values.any(), "is digital silence (every sample is 0)"
-    else:
-        silent, told = bool((values == values.flat[0]).all()), "has features that are one number throughout: silence?"
-    warning = f"{name}: {item.id} {told}" if silent else ""
+    silent = not values.any()
+    if item.path is None and (values == values.flat[0]).all():
+        silent, remarks = True, (Remark("features that are one number throughout", "silence?"),)
     digest = hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest()
     shape = envelope(values) if item.path is not None else None
-    return Decoded(Print(digest, len(values), shape, silent), warning=warning)
+    return Decoded(Print(digest, len(values), shape, silent), remarks=remarks)
 
 
 def listen(items: Mapping[str, Item], nj: int) -> dict[str, Decoded]:

@@ -3,7 +3,8 @@
 Called by steps/validate_data.sh. validation.json holds the numbers that the report draws: duration_histogram, classes,
 genders, speakers, class_by_speaker, converted, protocols, warnings. audio_hashes.tsv (`id  sha256`) is over the decoded
 samples, so the same audio in another container has the same hash; where a corpus gives features instead, over these. Of
-identical audio (steps/data/duplicates.py) each id has the hash of the first.
+identical audio (steps/data/duplicates.py) each id has the hash of the first. sound.tsv lists what is to be said of
+single utterances (silence, channels that cancel, ...), if anything is.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     Raises:
         UserError: a recording or split that cannot be used; the earlier validation.json is removed.
     """
-    from steps.data.audio import read_audio
+    from steps.data.audio import read_audio, warnings_of
     from steps.data.duplicates import find_identical, judge
     from steps.data.listen import listen
     from steps.data.prepare import report
@@ -103,8 +104,9 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     what = "audio" if any(item.path is not None for item in items.values()) else "features"
     problems, duplicates = judge(groups, splits, what)
     report(problems, f"groups of identical {what} lie across parts")
-    warnings = [*data.info.get("warnings", []), *(result.warning for result in decoded.values() if result.warning),
-                *duplicates, *check_sequences(data)]
+    sound = warnings_of({key: result.remarks for key, result in decoded.items()}, len(items), "utterances",
+                        data.path / "sound.tsv")
+    warnings = [*data.info.get("warnings", []), *sound, *duplicates, *check_sequences(data)]
     protocols = {}
     for split in splits:
         folds, notes = describe_split(split, items, data.classes)

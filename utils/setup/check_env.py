@@ -17,6 +17,7 @@ _VERSIONS = {
     "torch": "import torch; print(torch.__version__)",
     "lhotse": "import lhotse; print(lhotse.__version__)",
     "opensmile": "import opensmile; opensmile.Smile(); print(opensmile.__version__)",
+    "PyAV": "import av, av.error; print(av.__version__)",
     "k2": "import k2, k2.version; print(getattr(k2.version, '__version__', 'there'))",
     "espeak": "import espeakng_loader, ctypes; ctypes.CDLL(espeakng_loader.get_library_path()); print('there')",
 }
@@ -88,7 +89,7 @@ def table() -> list[Line]:
              package("torch", setup), *gpu_lines(),
              package("k2", "utils/setup.sh --k2 looks for a wheel, --k2-pypi makes .venv-k2; without k2 torch's own "
                            "losses are used", optional=True),
-             package("lhotse", setup), package("opensmile", setup), package("espeak", setup),
+             package("lhotse", setup), package("opensmile", setup), package("PyAV", setup), package("espeak", setup),
              cluster_line("Slurm", "sbatch"), cluster_line("SGE", "qsub")]
     return lines
 

@@ -56,13 +56,18 @@ class Sound:
     Attributes:
         samples: float32 mono (T,), finite. rate: theirs. source: the recording as it lies on disk, of which `samples`
             counts what was read.
-        remarks: on the header and on the samples.
+        levels: remarks on the samples; those on the file stand in `source`.
     """
 
     samples: numpy.ndarray
     rate: int
     source: AudioInfo
-    remarks: tuple[Remark, ...]
+    levels: tuple[Remark, ...]
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """All that is to be said of it."""
+        return self.source.remarks + self.levels
 
 
 class Recording:
@@ -102,27 +107,30 @@ class Recording:
                 alone = block[:, min(channel, block.shape[1] - 1)]
                 yield numpy.where(numpy.isfinite(alone), alone, numpy.float32(0))
 
-    def remarks(self) -> tuple[Remark, ...]:
-        """On the header, and on what the last `mono` gave."""
-        pieces = (Remark(DAMAGED, f"{self._damaged[0]} were passed over"),) if self._damaged else ()
-        return self.header.remarks + pieces + self.levels.remarks()
+    def file_remarks(self, decoded: int | None = None) -> tuple[Remark, ...]:
+        """On the header, and on what the last `mono` passed over.
 
-    def settle(self, decoded: int) -> tuple[Remark, ...]:
-        """Hold what the header states against what decoding gave, from the first sample to the last.
+        Args:
+            decoded: samples from the first to the last, to be held against what the header states; None: not all.
 
         Raises:
             UserError: there is less.
         """
         header = self.header
+        found = header.remarks
+        if self._damaged:
+            found += (Remark(DAMAGED, f"{self._damaged[0]} were passed over"),)
+        if decoded is None:
+            return found
         if decoded == 0:
             raise UserError(f"{self.name}: the recording has no samples")
         stated = header.stated if header.samples is None else header.samples
         if stated is not None and decoded < stated - header.slack:
             raise UserError(f"{self.name}: truncated: {stated} samples expected, {decoded} decoded")
         if stated is None or decoded <= stated + max(header.slack, header.rate // 10):
-            return ()
-        return (Remark(WRONG, f"its header says {stated / header.rate:.2f} s, {decoded / header.rate:.2f} s were "
-                       "decoded"),)
+            return found
+        return (*found, Remark(WRONG, f"its header says {stated / header.rate:.2f} s, {decoded / header.rate:.2f} s "
+                               "were decoded"))
 
 
 def audio_info(path: str | Path) -> AudioInfo:
@@ -135,8 +143,8 @@ def audio_info(path: str | Path) -> AudioInfo:
     header = recording.header
     if header.samples is not None:
         return AudioInfo(header.rate, header.channels, header.samples, header.remarks)
-    decoded = sum(len(block) for block in blocks(header))
-    return AudioInfo(header.rate, header.channels, decoded, header.remarks + recording.settle(decoded))
+    decoded = sum(len(block) for block in recording.mono())
+    return AudioInfo(header.rate, header.channels, decoded, recording.file_remarks(decoded))
 
 
 def read_sound(path: str | Path, start: float = 0.0, duration: float | None = None, channel: int | None = None,
@@ -168,20 +176,17 @@ def read_sound(path: str | Path, start: float = 0.0, duration: float | None = No
     limit = wanted if wanted is not None or most is None else most + 1
     read = _gather(recording, first, limit, channel, rate)
     if channel is None and (loudest := recording.levels.loudest) is not None:
-        remarks = recording.remarks()
         read = _gather(recording, first, limit, loudest, rate)
-    else:
-        remarks = recording.remarks()
     decoded = recording.levels.frames
     if most is not None and decoded > most:
         raise TooLong(path, None, longest or 0.0)
     if wanted is not None and decoded < wanted:
         raise UserError(f"{recording.name}: truncated: {wanted} samples expected, {decoded} decoded")
     recording.levels.check(recording.name)
-    if duration is None:
-        remarks += recording.settle(first + decoded)
+    told = recording.file_remarks(first + decoded if duration is None else None)
     samples = numpy.concatenate(read) if len(read) > 1 else read[0] if read else numpy.zeros(0, dtype="float32")
-    return Sound(samples, rate or header.rate, AudioInfo(header.rate, header.channels, decoded), remarks)
+    return Sound(samples, rate or header.rate, AudioInfo(header.rate, header.channels, decoded, told),
+                 recording.levels.remarks())
 
 
 def _gather(recording: Recording, first: int, wanted: int | None, channel: int | None,

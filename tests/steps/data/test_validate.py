@@ -75,19 +75,28 @@ def test_a_truncated_flac_is_named(corpus, capsys):
     assert not (corpus / "data/validation.json").exists()
 
 
-def test_nan_is_an_error_and_silence_a_warning(corpus, capsys):
-    quiet, broken = np.zeros(3200, dtype="float32"), noise(5)
-    broken[7] = np.nan
-    for name in ("s0_0", "s4_0"):  # two silent files are no pair of identical recordings
-        soundfile.write(corpus / f"{name}.flac", quiet, RATE)
+def test_what_no_voice_looks_like_is_counted_named_and_listed(corpus, capsys):
+    quiet, one, voice = np.zeros(3200, dtype="float32"), noise(5), noise(6)
+    one[7] = np.nan
+    for number in range(5):  # silent files are no identical recordings
+        soundfile.write(corpus / f"s{number}_0.flac", quiet, RATE)
+    soundfile.write(corpus / "s1_1.flac", one, RATE, format="WAV", subtype="FLOAT")
+    soundfile.write(corpus / "s2_1.flac", np.stack([voice, -voice], 1), RATE)
+    soundfile.write(corpus / "s3_1.flac", 20000 * noise(7), RATE, format="WAV", subtype="FLOAT")
     remake(corpus)
     assert check(corpus) == 0
     error = capsys.readouterr().err
-    assert "s0_0.flac: s0_0 is digital silence" in error and "identical" not in error
-    soundfile.write(corpus / "s1_0.flac", broken, RATE, format="WAV", subtype="FLOAT")
+    assert ("digital silence in 5 of 12 utterances: s0_0, s1_0, s2_0 and 2 more (every sample is 0); "
+            f"{corpus / 'data/sound.tsv'} lists all") in error
+    assert "channels that cancel in 1 of 12 utterances: s2_1" in error and "identical" not in error
+    assert "no number in 1 of 12 utterances: s1_1" in error and "beyond 1 in 1 of 12 utterances: s3_1" in error
+    listed = (corpus / "data/sound.tsv").read_text().splitlines()
+    assert listed[0] == "utterances\tkind\tdetail" and len(listed) == 9
+    assert listed[1] == "s0_0\tdigital silence\tevery sample is 0"
+    soundfile.write(corpus / "s1_0.flac", np.full(3200, np.nan, "float32"), RATE, format="WAV", subtype="FLOAT")
     remake(corpus)
     assert check(corpus) == 1
-    assert "s1_0.flac: the recording of s1_0 holds NaN or infinite values" in capsys.readouterr().err
+    assert "s1_0.flac: 3200 of 3200 samples are NaN or infinite" in capsys.readouterr().err
 
 
 def copy_audio(root: Path, source: str, target: str, dither: int = 0) -> None:
