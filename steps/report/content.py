@@ -24,7 +24,8 @@ from steps.scoring.summary import compare
 from utils.errors import UserError
 from utils.files import read_json
 
-PACKAGES = ("torch", "numpy", "scikit-learn", "lhotse", "opensmile", "kaldi-native-fbank", "soundfile", "av", "safetensors")
+PACKAGES = ("torch", "numpy", "scikit-learn", "lhotse", "opensmile", "kaldi-native-fbank", "soundfile", "av",
+            "safetensors")
 TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".opus": "audio/ogg", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
 MOST_SPEAKERS_FOR_ALL_PAIRS = 32  # exact tests take milliseconds up to here
 EMBED_LIMIT = 2_000_000  # bytes of one embedded recording
