@@ -2,7 +2,7 @@
 # Extract the i-vector of every utterance of a data set, by array tasks. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'

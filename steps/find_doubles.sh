@@ -2,7 +2,7 @@
 # Training utterances that are also in a dev or test part, another corpus, or a protected set. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'

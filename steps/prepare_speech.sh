@@ -2,7 +2,7 @@
 # Corpora of transcribed speech -> cuts of each part, one task a corpus. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'

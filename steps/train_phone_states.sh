@@ -2,7 +2,7 @@
 # Train the phone-state head that supplies i-vector occupancies, on forced alignments. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'

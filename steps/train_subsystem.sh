@@ -2,7 +2,7 @@
 # Train one subsystem: every normalisation, fold and seed is a task of its own. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'

@@ -7,7 +7,9 @@
 # EMOTION_CORPORA names a directory with ravdess/, emodb/ and speechocean762/; what is missing there is skipped, aloud.
 # The last line is the sum: N passed, N failed, N skipped. Exit status 0 only if nothing failed.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/start.sh"
+cd "$ROOT"
 
 unit_only=
 for argument in "$@"; do
@@ -18,11 +20,9 @@ for argument in "$@"; do
   esac
 done
 
+# shellcheck disable=SC2034  # path.sh reads them
+emotion_installs=true emotion_needs=--tests
 . ./path.sh
-if ! lack=$(python utils/setup/environment.py --tests); then
-  echo "error: $(command -v python) $lack, which the tests need: run utils/setup.sh" >&2
-  exit 2
-fi
 
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # What the front ends of the stages share (steps/<verb>_<thing>.sh). Sourced; sets ROOT.
 #
-#     . "$(dirname "${BASH_SOURCE[0]}")/../utils/front_end.sh"
+#     . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 #     usage() { ... }
 #     features="" nj=1 cmd=$ROOT/utils/job.sh            # every option with its default
 #     front_end_options "features nj cmd" "permute" "$@" # options with a value; flags; sets variables and positional
 #     front_end_environment                              # python is there
 #     front_end_job                                      # --cmd -> the array job
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=utils/start.sh
+. "$(dirname "${BASH_SOURCE[0]}")/start.sh"
 
 # fail MESSAGE: a usage error.
 fail() {
@@ -49,12 +50,12 @@ check_count() {
   [[ ${!1} =~ ^[1-9][0-9]{0,5}$ ]] || fail "--$1 is '${!1}'; accepted: 1 or more"
 }
 
-# front_end_environment: path.sh, unless a recipe has sourced it already.
+# front_end_environment: path.sh, which looks no further where a recipe has sourced it already. It installs nothing: only
+# a recipe's run.sh and tests/run.sh do.
 front_end_environment() {
-  if [[ ":${PYTHONPATH:-}:" != *":$ROOT:"* ]]; then
-    # shellcheck source=path.sh
-    . "$ROOT/path.sh"
-  fi
+  # shellcheck source=path.sh
+  . "$ROOT/path.sh"
+  module_path "$(command -v python)"
 }
 
 # shellcheck disable=SC2034,SC2154  # the front end sets cmd and reads job

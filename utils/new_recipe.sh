@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Make a recipe for a new corpus: egs/<corpus>/<system>/ from utils/templates/<system>/.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/start.sh"
 
 usage() {
   cat <<END
@@ -59,6 +60,7 @@ if [ -n "$table" ]; then
   table=$(realpath "$table")
   # shellcheck source=path.sh
   . "$ROOT/path.sh"
+  module_path "$(command -v python)"
   about=$(python -m local.table_protocol "$table")
   value[protocol]=${about%%$'\t'*}
   if [[ $about == *"speakers known" ]]; then value[norms]="global speaker"; fi

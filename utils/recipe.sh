@@ -4,9 +4,12 @@
 # Sets ROOT (top of the repository) and EMOTION_RECIPE (the recipe's directory), both exported.
 # After parse_options: dry_run and why tell path.sh that nothing will run, so that it must not install
 # (EMOTION_DRY_RUN=1 in the environment says the same).
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=utils/start.sh
+. "$(dirname "${BASH_SOURCE[0]}")/start.sh"
 EMOTION_RECIPE=$PWD
-export ROOT EMOTION_RECIPE
+export EMOTION_RECIPE
+# shellcheck disable=SC2034  # path.sh reads it. Not exported: what a recipe calls installs nothing.
+emotion_installs=true
 
 # shellcheck source=utils/options.sh
 . "$ROOT/utils/options.sh"

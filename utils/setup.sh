@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Make the environment of the recipes; utils/setup.sh --help says how.
 set -euo pipefail
-ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
-export ROOT PYTHONPATH="$ROOT" PYTHONDONTWRITEBYTECODE=1
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/start.sh"
+export PYTHONPATH="$ROOT" PYTHONDONTWRITEBYTECODE=1
 
 # Any Python that starts can do the work; the one to build with is chosen (and checked) there. A shim of pyenv may be
 # a name without a Python behind it, so each is tried. By path, not by `-m`: that would look in the current directory.

@@ -38,5 +38,5 @@ _o_words() {
 # run_stages: this process becomes the engine.
 run_stages() {
   command -v python3 >/dev/null || _o_fail "python3 is not on the PATH; install Python 3.10 or newer"
-  exec python3 -S -E "$ROOT/utils/stages/main.py" 3< <(_o_words)
+  exec python3 -S -E -X utf8 "$ROOT/utils/stages/main.py" 3< <(_o_words)
 }

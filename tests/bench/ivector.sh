@@ -4,7 +4,8 @@
 #                          [--active 512] [--bob PYTHON] [--only NAME ...]
 # against a numpy reference that goes an utterance at a time; and bob.learn.em if PYTHON has it. On an idle machine.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../utils/start.sh"
 # shellcheck source=path.sh
 . "$ROOT/path.sh"
 exec python "$ROOT/tests/bench/ivector.py" "$@"

@@ -6,7 +6,8 @@
 # instead, and says what 60 epochs would take. DIR gets the simulated data set (a sparse file: 11 GB to read, few
 # on the disk) unless it is there; default: a temporary directory.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../utils/start.sh"
 # shellcheck source=path.sh
 . "$ROOT/path.sh"
 exec python "$ROOT/tests/bench/lssed_scale.py" "$@"

@@ -4,7 +4,8 @@
 #                           [--precisions "float32 bf16"] [--layouts "contiguous channels_last"] [--profile]
 # One thread on a CPU. The reference needs torchvision or transformers; neither is a requirement of the recipes.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../utils/start.sh"
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 KINETO_LOG_LEVEL=99
 # shellcheck source=path.sh
 . "$ROOT/path.sh"

@@ -2,7 +2,8 @@
 # Measure batching over 4000 simulated hours (3 million utterances): tests/bench/sampler.sh [--ways "plan lhotse"] [DIR]
 # DIR gets the simulated manifests (1.5 GB) unless they are there; default: a temporary directory.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../utils/start.sh"
 # shellcheck source=path.sh
 . "$ROOT/path.sh"
 ways="plan lhotse"

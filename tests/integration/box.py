@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = """#!/usr/bin/env bash
 # A recipe of the tests: one small corpus from a table, one subsystem.
 set -euo pipefail
-cd "$(dirname "${{BASH_SOURCE[0]}}")"
+cd "$(dirname "$(readlink -f "${{BASH_SOURCE[0]}}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir "../../../corpus" "directory with table.tsv"

@@ -3,6 +3,8 @@
 # inside every write-to-rename window. The same command again must end with bit-identical scores.
 #   tests/soak/kill.sh [--cases 20] [--seed 0] [--only TEXT] [--directory DIR]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../utils/start.sh"
+cd "$ROOT"
 . ./path.sh
 exec python -m tests.soak.kill "$@"

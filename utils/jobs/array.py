@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from utils.files import ROOT, write_text
+from utils.files import write_text
 from utils.jobs.config import ClusterConfig, submit_options
-from utils.jobs.files import JobFiles, native, read_or_none
+from utils.jobs.files import JobFiles, module_environment, native, read_or_none
 from utils.jobs.options import Job
 from utils.jobs.progress import Progress
 from utils.jobs.report import Outcome, cause_of, tail
@@ -186,7 +186,7 @@ class ArrayBackend:
         quoted = [shlex.quote(word) for word in (sys.executable, str(spec_path), str(table))]
         lines = ["#!/bin/bash", *self.config.prologue,
                  f"cd -- {shlex.quote(native(files.spec.cwd))} || exit 1",
-                 f"export PYTHONPATH={shlex.quote(str(ROOT))}",
+                 *(f"export {name}={shlex.quote(value)}" for name, value in module_environment().items()),
                  f'exec {quoted[0]} -m utils.jobs.task {quoted[1]} --row {quoted[2]} "${self.queue.row_variable}"', ""]
         return os.fsencode("\n".join(lines))
 

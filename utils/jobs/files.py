@@ -15,11 +15,12 @@ import hashlib
 import json
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.files import write_text
+from utils.files import ROOT, write_text
 from utils.jobs.options import Job
 
 WHOLE_CONTENT = 64 * 2**20
@@ -39,6 +40,12 @@ def native(value: str) -> str:
 def write_ascii_json(path: Path, value: Any) -> None:
     """Write JSON in ASCII, because lone surrogates do not go into a UTF-8 file."""
     write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def module_environment() -> dict[str, str]:
+    """What `python -m` needs to find the modules of this repository, and none in the working directory."""
+    before = [str(ROOT / "utils/python310")] if sys.version_info < (3, 11) else []
+    return {"PYTHONPATH": os.pathsep.join([*before, str(ROOT)]), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
 
 
 def read_or_none(path: Path) -> Any:
@@ -73,7 +80,7 @@ class Spec:
     def of(cls, job: Job, threads: int, commit: str) -> Spec:
         """The specification of a job that is started here and now."""
         kept = {name: text_of(value) for name, value in os.environ.items()
-                if name.startswith("EMOTION_") or name in ("ROOT", "PYTHONPATH")}
+                if name.startswith("EMOTION_") or name in ("ROOT", *module_environment())}
         # A dispatched job never installs anything; its inner commands are not the stage's own process.
         kept["EMOTION_NO_INSTALL"] = "1"
         kept.pop("EMOTION_LEASH", None)

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from utils.errors import UsageError
-from utils.files import ROOT
 from utils.jobs.config import ClusterConfig
-from utils.jobs.files import JobFiles, read_or_none
+from utils.jobs.files import JobFiles, module_environment, read_or_none
 from utils.jobs.options import Job
 from utils.jobs.progress import Progress
 from utils.jobs.report import Outcome, cause_of
@@ -118,7 +117,7 @@ class LocalBackend:
                 kill_group(task.process.pid, task.started)
 
     def _start(self, leash: Leash, files: JobFiles, spec_path: Path, index: int, gpus: list[str]) -> Running:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, **module_environment()}
         if gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         process = leash.popen([sys.executable, "-m", "utils.jobs.task", str(spec_path), str(index)],

@@ -56,8 +56,16 @@ def set_up_lock(directory: Path) -> Iterator[int]:
     """Hold the lock of an environment; waits for another set-up, and says so. Gives the lock's file descriptor.
 
     The kernel drops the lock when its holder and the holder's pip are dead, so a killed set-up never blocks the next.
+
+    Raises:
+        UserError: the environment cannot be made here, because the checkout cannot be written.
     """
-    descriptor = os.open(directory.with_name(directory.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    path = directory.with_name(directory.name + ".lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(f"cannot make {directory} ({path}: {error.strerror}): clone the repository to where you may "
+                        "write, or activate an environment with what conf/requirements.txt names") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +115,10 @@ class Builder:
             shutil.rmtree(self.partial, ignore_errors=True)
 
     def _run(self, argv: Sequence[str | Path], title: str) -> tuple[int, str]:
-        """Run a command, its output into the log. Returns exit status and output."""
+        """Run a command, its output into the log. Returns exit status and output.
+
+        Pythons are started with -I: the working directory may hold a file random.py.
+        """
         terminal = sys.stderr.isatty()
         lines = []
         with self.log.open("a", encoding="utf-8", errors="replace") as log:
@@ -133,7 +144,7 @@ class Builder:
 
     def _pip(self, arguments: Sequence[str | Path], title: str) -> str | None:
         """pip install; None, or one line that says why it failed."""
-        status, output = self._run([self.partial / "bin/python", "-m", "pip", "--disable-pip-version-check",
+        status, output = self._run([self.partial / "bin/python", "-I", "-m", "pip", "--disable-pip-version-check",
                                     "--no-input", "install", "--progress-bar", "off", *arguments], title)
         return why_pip_failed(output) if status else None
 
@@ -143,7 +154,7 @@ class Builder:
 
     def _venv(self) -> None:
         print(f"making {self.plan.directory} with {self.plan.python.text}", file=sys.stderr, flush=True)
-        status, output = self._run([self.plan.python.path, "-m", "venv", "--prompt",
+        status, output = self._run([self.plan.python.path, "-I", "-m", "venv", "--prompt",
                                     self.plan.directory.name, self.partial], "venv")
         self._must(f"python -m venv: {why_pip_failed(output)}" if status else None)
         if self.plan.lane.pip and self._too_new_pip():
@@ -230,11 +241,11 @@ class Builder:
     def _prove(self) -> None:
         """What was installed fits together and imports."""
         python = self.partial / "bin/python"
-        status, output = self._run([python, "-m", "pip", "check"], "check")
+        status, output = self._run([python, "-I", "-m", "pip", "check"], "check")
         if status:
             self._must("the packages do not fit together: " + "; ".join(output.strip().splitlines()[:3]))
         code = f"import {', '.join(self.plan.lane.imports)}" + (", k2" if self.plan.k2 else "")
-        status, output = self._run([python, "-c", code], "import")
+        status, output = self._run([python, "-I", "-c", code], "import")
         if status:
             self._must(f"`{code}` fails: {(output.strip().splitlines() or ['no output'])[-1]}")
 

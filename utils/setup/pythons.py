@@ -49,7 +49,7 @@ def ask(path: str) -> Interpreter | None:
 def candidates(versions: Sequence[tuple[int, int]]) -> Iterator[str]:
     """Paths to try for `versions`, the first version first: every directory of PATH, then pyenv's own versions."""
     directories = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    pyenv = Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")) / "versions"
     for major, minor in versions:
         for directory in directories:
             yield str(directory / f"python{major}.{minor}")

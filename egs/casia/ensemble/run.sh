@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # CASIA, Mandarin: the ensemble on six emotions, one speaker out.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_ensemble.sh
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Cross-corpus tests in common classes: each corpus trains once and is tested by all; PyResNet, ResNet and a linear SVM.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_pyresnet.sh
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # DAIC-WOZ: depression from interviews; networks that start from random weights, an emotion model, a recogniser.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir   ""            "directory with 300_P ... 492_P and the tables of AVEC 2017"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # EMO-DB: PyResNet and ResNet on spectrograms; one speaker out.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_pyresnet.sh
 

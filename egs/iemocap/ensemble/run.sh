@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # IEMOCAP: the ensemble on four classes, sessions apart.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_ensemble.sh
 

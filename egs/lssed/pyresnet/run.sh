@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LSSED: PyResNet and ResNet on its published spectrograms; it has no recordings.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_pyresnet.sh
 

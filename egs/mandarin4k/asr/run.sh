@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Mandarin recogniser from about 4000 hours of open corpora, any subset of them, on one or several nodes with GPUs.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpora-dir ""             "directory with a directory for each corpus; README.md says where to get them"

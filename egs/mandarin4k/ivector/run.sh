@@ -2,7 +2,7 @@
 # Mandarin i-vector extractors for the emotion corpora: on the dev parts of ../asr's corpora, as far as their speakers are
 # known. Needs ../asr.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir ""              "speech that ../asr prepared (default: ../asr/data/prepared, of the same size)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # MEC 2017: the ensemble on the official split; test labels may be absent.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_ensemble.sh
 

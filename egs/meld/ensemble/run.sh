@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # MELD: the ensemble on the official split.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_ensemble.sh
 

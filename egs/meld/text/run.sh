@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # MELD: what is said, as n-grams and a linear support vector machine, on the reference text.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir ""              "directory with train_sent_emo.csv, dev_sent_emo.csv and test_sent_emo.csv"

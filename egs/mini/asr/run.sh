@@ -2,7 +2,7 @@
 # The recogniser of the synthetic corpus "mini": Mandarin and English, 20 voices to train and others to test. In minutes
 # on a CPU; the mini ensemble takes its transcripts, posteriors and i-vectors from exp/recogniser.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option protocol   official        "official: speakers apart" --choices "official"

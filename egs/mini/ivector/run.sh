@@ -2,7 +2,7 @@
 # The i-vector extractor of the mini ensemble: component occupancies are the tokens of ../asr's recogniser, on the speech
 # that it was trained on. Seconds on a CPU.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option asr        ""              "recipe with the recogniser and its synthetic speech (default: ../asr, of the same size)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The synthetic corpus "mini": PyResNet and ResNet on spectrograms, without a licence to sign.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_pyresnet.sh
 

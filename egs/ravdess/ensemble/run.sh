@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # RAVDESS: baselines, the four subsystems of the MEC 2017 ensemble and their fusion, actors apart.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_ensemble.sh
 

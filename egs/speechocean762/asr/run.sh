@@ -2,7 +2,7 @@
 # speechocean762: a small CTC recogniser of English read by Mandarin speakers, half of them children; its language
 # model, decoding graph and phone states. Word error rates of every step. exp/recogniser is what other recipes take.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir ""              "directory of the corpus (train/, test/, WAVE/, lexicon.txt)"

@@ -2,7 +2,7 @@
 # speechocean762: i-vector extractors with four kinds of component occupancies, and how well their vectors tell the test
 # speakers apart. Needs the recogniser of ../asr.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir ""              "directory of the corpus (train/, test/, WAVE/, lexicon.txt)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TESS: the ensemble on seven emotions, one of the two speakers against the other.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 . ../../../steps/options_ensemble.sh
 
