@@ -17,9 +17,9 @@ set +o posix # from POSIXLY_CORRECT: no <( ) before 5.1
 unset CDPATH
 
 # A closed descriptor 0, 1 or 2 would be given to the next file that is opened, and a file get what is printed.
-{ : <&0; } 2>/dev/null || exec </dev/null
-{ : >&1; } 2>/dev/null || exec >/dev/null
-{ : >&2; } 2>/dev/null || exec 2>/dev/null
+{ : 9<&0; } 2>/dev/null || exec </dev/null
+{ : 9>&1; } 2>/dev/null || exec >/dev/null
+{ : 9>&2; } || exec 2>/dev/null
 
 ROOT=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 # Python imports nothing from the working directory (it may hold another package `utils`, or a file random.py), and

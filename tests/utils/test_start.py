@@ -1,0 +1,130 @@
+"""What every script does first (utils/start.sh): wherever it stands, from wherever and however it is called."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = '"$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")'
+HEADS = {"start": rf'\. {re.escape(HERE)}[./]*(/utils)?/start\.sh"',
+         "front end": rf'\. {re.escape(HERE)}/\.\./utils/front_end\.sh"',
+         "recipe": rf'cd {re.escape(HERE)}"\n\. \.\./\.\./\.\./utils/recipe\.sh'}
+
+
+def executable_scripts() -> list[str]:
+    """Bash scripts that a person may start: by their first line and their mode, whatever their name."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    names = [name for name in listed.stdout.split("\0") if name and os.access(ROOT / name, os.X_OK)]
+    return [name for name in names if (ROOT / name).read_bytes().startswith(b"#!/usr/bin/env bash\n")] + \
+        ["utils/templates/ensemble/run.sh"]
+
+
+def test_every_script_starts_by_the_one_mechanism() -> None:
+    scripts = executable_scripts()
+    assert {"steps/score.sh", "egs/mini/ensemble/run.sh", "tests/run.sh", "utils/setup.sh", ".ci/run"} <= set(scripts)
+    for name in scripts:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        first = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).removeprefix("set -euo pipefail\n")
+        assert any(re.match(head, first) for head in HEADS.values()), f"{name} does not begin as the others do"
+        assert not re.search(r'dirname "\$0"|dirname "\$\{BASH_SOURCE', text), name
+    for name in ("utils/front_end.sh", "utils/recipe.sh"):
+        assert "/start.sh" in (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with links to scripts, and one where a user has modules of the names of ours and of Python's own."""
+    house = tmp_path_factory.mktemp("house")
+    for name in ("steps/score.sh", "steps/train_subsystem.sh", "utils/job.sh", "egs/mini/pyresnet/run.sh",
+                 "tests/run.sh"):
+        (house / name.replace("/", "-")).symlink_to(ROOT / name)
+    for name in ("utils/__init__", "steps/__init__", "local/__init__", "random", "queue", "collections", "types"):
+        (house / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (house / "mine" / f"{name}.py").write_text(f"raise SystemExit('{name}.py of the working directory')\n")
+    return house
+
+
+def call(*words: str | Path, cwd: Path, shell: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    argv = ["bash", "-c", shell, "bash"] if shell else []
+    return subprocess.run([*argv, *map(str, words)], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.mark.parametrize("link", ["steps-score.sh", "steps-train_subsystem.sh", "utils-job.sh", "tests-run.sh",
+                                  "egs-mini-pyresnet-run.sh"])
+def test_through_a_link_and_with_cdpath_in_a_directory_with_modules_of_the_same_names(house: Path, link: str) -> None:
+    done = call(house / link, "--help", cwd=house / "mine", CDPATH=f".:{house}:{ROOT}:{ROOT}/egs", PYTHONPATH=":")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "--" in done.stdout and str(house) not in done.stdout.replace(str(house / link), "")
+
+
+@pytest.mark.parametrize("name", ["utils/job.sh", "egs/mini/ensemble/run.sh"])
+def test_cdpath_leads_to_no_other_checkout(house: Path, name: str) -> None:
+    """`cd egs/mini/ensemble` would go to the one below a directory of CDPATH."""
+    other = house / "other" / name
+    other.parent.mkdir(parents=True, exist_ok=True)
+    done = call(name, "--help", cwd=ROOT, CDPATH=str(house / "other"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_tasks_import_nothing_from_the_working_directory(house: Path) -> None:
+    """The dispatcher, the wrapper of a task and the task itself, each started by `python -m`."""
+    code = "import json, random, sys; json.dump([random.__file__, sys.path], sys.stdout)"
+    done = call(ROOT / "utils/job.sh", "JOB=1:1", f"{house}/log/x.{{JOB}}.log", "python", "-c", code,
+                cwd=house / "mine")
+    log = (house / "log/x.1.log").read_text()
+    assert done.returncode == 0, done.stderr + log
+    assert str(house / "mine") not in next(line for line in log.splitlines() if line.startswith("["))
+
+
+def test_what_safe_path_means_is_kept_by_the_part_for_python_3_10(house: Path, tmp_path: Path) -> None:
+    """Run by the Python of the tests: 3.10 in the lane of k2, where this is what counts."""
+    (tmp_path / "sitecustomize.py").write_text("import os; os.environ['HIDDEN'] = 'ran'\n")
+    path = os.pathsep.join(map(str, (ROOT / "utils/python310", ROOT, tmp_path)))
+    code = "import os, random, utils.errors; print(os.environ['HIDDEN'], utils.errors.__file__)"
+    for words in (["-c", code], ["-m", "utils.differences", "--help"]):
+        done = call(sys.executable, *words, cwd=house / "mine", PYTHONPATH=path, PYTHONSAFEPATH="1")
+        assert done.returncode == 0, done.stderr
+        assert "-m" in words or done.stdout == f"ran {ROOT}/utils/errors.py\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_descriptor_is_not_given_to_the_next_file(tmp_path: Path, closed: str) -> None:
+    code = "import os; print(os.open('x', os.O_WRONLY | os.O_CREAT), file=open('y', 'w'))"
+    (tmp_path / "script.sh").write_text(f'. "{ROOT}/utils/start.sh"\necho out; echo err >&2\n"$1" -c "$2"\n')
+    done = call("script.sh", sys.executable, code, cwd=tmp_path, shell=f'exec bash "$@" {closed}')
+    assert done.returncode == 0 and int((tmp_path / "y").read_text()) > 2
+    assert (tmp_path / "x").read_bytes() == b""
+    assert done.stdout == ("" if ">&- " in f"{closed} ".replace("2>&-", "") else "out\n")
+
+
+@pytest.mark.parametrize("version, passes", [("3 2", False), ("4 1", False), ("4 2", True), ("5 0", True)])
+def test_an_old_bash_is_one_line_that_says_what_to_do(tmp_path: Path, version: str, passes: bool) -> None:
+    text = (ROOT / "utils/start.sh").read_text(encoding="utf-8").replace("BASH_VERSINFO", "feigned")
+    (tmp_path / "start.sh").write_text(f"feigned=({version})\n{text}\necho went on\n")
+    done = call("bash", "-euo", "pipefail", "start.sh", cwd=tmp_path)
+    if passes:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
+    else:
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "4.2" in done.stderr and "brew install bash" in done.stderr
+
+
+def test_the_check_of_the_version_can_be_read_by_any_shell() -> None:
+    """What stands before it, here and in the scripts, is plain enough for bash 3.2: even a POSIX shell reads it."""
+    head, found, _ = (ROOT / "utils/start.sh").read_text(encoding="utf-8").partition("exit 2\nfi\n")
+    assert found and not re.search(r"\[\[|\(\(|<\(|\+=|\blocal\b|\bdeclare\b", head)
+
+
+def test_posix_mode_from_the_environment_changes_nothing(house: Path) -> None:
+    done = call(ROOT / "egs/mini/pyresnet/run.sh", "--dry-run", cwd=house, POSIXLY_CORRECT="1")
+    assert (done.returncode, done.stderr) == (0, "") and "would run" in done.stdout
