@@ -3,6 +3,8 @@
 #   tests/soak/same_scores.sh --before COMMIT [--after COMMIT] [--only TEXT] [--directory DIR]
 # Scores depend on the processor, so both sides run here; nothing is compared with figures of another machine.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=utils/start.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../utils/start.sh"
+cd "$ROOT"
 . ./path.sh
 exec python -m tests.soak.same_scores "$@"
