@@ -34,11 +34,12 @@ stage_synthesize() {
 # stage_prepare N [option ...]: raw corpus -> manifest and splits. The corpus is $corpus_dir as local/$corpus.py reads it,
 # or, where the recipe has a setting of that name, $table. Options go to steps/prepare_data.sh.
 stage_prepare() {
-  local number=$1 source=(); shift
+  local number=$1 source=() module=$ROOT/local/$corpus.py; shift
+  [ -f "$module" ] || module=$ROOT/local/table.py
   if [ -n "${table:-}" ]; then source+=(--in "$table"); set -- --table "$table" "$@"; fi
   if [ -n "$corpus_dir" ] || [ -z "${table:-}" ]; then source+=(--in-audio "$corpus_dir"); fi
-  stage "$number" "Prepare the manifest and the splits" --in "$ROOT/conf/fields.yaml" "${source[@]}" \
-    --out "$data/cuts.jsonl.gz" --out "$data/corpus.json" --out "$data/splits" -- \
+  stage "$number" "Prepare the manifest and the splits" --in "$ROOT/conf/fields.yaml" "${source[@]}" --in-code "$module" \
+    --out-names "$data/cuts.jsonl.gz" --out-same "$data/cuts.jsonl.gz" --out-same "$data/corpus.json" --out-same "$data/splits" -- \
     steps/prepare_data.sh --corpus "$corpus" --corpus-dir "$corpus_dir" --size "$size" "$@" "$data"
 }
 
@@ -53,7 +54,7 @@ stage_validate() {
 stage_features() {
   local from=() words=()
   [ -z "${3:-}" ] || from=(--in-audio "$3") words=(--from "$3")
-  stage "$1" "Extract $2" --in "$data/cuts.jsonl.gz" "${from[@]}" --out "$data/$2" -- \
+  stage "$1" "Extract $2" --in-sound "$data/cuts.jsonl.gz" "${from[@]}" --out "$data/$2" -- \
     steps/extract_features.sh --features "$2" "${words[@]}" --nj "$nj" --cmd "$cpu_cmd" "$data"
 }
 
@@ -106,9 +107,11 @@ stage_fuse() {
 # stage_noisy_set N SNR PROTOCOL/PART TO FEATURES ...: noise behind the utterances of a part at this ratio in dB (or random,
 # to train with) -> the data set TO, with its features.
 stage_noisy_set() {
-  local number=$1 snr=$2 part=$3 to=$4 outputs=() name; shift 4
+  local number=$1 snr=$2 part=$3 to=$4 inputs=() outputs=() name; shift 4
   for name in "$@"; do outputs+=(--out "$to/$name"); done
-  stage "$number" "Noise, $snr dB" --in "$data/cuts.jsonl.gz" --in "$data/splits" \
+  [ -z "${musan:-}" ] || inputs=(--in-audio "$musan")
+  stage "$number" "Noise, $snr dB" --in-sound "$data/cuts.jsonl.gz" --in-late "$data/cuts.jsonl.gz" \
+    --in-late "$data/corpus.json" --in-late "$data/splits" "${inputs[@]}" \
     --out "$to/cuts.jsonl.gz" --out "$to/corpus.json" --out "$to/splits" --out "$to/audio" "${outputs[@]}" -- \
     steps/make_noisy_set.sh --snr "$snr" --only "$part" --musan "${musan:-}" --features "$*" --nj "$nj" --cmd "$cpu_cmd" \
     "$data" "$to"

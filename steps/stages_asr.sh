@@ -11,7 +11,8 @@ stage_transcribe() {
   local number=$1 from=(--asr "$asr"); shift
   if [ -n "${asr_onnx:-}" ]; then from=(--asr-onnx "$asr_onnx"); fi
   if [ -z "${asr_onnx:-}" ]; then from+=(--graph "$asr/graph"); fi
-  stage "$number" "Transcribe" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/fbank" --in "${from[1]}" \
+  stage "$number" "Transcribe" --in-sound "$data/cuts.jsonl.gz" --in "$data/fbank" --in "${from[1]}" --conf asr_decode \
+    --in-late "$data/cuts.jsonl.gz" --in-late "$data/corpus.json" --in-late "$data/splits" \
     --out "${data}_transcribed" -- \
     steps/transcribe.sh "${from[@]}" --nj "$nj" --cmd "$cpu_cmd" "$@" "$data" "${data}_transcribed"
   transcribed=${data}_transcribed
@@ -23,7 +24,7 @@ stage_phone_states() {
   local number=$1 name=$2 lexicon=$3 phones_set=$4 recogniser=${5:-} inputs=() words=()
   [ "$lexicon" = graphemes ] || inputs+=(--in "$lexicon")
   if [ -n "$recogniser" ]; then inputs+=(--in "$exp/$recogniser"); words+=(--asr "$exp/$recogniser"); fi
-  stage "$number" "Align phone states${recogniser:+ with $recogniser}" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
+  stage "$number" "Align phone states${recogniser:+ with $recogniser}" --conf phone_states --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/$name" -- \
     steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --cmd "$asr_cmd" "${words[@]}" \
     --set "$phones_set $tiny_phones" "$data" "$exp/$name"
@@ -56,7 +57,7 @@ stage_graph() {
     [ "${words[index]}" != --more-words ] || inputs+=(--in "${words[index + 1]}")
   done
   stage "$number" "Build the decoding graph" --in "$exp/$recogniser" --in "$exp/lm.arpa" --in "$data/fbank" \
-    --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/graph" -- \
+    --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" --conf asr_decode "${inputs[@]}" --out "$exp/graph" -- \
     steps/make_graph.sh --recogniser "$exp/$recogniser" --arpa "$exp/lm.arpa" --tune-on "$data" --split "$protocol" "$@" \
     --out "$exp/graph"
 }
@@ -74,7 +75,7 @@ stage_assemble() {
 stage_decode() {
   local number=$1 system=$2 recogniser=$3 method=$4 part=$5 inputs=(--in "$exp/${3%%/*}"); shift 5
   if [ "$method" = graph ]; then inputs+=(--in "$exp/graph"); set -- --graph "$exp/graph" "$@"; fi
-  stage "$number" "Decode $part: $system" --in "$data/fbank" --in "$data/splits/$protocol.tsv" "${inputs[@]}" \
+  stage "$number" "Decode $part: $system" --conf asr_decode --in "$data/fbank" --in "$data/splits/$protocol.tsv" "${inputs[@]}" \
     --out "$exp/hypotheses/$system/$part" -- \
     steps/decode_transcripts.sh --asr "$exp/$recogniser" --method "$method" --split "$protocol" --part "$part" \
     --nj "$nj" --cmd "$cpu_cmd" "$@" "$data" "$exp/hypotheses/$system/$part"
@@ -101,7 +102,8 @@ stage_extractor() {
   local number=$1 kind=$2 inputs=() words=()
   if [ "$kind" != gmm ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi
   stage "$number" "Train the i-vector extractor: $kind" --in "$data/fbank" --in "$data/speaker_mfcc" \
-    --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$extractors/$kind" -- \
+    --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" --conf ivector_extractor "${inputs[@]}" \
+    --out "$extractors/$kind" -- \
     steps/train_ivector_extractor.sh --occupancy "$kind" "${words[@]}" --split "$protocol/train" \
     --set "$tiny_extractor$set" --nj "$nj" --cmd "$train_cmd" "$data" "$extractors/$kind"
 }
@@ -110,7 +112,7 @@ stage_extractor() {
 stage_ivectors() {
   local number=$1 kind=$2 inputs=() words=()
   if [ "$kind" != gmm ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi
-  stage "$number" "Extract i-vectors: $kind" --in "$data/cuts.jsonl.gz" --in "$extractors/$kind" "${inputs[@]}" \
+  stage "$number" "Extract i-vectors: $kind" --in-sound "$data/cuts.jsonl.gz" --in "$extractors/$kind" "${inputs[@]}" \
     --out "$data/ivector_$kind" -- \
     steps/extract_ivectors.sh --features "ivector_$kind" --extractor "$extractors/$kind/extractor" "${words[@]}" \
     --nj "$nj" --cmd "$cpu_cmd" "$data"
@@ -124,7 +126,7 @@ stage_verify() {
     inputs+=(--in "$data/ivector_$kind")
     words+=(--extractor "$extractors/$kind/extractor" --ivectors "ivector_$kind")
   done
-  stage "$1" "Verify speakers" --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/verified.json" \
+  stage "$1" "Verify speakers" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/verified.json" \
     --update "$results.json" -- \
     steps/verify_speakers.sh "${words[@]}" --split "$protocol/test" --results "$results" "${committed[@]}" \
     "$data" "$exp/verified.json"

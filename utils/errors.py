@@ -13,6 +13,8 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from utils.loaded import note
+
 
 class UserError(Exception):
     """A mistake that the user can mend. The message says what, where, and what to do, on one line.
@@ -54,7 +56,8 @@ def describe_os_error(error: OSError) -> str:
 def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Run `main` and return its exit status; a user mistake becomes one line on standard error.
 
-    `--debug` anywhere on the command line (it is removed) or EMOTION_DEBUG=1 shows the traceback.
+    `--debug` anywhere on the command line (it is removed) or EMOTION_DEBUG=1 shows the traceback. A stage learns what
+    the process has loaded (utils/loaded.py).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = os.environ.get("EMOTION_DEBUG") == "1" or "--debug" in arguments
@@ -72,6 +75,8 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         status, line = 1, describe_os_error(error)
     except KeyboardInterrupt:
         return 130
+    finally:
+        note()
     if debug:
         traceback.print_exc()
     print(f"error: {line}", file=sys.stderr)

@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
 # Stages of a recipe. A declaration only collects words; run_stages hands them to the engine (utils/stages/).
 #
-#   stage N "title" [--in P] [--in-audio P] [--out P] [--update P] [--needs N] -- command [argument ...]
+#   stage N "title" [--in P] [--out P] [... P] -- command [argument ...]
 #   run_stages
 #
 #   --in P        an input: a small file counts by its content, a large one by size and time, a directory that a stage
 #                 makes by that stage
-#   --in-audio P  a directory of recordings: path, size and time of every file
+#   --in-audio P  a directory of recordings: path, size and time of every file, also behind links
+#   --in-sound P  a manifest (cuts.jsonl.gz): only which utterances there are, their recordings, start and end, and size
+#                 and time of the files that it names; not labels, speakers, text, nor which run of a stage made it
+#   --in-late P   an input that only the end of the stage reads: when its content changes, the stage goes on from its
+#                 finished tasks
+#   --in-code P   a module of this repository, with what it imports of its own room, without comments
+#   --conf NAME   conf/NAME.yaml of the top level and of the recipe, where no option --config or --features names it
 #   --out P       an output: a file or directory that is there when the command has succeeded; moved to P.old before the
-#                 stage runs from scratch
+#                 stage runs from scratch, to P.partial if it is not whole
+#   --out-names P an output, a manifest: the files that it names, as they were when the stage ended, are inputs
+#   --out-same P  an output: when all of these come out as they were, what depends on the stage does not run again
 #   --update P    an output that the command changes in place; never moved
 #   --needs N     stage N must have run, without a file between them
 #

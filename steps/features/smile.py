@@ -9,6 +9,7 @@ configuration again.
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ def _library() -> tuple[ModuleType, Path]:
         spec = importlib.util.spec_from_file_location("opensmile_binding", core / "lib.py")
         if spec is None or spec.loader is None or not (core / "config" / "shared").is_dir():
             raise UserError(f"{core} is not laid out as opensmile 2.5 and later are; install opensmile >= 2.6")
-        module = importlib.util.module_from_spec(spec)
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         _loaded["module"] = module
     return _loaded["module"], core / "config"

@@ -1,9 +1,8 @@
-"""--stage, --stop-stage, --force, --trust-earlier, --dry-run, --why, and changed code."""
+"""--stage, --stop-stage, --force, --trust-earlier, --dry-run and --why."""
 
 import pytest
 
-from tests.utils.toy_recipe import ROOT, Toy
-from utils.stages.code_hash import Code, changed_files
+from tests.utils.toy_recipe import Toy
 from utils.stages.command import parse_command
 
 
@@ -154,51 +153,6 @@ def test_why_tells_every_reason_and_those_of_earlier_stages(done):
     assert "  - option --seeds was '0', is '1'" in text
     assert "  stage 1 (Prepare) would run, because\n    - option --color was 'red', is 'blue'" in text
     assert snapshot(done) == before
-
-
-@pytest.fixture
-def sources(tmp_path):
-    """A small repository: a front end, a program, what it imports, and what it does not."""
-    for name, text in {
-        "steps/train.sh": "#!/bin/sh\nexec python -m steps.fit.main --x\n",
-        "steps/fit/main.py": "import os\n\ndef main():\n    from utils import tool\n    from steps.fit.net import (\n"
-                             "        Net,\n    )\n",
-        "steps/fit/net.py": "import utils.deep.inner as inner\n", "steps/fit/other.py": "",
-        "steps/fit/__init__.py": "", "utils/tool.py": "import numpy\n", "utils/deep/inner.py": "", "local/mini.py": "",
-    }.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
-
-
-def closure(root, *words):
-    return Code(root).of(list(words), parse_command(list(words)))
-
-
-def test_the_code_of_a_stage_is_the_closure_of_its_imports(sources):
-    files = closure(sources, "steps/train.sh", "--corpus", "mini", "--corpus-dir", "/x")
-    assert set(files) == {"steps/fit/main.py", "steps/fit/net.py", "utils/tool.py", "utils/deep/inner.py",
-                          "local/mini.py"}
-    (sources / "utils/deep/inner.py").write_text("x = 1\n")
-    (sources / "steps/fit/other.py").write_text("x = 1\n")
-    assert changed_files(files, closure(sources, "steps/train.sh", "--corpus", "mini")) == ["utils/deep/inner.py"]
-
-
-def test_changed_code_is_announced_in_one_line_and_reruns_only_when_asked(toy):
-    # A marker is edited rather than the repository's own code: it then says that the code was another one.
-    toy.recipe('stage 1 "Code" --out a.tsv -- bash -c "echo 1 > a.tsv" -- python -m utils.errors\n'
-               'stage 2 "Next" --in a.tsv --out b.tsv -- ./do b b.tsv\nrun_stages\n')
-    toy.run()
-    assert list(toy.marker(1)["code"]) == ["utils/errors.py"] and (ROOT / "utils/errors.py").exists()
-    text = toy.record(1).read_text()
-    toy.record(1).write_text(text.replace(toy.marker(1)["code"]["utils/errors.py"], "0" * 16))
-    result = toy.run()
-    notes = [line for line in result.stdout.splitlines() if line.startswith("note:")]
-    assert len(notes) == 1 and "stage 1" in notes[0] and "utils/errors.py" in notes[0] and "--strict-code" in notes[0]
-    assert toy.calls == []
-    result = toy.run("--strict-code")
-    assert "1  Code: runs: the code in utils/errors.py changed" in result.stdout and toy.calls == ["b"]
-    assert "note:" not in toy.run().stdout
 
 
 def test_free_options_of_a_command_leave_its_parts_alone():

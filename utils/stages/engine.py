@@ -10,6 +10,8 @@ import time
 
 from utils.errors import UsageError
 from utils.leash import Leash, wait_for_leashes
+from utils.loaded import DIRECTORY
+from utils.loaded import write as write_loaded
 from utils.stages.attempt import Attempt
 from utils.stages.explain import announce_code, dry_run, explain, name, say, say_done
 from utils.stages.graph import Recipe, Stage
@@ -88,6 +90,8 @@ class Engine:
             lock.release()
 
     def _run(self, chosen: list[Stage], asked: dict[int, str], lock: Lock) -> int:
+        outer = os.environ.pop(DIRECTORY, "")
+        self.planner.adopt()
         decisions = self.planner.predict(chosen, asked)
         self.planner.check(chosen, decisions)
         announce_code(decisions)
@@ -104,6 +108,10 @@ class Engine:
                 say_done(self.recipe, stage)
         if ran:
             say(f"{ran} of {len(chosen)} stages ran in {time.monotonic() - began:.1f} s")
+        if outer:  # this recipe is a stage of another one, whose code is that of all of these
+            markers = [self.planner.records.marker(stage.number) or {} for stage in chosen]
+            write_loaded(outer, {name for marker in markers for name in marker.get("code", {})},
+                         {name for marker in markers for name in marker.get("packages", {})})
         return 0
 
     def _run_stages(self, chosen: list[Stage], asked: dict[int, str], decisions: dict[int, Decision],
@@ -139,7 +147,7 @@ class Engine:
             say(f"    former output moved to {os.path.relpath(there, self.recipe.directory)}")
         log = self.recipe.directory / self.recipe.work / "log" / f"stage{stage.number}.log"
         began = time.monotonic()
-        status = runner.run(stage, decision.state.inputs_hash(attempt.start["generation"]), log, decision.fresh)
+        status = runner.run(stage, attempt.environment, log, decision.fresh)
         shown = os.path.relpath(log, self.recipe.directory)
         if status:
             if status < 128 and not asked and attempt.give_back():  # what was asked for is still to be done
@@ -148,7 +156,7 @@ class Engine:
                 f"failed with exit status {status}"
             raise StageFailed(stage, f"{killed} (log: {shown})", 2 if status == 2 else 1)
         seconds = time.monotonic() - began
-        absent = attempt.finish(seconds)
+        absent = attempt.finish(seconds, asked)
         if absent is not None:
             raise StageFailed(stage, f"ended with exit status 0 but did not write {absent} (log: {shown})", 1)
         self._in_work = None

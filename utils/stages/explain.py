@@ -33,6 +33,8 @@ def dry_run(planner: Planner, chosen: list[Stage], asked: dict[int, str]) -> Non
         if decision.run:
             how = "" if decision.fresh else " (goes on from what is there)"
             say(f"{name(planner.recipe, stage)}: would run{how}: {decision.why}")
+        elif decision.perhaps:
+            say(f"{name(planner.recipe, stage)}: may run: {decision.perhaps}")
         else:
             say_done(planner.recipe, stage)
     planner.check(chosen, decisions)
@@ -55,6 +57,8 @@ def explain(planner: Planner, number: int) -> None:
         stage, decision = stages[current], decisions[current]
         if decision.run:
             say(f"{indent}{stage} would run{'' if decision.fresh else ' on from what is there'}, because")
+        elif decision.perhaps:
+            say(f"{indent}{stage} may run: {decision.perhaps}")
         else:
             marker = planner.records.marker(current) or {}
             say(f"{indent}{stage} would not run: done since {marker.get('finished', '?')}")
@@ -62,14 +66,23 @@ def explain(planner: Planner, number: int) -> None:
             say(f"{indent}  - {reason}")
         if decision.code:
             say(f"{indent}  - code changed since it ran: {', '.join(decision.code)} (counts with --strict-code)")
-        todo += [(upstream, indent + "  ") for upstream in reversed(stage.upstream) if decisions[upstream].run]
+        if decision.packages:
+            say(f"{indent}  - it ran with {', '.join(decision.packages)} (counts with --strict-code)")
+        todo += [(upstream, indent + "  ") for upstream in reversed(stage.upstream)
+                 if decisions[upstream].run or decisions[upstream].perhaps]
 
 
 def announce_code(decisions: dict[int, Decision]) -> None:
-    """One line about the stages that stay although their code changed."""
-    stages = [number for number, decision in decisions.items() if decision.code and not decision.run]
+    """A line about the stages that stay although their code changed, and one about packages."""
+    stay = {number: decision for number, decision in decisions.items() if not decision.run}
+    _announce("the code of stage {} changed since it ran ({})", {n: stay[n].code for n in stay})
+    _announce("stage {} ran with other versions: {}", {n: stay[n].packages for n in stay})
+
+
+def _announce(what: str, changed: dict[int, list[str]]) -> None:
+    """One line, if there is anything to say."""
+    stages = [str(number) for number, names in changed.items() if names]
+    names = sorted({name for names in changed.values() for name in names})
     if stages:
-        files = sorted({name for number in stages for name in decisions[number].code})
-        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-        say(f"note: the code of stage {', '.join(map(str, stages))} changed since it ran "
-            f"({', '.join(files[:3])}{more}); --strict-code would run it again")
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        say(f"note: {what.format(', '.join(stages), ', '.join(names[:3]) + more)}; --strict-code would run it again")

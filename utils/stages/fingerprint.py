@@ -6,7 +6,11 @@ Parts, key -> text:
     file PATH                            an input: by content up to 8 MB (gzip decompressed), else by size and time
     files PATH                           a directory that no stage makes
     audio PATH                           path, size and time of every file below
+    sound PATH                           of a manifest, what features are made of (manifest.py)
+    late PATH                            an input of the stage's end by content; finished tasks do not depend on it
+    code PATH                            a module of this repository and what it imports, without comments
     stage N                              fingerprint with which stage N made the inputs
+    recordings PATH                      the files that an output names, as they were when the stage ended
 """
 
 from __future__ import annotations
@@ -14,16 +18,26 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import stat as modes
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from utils.stages.command import CONFIGURATION, is_extent
+from utils.errors import UsageError
+from utils.stages.code_hash import Code
+from utils.stages.command import CONFIGURATION
 from utils.stages.graph import Recipe, Stage
+from utils.stages.manifest import sound
 from utils.stages.outputs import files_below
 
 SMALL = 8 * 1024 * 1024
 """Bytes up to which an input counts by its content."""
+
+LARGE = 64 * 1024 * 1024
+"""Bytes up to which a manifest is read for what it says of sound (a million utterances, some ten seconds)."""
+
+OWN, LATE = "recordings ", "late "
+"""Parts that finished tasks of the stage do not depend on."""
 
 
 @dataclass
@@ -49,45 +63,69 @@ class State:
 
     @property
     def fingerprint(self) -> str:
-        """Hash over all parts."""
-        return _hash_parts(self.parts)
+        """Hash over all parts but what the stage's own outputs say."""
+        return _hash_parts({key: text for key, text in self.parts.items() if not key.startswith(OWN)})
 
     def inputs_hash(self, generation: str) -> str:
-        """EMOTION_STAGE_INPUTS: hash over the parts that are not the command line.
+        """EMOTION_STAGE_INPUTS: hash over the parts that are not the command line and that tasks depend on.
 
         Args:
             generation: identifier of the run that began from scratch, so that markers of single tasks lose their value
                 with the outputs that they speak of.
         """
-        parts = {key: text for key, text in self.parts.items() if not key.startswith(("command", "option", "argument"))}
+        others = ("command", "option", "argument", LATE, OWN)
+        parts = {key: text for key, text in self.parts.items() if not key.startswith(others)}
         return _hash_parts({**parts, "generation": generation})
 
 
 class Inputs:
     """Reads inputs; remembers file contents within this process by (size, times, inode)."""
 
-    def __init__(self, recipe: Recipe):
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, code: Code):
+        self.recipe, self.code = recipe, code
         self._digests: dict[tuple[object, ...], str] = {}
 
-    def state(self, stage: Stage, records: dict[int, dict | None]) -> State:
+    def state(self, stage: Stage, records: dict[int, dict | None], first_format: bool = False) -> State:
         """The stage's present state.
 
         Args:
             records: markers of finished earlier stages (None: never finished).
+            first_format: as the first format of markers had it: every input as `--in`, every run of a stage counts.
         """
         state = State(stage.command.components())
-        for name in sorted(set(stage.command.values(*CONFIGURATION))):
+        for name in sorted({*stage.command.values(*CONFIGURATION), *stage.conf}):
             self._add_configuration(state, name)
-        for path in stage.inputs:
+        for path in [*stage.inputs, *(dict.fromkeys([*stage.sound, *stage.late]) if first_format else ())]:
             self._add_input(state, stage, path)
         for path in stage.audio:
             self._add_audio(state, stage, path)
-        for number in stage.upstream:
+        if not first_format:
+            self._add_by_content(state, stage)
+        for number in stage.upstream if first_format else stage.follows:
             marker = records.get(number) or {}
-            state.parts[f"stage {number}"] = marker.get("fingerprint", "none")
-            state.runs[str(number)] = marker.get("run", "none")
+            seen = marker.get("same_as", marker)
+            state.parts[f"stage {number}"] = seen.get("fingerprint", "none")
+            state.runs[str(number)] = seen.get("run", "none")
         return state
+
+    def _add_by_content(self, state: State, stage: Stage) -> None:
+        """What counts whichever run made it."""
+        for kind, paths, digest in (("sound", stage.sound, self.sound), ("late", stage.late, self.tree)):
+            for path in paths:
+                where = os.path.join(self.recipe.directory, path)
+                there = bool(path) and os.path.exists(where)
+                if not there and not stage.producers.get(path):
+                    state.missing.append(self._missing(stage, f"--in-{kind}", path))
+                state.put(f"{kind} {self.shown(path)}", digest(where) if there else "absent", stage.producers.get(path))
+        for path in stage.code:
+            state.parts[f"code {self.shown(path)}"] = self.code.digest(path)
+        state.parts |= self.own_parts(stage)
+
+    def own_parts(self, stage: Stage) -> dict[str, str]:
+        """What the stage's own outputs say that it has read."""
+        places = {path: os.path.join(self.recipe.directory, path) for path in stage.names}
+        return {f"{OWN}{self.shown(path)}": self.sound(where) if os.path.exists(where) else "absent"
+                for path, where in places.items()}
 
     def _add_configuration(self, state: State, name: str) -> None:
         if name.endswith((".yaml", ".yml")):
@@ -108,6 +146,9 @@ class Inputs:
                 state.missing.append(self._missing(stage, "--in", path))
             state.put(f"file {shown}", "absent", stage.producers.get(path))
         elif not os.path.isdir(where):
+            if not os.path.isfile(where):
+                state.missing.append(self._missing(stage, "--in", path))
+                return
             state.put(f"file {shown}", self.content(where), stage.producers.get(path))
         elif not stage.producers[path]:
             state.parts[f"files {shown}"] = self._listing(where)
@@ -135,8 +176,9 @@ class Inputs:
             return f"{stage} needs {what}, but its path is empty" + (f"; {hint}" if hint else "")
         if empty_directory:
             return f"{stage} needs {path}, which holds no files" + (f"; {hint}" if hint else "")
-        if kind == "--in-audio" and os.path.exists(os.path.join(self.recipe.directory, path)):
-            return f"{stage} needs {path} to be a directory" + (f"; {hint}" if hint else "")
+        if os.path.exists(os.path.join(self.recipe.directory, path)):
+            wanted = "directory" if kind == "--in-audio" else "regular file or a directory, no pipe and no device"
+            return f"{stage} needs {path} to be a {wanted}" + (f"; {hint}" if hint else "")
         seen = "" if os.path.isabs(path) else f" as seen from {self.shown(str(self.recipe.directory))}"
         return f"{stage} needs {path}, which does not exist{seen} and no stage makes" + (f"; {hint}" if hint else "")
 
@@ -155,16 +197,37 @@ class Inputs:
         return f"{count} files, {size} bytes, {digest.hexdigest()[:24]}"
 
     def content(self, path: str | os.PathLike[str]) -> str:
-        """A small file by its content, a large one by size and time, "absent" if there is none."""
+        """A small file by its content, a large one by size and time, "absent" if there is none.
+
+        Raises:
+            UsageError: it is neither a file nor a directory: opening a pipe would never end.
+        """
         try:
             stat = os.stat(path)
         except OSError:
             return "absent"
+        if not modes.S_ISREG(stat.st_mode):
+            raise UsageError(f"{os.fspath(path)} is a pipe, a device or a directory; expected a regular file")
         if stat.st_size > SMALL:
             return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
-        key = (os.fspath(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        return self._once("content", path, stat, _digest)
+
+    def sound(self, path: str) -> str:
+        """A manifest by what features are made of; what is none, and a very large one, as `content` has it."""
+        if not os.path.isfile(path) or os.stat(path).st_size > LARGE:
+            return self.tree(path)
+        return self._once("sound", path, os.stat(path), sound) or self.content(path)
+
+    def tree(self, path: str) -> str:
+        """A file by its content, a directory by that of the files below."""
+        if not os.path.isdir(path):
+            return self.content(path)
+        return _hash_parts({name: self.content(os.path.join(path, name)) for name, _ in files_below(path)})
+
+    def _once(self, kind: str, path: str | os.PathLike[str], stat: os.stat_result, make: Callable[..., str]) -> str:
+        key = (kind, os.fspath(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
         if key not in self._digests:
-            self._digests[key] = _digest(path)
+            self._digests[key] = make(path)
         return self._digests[key]
 
 
@@ -186,67 +249,3 @@ def _digest(path: str | os.PathLike[str]) -> str:
 def _hash_parts(parts: dict[str, str]) -> str:
     text = "\0".join(f"{key}\0{parts[key]}" for key in sorted(parts))
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:24]
-
-
-def differences(old: dict, state: State, ran: Collection[int] = ()) -> tuple[list[str], bool]:
-    """What changed since a recorded run.
-
-    Args:
-        old: a marker with "parts" and "runs".
-        ran: stages that will have run by then; what they make is not compared.
-
-    Returns:
-        (reasons in plain words, whether only the extent changed).
-    """
-    parts, runs = old.get("parts", {}), old.get("runs", {})
-    again = {number for number in {*runs, *state.runs}
-             if runs.get(number) != state.runs.get(number) and int(number) not in ran}
-    reasons = [f"stage {number} ran again" for number in sorted(again, key=int)]
-    only_extent = not reasons
-    for key in [*state.parts, *(key for key in parts if key not in state.parts)]:
-        before, now = parts.get(key), state.parts.get(key)
-        if before == now or any(number in ran for number in state.made.get(key, ())):
-            continue
-        if key.startswith("stage ") and int(key[6:]) in ran:
-            continue
-        only_extent = only_extent and is_extent(key)
-        if not (key.startswith("stage ") and key[6:] in again):
-            reasons.append(_difference(key, before, now))
-    return reasons, only_extent
-
-
-def _difference(key: str, before: str | None, now: str | None) -> str:
-    kind, _, name = key.partition(" ")
-    if kind in ("option", "argument", "command"):
-        if before is None:
-            return f"{key} is new: {now}"
-        if now is None:
-            return f"{key} was {before}, is gone"
-        before, now = _apart(before, now)
-        return f"{key} was {before}, is {now}"
-    if before in (None, "absent"):
-        return f"{name} is new"
-    if now in (None, "absent"):
-        return f"{name} is gone"
-    if kind in ("audio", "files"):
-        count, had = now.split(",")[0], before.split(",")[0]
-        return f"files under {name} changed ({count}{'' if count == had else f', were {had}'})"
-    if kind == "stage":
-        return f"stage {name} ran with other settings"
-    return f"{name} changed"
-
-
-def _apart(before: str, now: str) -> tuple[str, str]:
-    """Two long values without the words that they begin and end with alike."""
-    old, new = before.split(" "), now.split(" ")
-    if len(before) + len(now) <= 200:
-        return before, now
-    head = next((k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    rest = min(len(old), len(new)) - head
-    tail = next((k for k, (a, b) in enumerate(zip(old[::-1], new[::-1], strict=False)) if a != b or k == rest), rest)
-
-    def shown(words: list[str]) -> str:
-        middle = words[head:len(words) - tail] or ["(nothing)"]
-        return " ".join([*(["..."] if head else []), *middle, *(["..."] if tail else [])])
-
-    return shown(old), shown(new)

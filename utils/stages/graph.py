@@ -16,9 +16,12 @@ class Stage:
     """One declared stage. Paths are as written in the recipe, relative to its directory.
 
     Attributes:
+        inputs, audio, sound, late, code, conf: what it reads; see utils/stage.sh.
         updates: outputs that the command changes in place.
+        names: outputs that name recordings. same: outputs that may come out as they were.
         producers: declared input path -> numbers of the stages that make it.
         upstream: numbers of all stages that this one needs directly, ascending.
+        follows: those of them whose every run counts; of the others only what they made does.
     """
 
     number: int
@@ -26,11 +29,18 @@ class Stage:
     words: list[str]
     inputs: list[str] = field(default_factory=list)
     audio: list[str] = field(default_factory=list)
+    sound: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
+    conf: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     updates: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
     needs: list[int] = field(default_factory=list)
     producers: dict[str, list[int]] = field(default_factory=dict)
     upstream: list[int] = field(default_factory=list)
+    follows: list[int] = field(default_factory=list)
     command: Command = field(default_factory=lambda: Command(""))
 
     def __str__(self) -> str:
@@ -136,7 +146,9 @@ def _read_stage(words: list[str]) -> Stage:
     if split + 1 == len(words):
         raise UsageError(f"{name}: no command after --")
     stage = Stage(int(words[0]), words[1], words[split + 1:])
-    lists = {"--in": stage.inputs, "--in-audio": stage.audio, "--out": stage.outputs, "--update": stage.updates}
+    lists = {"--in": stage.inputs, "--in-audio": stage.audio, "--in-sound": stage.sound, "--in-late": stage.late,
+             "--in-code": stage.code, "--conf": stage.conf, "--out": stage.outputs, "--update": stage.updates,
+             "--out-names": stage.names, "--out-same": stage.same}
     declared = words[2:split]
     for index in range(0, len(declared), 2):
         option, value = declared[index], declared[index + 1:index + 2]
@@ -149,10 +161,12 @@ def _read_stage(words: list[str]) -> Stage:
             if not value[0].isdecimal():
                 raise UsageError(f"{name}: --needs takes the number of a stage, not {value[0]!r}")
             stage.needs.append(int(value[0]))
-        elif not value[0] and option in ("--out", "--update"):
+        elif not value[0] and option.startswith(("--out", "--update")):
             raise UsageError(f"{name}: {option} is empty")
         else:
             lists[option].append(value[0])
+    also = dict.fromkeys([*stage.names, *stage.same])
+    stage.outputs += [path for path in also if path not in stage.outputs]
     return stage
 
 
@@ -173,10 +187,12 @@ def _connect(recipe: Recipe) -> None:
         for number in stage.needs:
             if number not in recipe.stages or number >= stage.number:
                 raise UsageError(f"{stage}: --needs {number} is not an earlier stage")
-        for path in (*stage.inputs, *stage.audio):
+        for path in (*stage.inputs, *stage.audio, *stage.sound, *stage.late):
             if path:
                 stage.producers[path] = _producers(recipe, stage, path, made)
         stage.upstream = sorted({*stage.needs, *(n for numbers in stage.producers.values() for n in numbers)})
+        stage.follows = sorted({*stage.needs, *(number for path in (*stage.inputs, *stage.audio) if path
+                                                for number in stage.producers[path])})
 
 
 def _producers(recipe: Recipe, stage: Stage, path: str, made: list[tuple[str, int, str]]) -> list[int]:

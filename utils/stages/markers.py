@@ -57,6 +57,10 @@ class Records:
         """Remove the marker of a former run, when a new start is recorded."""
         self._remove(f"{self.names[number]}.json")
 
+    def loaded(self, number: int) -> Path:
+        """Directory in which the processes of a stage say what they have loaded (utils/loaded.py)."""
+        return self.directory.absolute() / f"{self.names[number]}.code"
+
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
             value = json.loads((self.directory / name).read_text(encoding="utf-8"))

@@ -7,11 +7,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from utils.errors import UsageError
-from utils.stages.code_hash import Code, changed_files
-from utils.stages.fingerprint import Inputs, State, differences
+from utils.stages.changes import FORMAT, differences
+from utils.stages.code_hash import Code
+from utils.stages.fingerprint import Inputs, State
 from utils.stages.graph import Recipe, Stage
 from utils.stages.markers import Records, record_name
 from utils.stages.outputs import damage
+from utils.stages.versions import Versions
 
 
 @dataclass
@@ -23,7 +25,8 @@ class Decision:
         fresh: whether it begins from scratch (its outputs move away); otherwise it goes on from what is there.
         reasons: why it runs.
         whole: whether there is a finished output in its place (perhaps with an extension that broke off).
-        code: Python files that changed since it ran.
+        code: files of the repository that changed since it ran. packages: packages that did, with their versions.
+        perhaps: why it may run in the end; an earlier stage will tell.
     """
 
     run: bool
@@ -32,6 +35,8 @@ class Decision:
     state: State
     whole: bool = False
     code: list[str] = field(default_factory=list)
+    packages: list[str] = field(default_factory=list)
+    perhaps: str = ""
 
     @property
     def why(self) -> str:
@@ -48,38 +53,62 @@ class Planner:
         names = {stage.number: record_name(stage.number, [*stage.outputs, *stage.updates])
                  for stage in recipe.stages.values()}
         self.records = Records(recipe.markers, names)
-        self.inputs = Inputs(recipe)
-        self.code = Code(recipe.root)
+        self.code, self.versions = Code(recipe.root), Versions()
+        self.inputs = Inputs(recipe, self.code)
 
-    def decide(self, stage: Stage, ran: Collection[int] = (), asked: str = "") -> Decision:
+    def decide(self, stage: Stage, ran: Collection[int] = (), asked: str = "",
+               perhaps: Collection[int] = ()) -> Decision:
         """Whether a stage must run, by its records and the files that are there.
 
         Args:
-            ran: earlier stages that will have run by then (in a prediction).
+            ran: earlier stages that will have run by then (in a prediction). perhaps: those that may have, or may make
+                what they had made before.
             asked: why it runs in any case ("" if it does not).
         """
-        markers = {number: self.records.marker(number) for number in stage.upstream}
-        state = self.inputs.state(stage, markers)
-        again = [f"stage {number} would run first" for number in stage.upstream if number in ran]
         marker, started = self.records.marker(stage.number), self.records.started(stage.number)
-        asked_reasons = [asked] if asked else []
+        state = self._state(stage, marker or started)
+        sure = [number for number in stage.follows if number in ran and number not in perhaps]
+        again = [f"stage {number} would run first" for number in sure]
+        reasons = [asked] if asked else []
         if marker is not None:
-            changes, only_extent = differences(marker, state, ran)
+            changes, tasks_hold = differences(marker, state, ran)
             damaged = self._damaged(stage, marker)
             broken = [f"output {path} is new in run.sh" for path in (*stage.outputs, *stage.updates)
                       if path not in marker.get("outputs", {})] + damaged
-            code = changed_files(marker.get("code", {}), self.code.of(stage.words, stage.command))
-            if code and self.recipe.switches.strict_code:
-                broken.append(f"the code in {_few(code)} changed")
-            reasons = [*asked_reasons, *again, *changes, *broken]
-            resumes = only_extent and changes and not (again or broken or asked_reasons)
-            return Decision(bool(reasons), not resumes, reasons, state, not damaged, code)
+            code = self.code.changed(marker.get("code", {}))
+            packages = self.versions.changed(marker.get("packages", {}))
+            if self.recipe.switches.strict_code:
+                broken += [f"the code in {_few(code)} changed"] if code else []
+                broken += [f"it ran with {_few(packages)}"] if packages else []
+            resumes = tasks_hold and changes and not (again or broken or reasons)
+            reasons += [*again, *changes, *broken]
+            first = [number for number in stage.upstream if number in ran or number in perhaps]
+            maybe = f"stage {', '.join(map(str, first))} will tell" if first and not reasons else ""
+            return Decision(bool(reasons), not resumes, reasons, state, not damaged, code, packages, maybe)
         if started is not None:
-            changes, only_extent = differences(started, state, ran)
-            fresh = bool(again) or bool(changes and not only_extent) or self.recipe.switches.force
-            reasons = [*asked_reasons, "it was begun and did not finish", *again, *changes]
+            changes, tasks_hold = differences(started, state, ran)
+            fresh = bool(again) or bool(changes and not tasks_hold) or self.recipe.switches.force
+            reasons += ["it was begun and did not finish", *again, *changes]
             return Decision(True, fresh or "moving" in started, reasons, state, started.get("whole", False))
-        return Decision(True, True, [*asked_reasons, "not done yet"], state)
+        return Decision(True, True, [*reasons, "not done yet"], state)
+
+    def current(self, stage: Stage) -> State:
+        """The present state of a stage."""
+        return self._state(stage, None)
+
+    def _state(self, stage: Stage, record: dict | None) -> State:
+        """The present state, in the format of a record."""
+        markers = {number: self.records.marker(number) for number in stage.upstream}
+        return self.inputs.state(stage, markers, record is not None and record.get("format", 1) < FORMAT)
+
+    def adopt(self) -> None:
+        """Write markers of the first format anew where nothing has changed, so that from now on they tell more."""
+        for stage in self.recipe.stages.values():
+            marker = self.records.marker(stage.number)
+            if marker is not None and marker.get("format", 1) < FORMAT and not self.decide(stage).run:
+                state, former = self.current(stage), self._state(stage, marker)
+                self.records.finish(stage.number, {**marker, "format": FORMAT, "parts": state.parts, "runs": state.runs,
+                                                   "inputs": former.inputs_hash(marker.get("generation", ""))})
 
     def _damaged(self, stage: Stage, marker: dict) -> list[str]:
         """Recorded outputs that are not whole any more, in plain words."""
@@ -114,12 +143,14 @@ class Planner:
 
     def predict(self, chosen: list[Stage], asked: dict[int, str]) -> dict[int, Decision]:
         """Decisions as they would fall if every chosen stage succeeded."""
-        ran: set[int] = set()
+        ran, perhaps = set[int](), set[int]()
         decisions = {}
         for stage in chosen:
-            decisions[stage.number] = decision = self.decide(stage, ran, asked.get(stage.number, ""))
+            decisions[stage.number] = decision = self.decide(stage, ran, asked.get(stage.number, ""), perhaps)
             if decision.run:
                 ran.add(stage.number)
+            if decision.perhaps or (decision.run and stage.same and stage.number not in asked):
+                perhaps.add(stage.number)
         return decisions
 
     def check(self, chosen: list[Stage], decisions: dict[int, Decision]) -> None:
@@ -134,7 +165,7 @@ class Planner:
             relies = set()
         everything = self.predict(list(self.recipe.stages.values()), {}) if relies else {}
         for stage in chosen:
-            if not decisions[stage.number].run:
+            if not (decisions[stage.number].run or decisions[stage.number].perhaps):
                 continue
             if decisions[stage.number].state.missing:
                 raise UsageError(decisions[stage.number].state.missing[0])

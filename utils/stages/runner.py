@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -53,19 +54,18 @@ class Runner:
             raise UsageError(f"{stage}: there is no program {name}")
         return found
 
-    def run(self, stage: Stage, inputs_hash: str, log: Path, fresh: bool) -> int:
+    def run(self, stage: Stage, told: Mapping[str, str], log: Path, fresh: bool) -> int:
         """Run a stage's command to its end.
 
         Args:
-            inputs_hash: EMOTION_STAGE_INPUTS.
+            told: variables of its environment.
             log: file for a copy of its output; begun anew if `fresh`, else continued.
 
         Returns:
             its exit status; 128 + number if a signal ended it.
         """
         environment = {**os.environ, "ROOT": str(self.recipe.root), "EMOTION_RECIPE": str(self.recipe.directory),
-                       "EMOTION_STAGE": str(stage.number), "EMOTION_STAGE_INPUTS": inputs_hash,
-                       "EMOTION_LEASH": str(self.lock.guard)}
+                       "EMOTION_STAGE": str(stage.number), "EMOTION_LEASH": str(self.lock.guard), **told}
         if sys.stdout.isatty():
             environment["EMOTION_PROGRESS"] = "1"
         log.parent.mkdir(parents=True, exist_ok=True)

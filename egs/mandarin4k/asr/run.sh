@@ -39,7 +39,7 @@ if [ "$size" = tiny ]; then
   stage 1 "Synthesise a corpus" --out "$corpora_dir/mini" -- \
     steps/synthesize_corpus.sh --corpus mini --set asr --size tiny --nj "$nj" --cmd "$cpu_cmd" "$corpora_dir/mini"
 fi
-stage 2 "Prepare the corpora" --in-audio "$corpora_dir" --out "$prepared" -- \
+stage 2 "Prepare the corpora" --in-code "$ROOT/local/mandarin_speech/__init__.py" --in-audio "$corpora_dir" --out "$prepared" -- \
   steps/prepare_speech.sh --corpora "$corpora" --corpora-dir "$corpora_dir" --cmd "$cpu_cmd" "$prepared"
 stage 3 "Find doubles" --in "$prepared" --out "$work/data/doubles.tsv" -- \
   steps/find_doubles.sh --prepared "$directories" --protect "$protect" "$work/data/doubles.tsv"
