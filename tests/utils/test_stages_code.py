@@ -29,9 +29,9 @@ def fit():
 def sources(tmp_path):
     """A small repository: a front end, a program, what it imports (some by name in a table), and what it does not."""
     for name, text in {
-        "steps/train.sh": "#!/bin/sh\n# Train.\n. ../utils/front_end.sh\nusage() {\n  echo words\n}\n"
+        "steps/train.sh": "#!/bin/sh\n# Train.\n. ../utils/front_end.sh\nusage() {\n  echo words, steps/other.sh\n}\n"
                           "exec python -m steps.fit.main --x\n",
-        "utils/front_end.sh": "set -e\n", "utils/job.sh": "dispatch\n",
+        "utils/front_end.sh": "set -e\n", "steps/other.sh": "", "utils/job.sh": "dispatch\n",
         "steps/fit/main.py": "import os\nKINDS = {'a': 'steps.fit.kind:fit'}\n\ndef main():\n"
                              "    from utils import tool\n    from steps.fit.more import (\n        Net,\n    )\n"
                              "    f'local.speech.{os}'\n",

@@ -67,7 +67,7 @@ class Code:
                     or not counts(self._name(path)):
                 continue
             scripts.append(path)
-            named = _SCRIPT.findall(self._read(path).decode("utf-8", "replace"))
+            named = _SCRIPT.findall(_bare_shell(self._read(path).decode("utf-8", "replace")))
             first += [self.root / name for name in named]
         return scripts
 
