@@ -7,14 +7,14 @@ samples alone does not see it. Utterances of one length whose envelopes agree ar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy
 
-    from steps.data.splits import Split
+    from steps.data.fingerprint import Fingerprint
 
 SEGMENTS = 32
 ENVELOPE_TOLERANCE = 0.02  # relative distance of two envelopes that are worth a look
@@ -28,12 +28,14 @@ class Print:
     Attributes:
         envelope: of audio, see `envelope`; None is compared by its hash alone.
         silent: every sample is 0; never compared.
+        sound: of audio, what finds the same sound under a change (steps/data/fingerprint.py).
     """
 
     hash: str
     samples: int
     envelope: numpy.ndarray | None = None
     silent: bool = False
+    sound: Fingerprint | None = None
 
 
 def envelope(values: numpy.ndarray) -> numpy.ndarray | None:
@@ -89,28 +91,3 @@ def _merge(groups: dict[str, list[str]], first: str, second: str) -> None:
     for name, members in list(groups.items()):
         if members is moved:
             groups[name] = groups[first]
-
-
-def judge(groups: Sequence[Sequence[str]], splits: Sequence[Split],
-          what: str = "audio") -> tuple[list[str], list[str]]:
-    """
-    Args:
-        what: "audio" or "features", for the messages.
-
-    Returns:
-        problems: groups that some fold has in two parts; warnings: the other groups. One line each.
-    """
-    folds = [(split.name, fold, {key: part for part, ids in split.parts[fold].items() for key in ids})
-             for split in splits for fold in split.folds] if groups else []
-    problems, warnings = [], []
-    for keys in groups:
-        across = next(((name, fold, part_of) for name, fold, part_of in folds
-                       if len({part_of[key] for key in keys if key in part_of}) > 1), None)
-        if across is None:
-            warnings.append(f"identical {what} under {len(keys)} ids: {', '.join(keys)}")
-        else:
-            name, fold, part_of = across
-            places = ", ".join(f"{key} ({part_of[key]})" for key in keys if key in part_of)
-            problems.append(f"identical {what} in two parts of protocol {name}, fold {fold}: {places}; "
-                            f"keep one of them, or put them into one part")
-    return problems, warnings

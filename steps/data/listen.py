@@ -1,7 +1,7 @@
 """Decode every utterance and look at its values: what preparation and validation learn from the sound itself.
 
 What is wrong with a single utterance's sound is found here, in `decode`; what several utterances share in
-steps/data/duplicates.py.
+steps/data/same_sound.py.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def decode(item: Item) -> Decoded:
 
     from steps.data.audio import Remark, read_sound, show_path
     from steps.data.duplicates import Print, envelope
+    from steps.data.fingerprint import fingerprint
     from steps.data.given_arrays import load_given
 
     remarks: tuple[Remark, ...] = ()
@@ -52,7 +53,7 @@ def decode(item: Item) -> Decoded:
         name, problem, values, what = show_path(item.path), "", numpy.zeros(0), f"recording of {item.id} holds"
         try:
             sound = read_sound(item.path, item.start, item.duration)
-            values, remarks = sound.samples, sound.levels
+            values, rate, remarks = sound.samples, sound.rate, sound.levels
         except UserError as error:
             problem = str(error)
     if problem:
@@ -65,8 +66,9 @@ def decode(item: Item) -> Decoded:
     if item.path is None and (values == values.flat[0]).all():
         silent, remarks = True, (Remark("features that are one number throughout", "silence?"),)
     digest = hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest()
-    shape = envelope(values) if item.path is not None else None
-    return Decoded(Print(digest, len(values), shape, silent), remarks=remarks)
+    if item.path is None:
+        return Decoded(Print(digest, len(values), None, silent), remarks=remarks)
+    return Decoded(Print(digest, len(values), envelope(values), silent, fingerprint(values, rate)), remarks=remarks)
 
 
 def listen(items: Mapping[str, Item], nj: int) -> dict[str, Decoded]:

@@ -91,7 +91,7 @@ def pool(members: Sequence[Member], classes: ClassMap, folds: str, out: Path) ->
                                 for member in members], folds, unit, speakers_known)
     check_split(split, items, None if unit == "utterance" else (lambda key: str(items[key].fields[unit])))
     info = describe_pool(members, classes, items, out.resolve().name) | {
-        "warnings": warnings + notes + check_audio(members, split), "speakers_known": speakers_known,
+        "warnings": warnings + notes + check_audio(members, split, items), "speakers_known": speakers_known,
         "protocols": [split.name]}
     records = [record for member in members if (path := member.data.path / TRAINED_ON).is_file()
                for record in read_training(path) or ()]

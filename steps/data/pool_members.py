@@ -14,7 +14,7 @@ from utils.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from steps.data.class_map import ClassMap, Labels
-    from steps.data.dataset import Dataset
+    from steps.data.dataset import Dataset, Item
     from steps.data.splits import Split
 
 NAME = re.compile(r"\w[\w-]*")
@@ -153,7 +153,7 @@ def counts_of(member: Member) -> dict[str, int]:
     return Counter(str(member.labels[str(member.data.items[key].label)]) for key in member.kept)
 
 
-def check_audio(members: Sequence[Member], split: Split) -> list[str]:
+def check_audio(members: Sequence[Member], split: Split, items: Mapping[str, Item]) -> list[str]:
     """Audio that stands in two corpora, as their validation knows it (audio_hashes.tsv).
 
     Returns:
@@ -162,7 +162,7 @@ def check_audio(members: Sequence[Member], split: Split) -> list[str]:
     Raises:
         UserError: some lies in two parts of a fold.
     """
-    from steps.data.duplicates import judge
+    from steps.data.same_sound import Group, judge
     from steps.data.trained_on import read_hashes
 
     groups: dict[str, list[str]] = defaultdict(list)
@@ -174,8 +174,9 @@ def check_audio(members: Sequence[Member], split: Split) -> list[str]:
         for key, name in member.kept.items():
             if key in hashes:
                 groups[hashes[key]].append(name)
-    problems, told = judge([group for group in groups.values() if len({name.partition(".")[0] for name in group}) > 1],
-                           [split])
+    same = [Group(tuple(sorted(names)), "identical") for names in groups.values()
+            if len({name.partition(".")[0] for name in names}) > 1]
+    problems, told = judge(same, [split], items)
     if problems:
         more = f" ({len(problems) - 1} more of this kind)" if len(problems) > 1 else ""
         raise UserError(f"{problems[0]}{more}")

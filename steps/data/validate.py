@@ -1,10 +1,15 @@
-"""Decode and check a data set, print a summary, write validation.json and audio_hashes.tsv beside it.
+"""Decode and check a data set, print a summary, write what was found beside it:
 
-Called by steps/validate_data.sh. validation.json holds the numbers that the report draws: duration_histogram, classes,
-genders, speakers, class_by_speaker, converted, protocols, warnings. audio_hashes.tsv (`id  sha256`) is over the decoded
-samples, so the same audio in another container has the same hash; where a corpus gives features instead, over these. Of
-identical audio (steps/data/duplicates.py) each id has the hash of the first. sound.tsv lists what is to be said of
-single utterances (silence, channels that cancel, ...), if anything is.
+    validation.json    numbers that the report draws, and warnings
+    sound.tsv          what is to be said of single utterances (silence, channels that cancel, ...), if anything is
+    duplicates.tsv     every group of utterances that have the same sound (steps/data/same_sound.py)
+    audio_hashes.tsv   id, sha256 of the decoded samples (of given features, where there is no audio), whatever the
+                       container; of identical audio each id has the hash of the first
+    fingerprints.npz   coarse fingerprints of the sound (steps/data/fingerprint.py), for the leak audit
+
+Found is the same sound under another gain (-20 dB), shifted, with cut ends, at another rate or in another encoding; not
+found is sound under a second, in another speed or pitch, or coded at 8 kbit/s. The same sound in two parts of a fold is
+an error.
 """
 
 from __future__ import annotations
@@ -21,8 +26,10 @@ from utils.errors import UserError, run_main
 from utils.files import write_json, write_text
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset
+    from steps.data.dataset import Dataset, Item
     from steps.data.dataset import Sequence as LabelSequence
+    from steps.data.duplicates import Print
+    from steps.data.splits import Split
 
 UNKNOWN = "unknown"
 BINS = 40
@@ -78,13 +85,12 @@ def summarise(data: Dataset) -> dict[str, Any]:
 
 
 def validate(data: Dataset, nj: int) -> dict[str, Any]:
-    """Check everything, write validation.json and audio_hashes.tsv, and return the former.
+    """Check everything, write the files that the module's text names, and return validation.json.
 
     Raises:
         UserError: a recording or split that cannot be used; the earlier validation.json is removed.
     """
-    from steps.data.audio import read_audio, warnings_of
-    from steps.data.duplicates import find_identical, judge
+    from steps.data.audio import warnings_of
     from steps.data.listen import listen
     from steps.data.prepare import report
     from steps.data.splits import check_split, describe_split
@@ -100,25 +106,74 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     for split in splits:
         check_split(split, items, unit_of)
     prints = {key: result.print for key, result in decoded.items() if result.print is not None}
-    groups = find_identical(prints, lambda key: read_audio(items[key].path, items[key].start, items[key].duration)[0])
-    what = "audio" if any(item.path is not None for item in items.values()) else "features"
-    problems, duplicates = judge(groups, splits, what)
-    report(problems, f"groups of identical {what} lie across parts")
-    sound = warnings_of({key: result.remarks for key, result in decoded.items()}, len(items), "utterances",
+    sound, duplicates = compare_sounds(data, prints, splits)
+    heard = warnings_of({key: result.remarks for key, result in decoded.items()}, len(items), "utterances",
                         data.path / "sound.tsv")
-    warnings = [*data.info.get("warnings", []), *sound, *duplicates, *check_sequences(data)]
+    warnings = [*data.info.get("warnings", []), *heard, *duplicates, *check_recordings(splits, items),
+                *check_sequences(data)]
     protocols = {}
     for split in splits:
         folds, notes = describe_split(split, items, data.classes)
         warnings += notes
         protocols[split.name] = {"description": split.description, "speaker_overlap": split.speaker_overlap,
                                  "folds": folds}
-    result = {"name": data.name, **summarise(data), "protocols": protocols, "warnings": warnings}
-    first_of = {key: group[0] for group in groups for key in group}
-    write_text(data.path / "audio_hashes.tsv",
-               "id\tsha256\n" + "".join(f"{key}\t{prints[first_of.get(key, key)].hash}\n" for key in prints))
+    result = {"name": data.name, **summarise(data), "sound": sound, "protocols": protocols, "warnings": warnings}
     write_json(data.path / "validation.json", result)
     return result
+
+
+def compare_sounds(data: Dataset, prints: Mapping[str, Print],
+                   splits: Sequence[Split]) -> tuple[dict[str, Any], list[str]]:
+    """Look for the same sound under several ids; write duplicates.tsv, audio_hashes.tsv and fingerprints.npz.
+
+    Returns:
+        {"compared", "too_short", "groups"}, and warnings.
+
+    Raises:
+        UserError: the same sound in two parts of a fold.
+    """
+    from steps.data import fingerprint
+    from steps.data.audio import read_audio
+    from steps.data.duplicates import find_identical
+    from steps.data.prepare import report
+    from steps.data.same_sound import LIST, MEND, find_same, judge, listed
+
+    items = data.items
+    identical = find_identical(prints,
+                               lambda key: read_audio(items[key].path, items[key].start, items[key].duration)[0])
+    groups = find_same(items, prints, identical)
+    write_text(data.path / LIST, listed(groups, items))
+    first_of = {key: group[0] for group in identical for key in group}
+    write_text(data.path / "audio_hashes.tsv",
+               "id\tsha256\n" + "".join(f"{key}\t{prints[first_of.get(key, key)].hash}\n" for key in prints))
+    sounds = {key: seen.sound for key, seen in prints.items() if seen.sound is not None}
+    fingerprint.save(data.path / fingerprint.FILE, sounds)
+    what = "audio" if any(item.path is not None for item in items.values()) else "features"
+    problems, warnings = judge(groups, splits, items, what)
+    where = f"{data.path / LIST} lists all"
+    if problems:
+        for line in warnings:
+            print(f"warning: {line}", file=sys.stderr)
+        report([f"{line}; mend it with {MEND}, or in the corpus ({where})" for line in problems[:1]]
+               if len(problems) == 1 else problems,
+               f"groups of the same sound lie across parts; mend it with {MEND}, or in the corpus ({where})")
+    compared = sum(sound.comparable for sound in sounds.values())
+    return ({"compared": compared, "too_short": len(sounds) - compared, "groups": len(groups)},
+            [*warnings, *([f"{len(groups)} groups of the same sound: {where}"] if groups else [])])
+
+
+def check_recordings(splits: Sequence[Split], items: Mapping[str, Item]) -> list[str]:
+    """A warning for each protocol whose test parts share recordings with train or dev."""
+    from steps.data.recordings import shared_recordings
+
+    warnings = []
+    for split in splits:
+        if shared := shared_recordings(split, items):
+            key, (place, other) = next(iter(sorted(shared.items())))
+            tested = len({key for fold in split.folds for key in split.ids(fold, "test")})
+            warnings.append(f"protocol {split.name}: {len(shared)} of {tested} test utterances are segments of a "
+                            f"recording that train or dev has a segment of, e.g. {key} and {other} ({place})")
+    return warnings
 
 
 def show(data: Dataset, result: Mapping[str, Any]) -> str:
@@ -137,6 +192,11 @@ def show(data: Dataset, result: Mapping[str, Any]) -> str:
     for title, key in (("unlabelled", "unlabelled"), ("no audio", "features_only"), ("text only", "text_only")):
         if result[key]:
             lines.append(f"  {title:<10} {result[key]}")
+    sound = result["sound"]
+    if sound["compared"] or sound["too_short"]:
+        short = f", {sound['too_short']} too short to compare" if sound["too_short"] else ""
+        lines.append(f"  same sound {sound['groups'] or 'none'} (compared {sound['compared']}{short}; under another "
+                     "gain, shift or encoding, not speed)")
     lines += _speaker_table(data, result)
     for name, protocol in result["protocols"].items():
         lines.append(f"  protocol {name}: {protocol['description']}"
