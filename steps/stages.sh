@@ -46,7 +46,8 @@ stage_prepare() {
 # stage_validate N: decode every recording, check labels and splits, print a summary.
 stage_validate() {
   stage "$1" "Validate the data set" --in "$data/cuts.jsonl.gz" --in "$data/splits" \
-    --out "$data/validation.json" --out "$data/audio_hashes.tsv" -- steps/validate_data.sh --nj "$nj" "$data"
+    --out "$data/validation.json" --out "$data/duplicates.tsv" --out "$data/audio_hashes.tsv" \
+    --out "$data/fingerprints.npz" -- steps/validate_data.sh --nj "$nj" "$data"
 }
 
 # stage_features N FEATURES [DIR]: extract one kind of features (conf/FEATURES.yaml) for every utterance, or take them from

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Decode and check a data set, print a summary, write validation.json and audio_hashes.tsv. --help shows the options.
+# Decode and check a data set, look for the same sound twice, print a summary. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"

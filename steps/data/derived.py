@@ -20,7 +20,8 @@ from steps.data.trained_on import TRAINED_ON, Record, write_training
 from utils.errors import UsageError
 from utils.files import atomic_directory, read_json, write_json
 
-OF_AUDIO = ("validation.json", "audio_hashes.tsv", "fingerprints.npz", "duplicates.tsv")  # they hold as long as the audio is the same
+# They hold as long as the audio is the same.
+OF_AUDIO = ("validation.json", "audio_hashes.tsv", "fingerprints.npz", "duplicates.tsv")
 
 
 def check_target(data: Dataset, out: Path, key: str, made_by: str) -> None:

@@ -1,4 +1,4 @@
-"""A coarse fingerprint of sound: finds utterances that are the same but for gain, a shift, cut ends or another encoding.
+"""A coarse fingerprint of sound: finds utterances that are the same but for gain, shift, cut ends or encoding.
 
 A frame's code has 32 bits (Haitsma and Kalker, 2002): whether the difference of the energies of two neighboring bands
 (33 mel bands, 200 to 3400 Hz, over 0.3 s) rose since the frame before (16 ms). Two utterances are alike where, at some

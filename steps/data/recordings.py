@@ -1,4 +1,4 @@
-"""Utterances that are segments of one recording: which of them overlap, and which parts of a split share a recording."""
+"""Utterances that are segments of one recording: which overlap, and which parts of a split share a recording."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def test_two_takes_with_the_same_words_and_pauses_are_not_alike():
         rng, parts = np.random.default_rng(take), []
         for syllable in np.random.default_rng(99).uniform(250, 3200, (20, 3)):
             length = round(RATE * rng.uniform(0.09, 0.11))
-            poles = [0.97 * np.exp(s * 2j * np.pi * f / RATE) for f in syllable * rng.uniform(0.97, 1.03) for s in (1, -1)]
+            near = syllable * rng.uniform(0.97, 1.03)
+            poles = [0.97 * np.exp(s * 2j * np.pi * f / RATE) for f in near for s in (1, -1)]
             part = lfilter([1], np.poly(poles).real, rng.normal(0, 1, length) * np.hanning(length))
             parts.append(0.3 * part / np.abs(part).max())
         prints.append(fingerprint(np.concatenate(parts), RATE))
