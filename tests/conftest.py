@@ -25,6 +25,14 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "EMO
 pytest_plugins = ["tests.lab"]  # session fixtures: a small corpus of tones, trained on, exported
 
 
+def pytest_configure() -> None:
+    """An example of hypothesis may take as long as a busy machine needs."""
+    from hypothesis import settings
+
+    settings.register_profile("any load", deadline=None)
+    settings.load_profile("any load")
+
+
 def pytest_report_header() -> list[str]:
     """Say which real corpora the tests see."""
     corpora = os.environ.get("EMOTION_CORPORA")

@@ -7,12 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.integration.box import ROOT
+from tests.patience import PATIENCE, least_processor_seconds
 
 PYTHON_SECONDS, SHELL_SECONDS = 1.0, 0.5
 
@@ -31,16 +31,10 @@ def scripts() -> list[str]:
     return [str(path.relative_to(ROOT)) for path in found if os.access(path, os.X_OK)]
 
 
-def best_of_three(words: list[str], limit: float, **options) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """Smallest wall time (s); a time that is good enough is not measured again."""
-    best = float("inf")
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30, **options)
-        best = min(best, time.perf_counter() - began)
-        if best < limit:
-            break
-    return best, done
+def measured(words: list[str], limit: float, **options) -> tuple[subprocess.CompletedProcess[str], float]:
+    """What a command said, and its processor time (s)."""
+    return least_processor_seconds(lambda: subprocess.run(
+        words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, **options), limit)
 
 
 def test_the_entry_points_are_found():
@@ -50,7 +44,7 @@ def test_the_entry_points_are_found():
 
 @pytest.mark.parametrize("module", entry_points())
 def test_help_of_a_module_in_a_second(tmp_path, module):
-    seconds, done = best_of_three([sys.executable, "-m", module, "--help"], PYTHON_SECONDS, cwd=tmp_path)
+    done, seconds = measured([sys.executable, "-m", module, "--help"], PYTHON_SECONDS, cwd=tmp_path)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert len(done.stdout) > 40 and not list(tmp_path.iterdir())
     assert seconds < PYTHON_SECONDS
@@ -67,7 +61,7 @@ def test_help_of_a_recipe_needs_no_environment(tmp_path, script):
 
 
 def check_script(script: str, tmp_path: Path, variables: dict[str, str]) -> None:
-    seconds, done = best_of_three([str(ROOT / script), "--help"], SHELL_SECONDS, cwd=tmp_path, env=variables)
+    done, seconds = measured([str(ROOT / script), "--help"], SHELL_SECONDS, cwd=tmp_path, env=variables)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert len(done.stdout) > 40 and not list(tmp_path.iterdir())
     assert seconds < SHELL_SECONDS
@@ -78,7 +72,7 @@ def test_an_unknown_option_is_one_line_and_status_2(tmp_path, module):
     if module.endswith("_process"):
         pytest.skip("takes no options: it is started by a program only")
     done = subprocess.run([sys.executable, "-m", module, "--no-such-option"], capture_output=True, text=True,
-                          cwd=tmp_path, timeout=30)
+                          cwd=tmp_path, timeout=PATIENCE)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
 
@@ -86,7 +80,7 @@ def test_an_unknown_option_is_one_line_and_status_2(tmp_path, module):
 @pytest.mark.parametrize("script", [name for name in scripts() if name.startswith(("steps/", "egs/"))])
 def test_an_unknown_option_of_a_script_is_one_line_and_status_2(tmp_path, script):
     done = subprocess.run([str(ROOT / script), "--no-such-option"], capture_output=True, text=True, cwd=tmp_path,
-                          timeout=30)
+                          timeout=PATIENCE)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and "--no-such-option" in done.stderr and done.stderr.count("\n") == 1
 
@@ -141,8 +135,9 @@ def test_a_dry_run_needs_no_environment_and_leaves_nothing(clone, tmp_path, scri
     text = (clone / script).read_text(encoding="utf-8")
     told = subprocess.run([str(clone / script), "--help"], capture_output=True, text=True, check=True).stdout
     options = [] if "stage_synthesize" in text else given_from_outside(told, tmp_path)
-    done = subprocess.run([str(clone / script), "--dry-run", *options], capture_output=True, text=True, timeout=60,
-                          cwd=tmp_path, env={"PATH": f"{tmp_path}/bin:{os.defpath}", "HOME": str(tmp_path)})
+    bare = {"PATH": f"{tmp_path}/bin:{os.defpath}", "HOME": str(tmp_path)}
+    done = subprocess.run([str(clone / script), "--dry-run", *options], capture_output=True, text=True,
+                          timeout=PATIENCE, cwd=tmp_path, env=bare)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     numbers = [int(line.split()[0]) for line in done.stdout.splitlines() if "would run" in line]
     assert numbers == sorted(set(numbers))
@@ -154,7 +149,8 @@ def test_a_dry_run_needs_no_environment_and_leaves_nothing(clone, tmp_path, scri
 def test_all_that_a_recipe_may_do_beside_can_be_done_at_once(clone, tmp_path, script):
     told = subprocess.run([str(clone / script), "--help"], capture_output=True, text=True, check=True).stdout
     options = given_from_outside(told, tmp_path) + switched_over(told)
-    done = subprocess.run([str(clone / script), "--dry-run", *options], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(clone / script), "--dry-run", *options], capture_output=True, text=True,
+                          timeout=PATIENCE)
     assert done.returncode == 0 and done.stderr == "", done.stderr
 
 

@@ -219,7 +219,7 @@ class Workshop:
             return [Begun(int(row[0]), row[1], int(row[2]), float(row[3])) for row in rows if len(row) == 4]
         return []
 
-    def wait_for_begun(self, count: int, patience: float = 20.0) -> None:
+    def wait_for_begun(self, count: int, patience: float = 200.0) -> None:
         """Wait for so many starts. Raises TimeoutError."""
         deadline = time.monotonic() + patience
         while len(self.begun()) < count:
@@ -241,7 +241,7 @@ class Workshop:
             time.sleep(0.01)
         return True
 
-    def wait_quiet(self, patience: float = 20.0) -> list[str]:
+    def wait_quiet(self, patience: float = 200.0) -> list[str]:
         """Command lines of what still lives after `patience` seconds."""
         deadline = time.monotonic() + patience
         while (left := self.processes()) and time.monotonic() < deadline:
@@ -273,7 +273,7 @@ class Run:
     def kill_tree(self) -> int:
         """SIGKILL to the whole tree, except what a scheduler started; the number of processes."""
         killed = self.shop.kill_all(scheduled=False)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE)
         return killed
 
     def kill_one(self, wanted: Callable[[int, str], bool]) -> bool:

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+PATIENCE = 200.0  # seconds; also when the machine is busy
 LIBRARY = Path("/usr/lib/gridengine")
 SHARE = Path("/usr/share/gridengine")
 
@@ -165,7 +166,8 @@ class GridEngineCluster:
 
     def command(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one of its commands."""
-        done = subprocess.run(argv, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(argv, env={**os.environ, **self.environment}, capture_output=True, text=True,
+                              timeout=PATIENCE)
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(argv)}: {done.stdout} {done.stderr}\n{self.messages()}")
         return done
@@ -176,10 +178,10 @@ class GridEngineCluster:
                          for path in [*self.root.glob("*.out"), *self.root.rglob("messages")])
 
     def _until(self, ready) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not ready():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"Grid Engine did not start within 30 s\n{self.messages()}")
+                raise RuntimeError(f"Grid Engine did not start within {PATIENCE:.0f} s\n{self.messages()}")
             time.sleep(0.3)
 
     def stop(self) -> None:
@@ -189,7 +191,7 @@ class GridEngineCluster:
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.root, ignore_errors=True)

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import pytest
 
+PATIENCE = 200.0  # seconds; also when the machine is busy
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 SBIN = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
@@ -156,7 +157,8 @@ class SlurmCluster:
 
     def command(self, *argv: str) -> str:
         """Run a Slurm command in this cluster; its output, or "" if it failed."""
-        done = subprocess.run(argv, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(argv, env={**os.environ, **self.environment}, capture_output=True, text=True,
+                              timeout=PATIENCE)
         return done.stdout if done.returncode == 0 else ""
 
     def stop(self) -> None:
@@ -176,14 +178,14 @@ class SlurmCluster:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _wait(self, ready, what: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if ready():
                 return
             time.sleep(0.1)
         logs = "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}"
                          for path in sorted(self.directory.iterdir()) if path.suffix in (".log", ".out"))
-        raise RuntimeError(f"{what} did not start within 30 s\n{logs}")
+        raise RuntimeError(f"{what} did not start within {PATIENCE:.0f} s\n{logs}")
 
 
 @pytest.fixture(scope="module")

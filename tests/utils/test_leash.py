@@ -9,34 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE, wait_until
 from utils.leash import Leash, group_members, kill_group, start_time, wait_for_leashes
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = """
 import os, sys, time
 sys.path.insert(0, {root!r})
+from tests.patience import PATIENCE, wait_until
 from utils.leash import Leash
 leash = Leash({guard!r})
-child = leash.popen(["bash", "-c", "sleep 60 & sleep 60 & wait"])
+child = leash.popen(["bash", "-c", "sleep 1000 & sleep 1000 & wait"])
 if {removed}: leash.remove(child.pid)
 print(child.pid, flush=True)
 {then}
 """
 
 
-def owner(guard: str = "", removed: bool = False, then: str = "time.sleep(60)") -> tuple[subprocess.Popen, int]:
+def owner(guard: str = "", removed: bool = False, then: str = "time.sleep(1000)") -> tuple[subprocess.Popen, int]:
     code = OWNER.format(root=str(ROOT), guard=guard, removed=removed, then=then)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     return process, int(process.stdout.readline())
 
 
-def gone(pgid: int, seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while group_members(pgid):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+def gone(pgid: int) -> bool:
+    return wait_until(lambda: not group_members(pgid))
 
 
 def test_kill_minus_9_of_the_owner_kills_the_whole_group():
@@ -86,13 +83,13 @@ def test_who_waits_for_the_guard_comes_after_the_kill(tmp_path):
     assert not wait_for_leashes(guard, 0.1)
     process.kill()
     process.wait()
-    assert wait_for_leashes(guard, 5)
+    assert wait_for_leashes(guard, PATIENCE)
     assert not group_members(pgid)
     assert wait_for_leashes(guard, 0)
 
 
 def test_a_number_used_again_by_a_stranger_is_not_killed():
-    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     try:
         assert kill_group(stranger.pid, started=1)
         assert stranger.poll() is None

@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.patience import PATIENCE, least_processor_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """#!/usr/bin/env bash
@@ -43,7 +44,7 @@ def recipe(tmp_path):
 
 def run(recipe: Path, *arguments: str, env=None) -> subprocess.CompletedProcess:
     return subprocess.run(["bash", str(recipe), *arguments], capture_output=True, text=True, cwd=recipe.parent,
-                          timeout=10, env=env)
+                          timeout=PATIENCE, env=env)
 
 
 def values(recipe: Path, *arguments: str, env=None) -> dict[str, str]:
@@ -111,9 +112,9 @@ def test_help_names_every_option_with_its_default_and_starts_no_python(recipe, t
         trap.parent.mkdir(exist_ok=True)
         trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/python_ran\n")
         trap.chmod(0o755)
-    began = time.monotonic()
-    done = run(recipe, "--help", env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
-    assert time.monotonic() - began < 0.5
+    variables = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    done, seconds = least_processor_seconds(lambda: run(recipe, "--help", env=variables), 0.5)
+    assert seconds < 0.5
     assert done.returncode == 0 and not (tmp_path / "python_ran").exists()
     assert "First line of the description." in done.stdout and "not part of the help" not in done.stdout
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith("  --")}

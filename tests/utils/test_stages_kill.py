@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.patience import PATIENCE, wait_until
 from tests.utils.toy_recipe import Toy
 from utils.leash import group_members
 
@@ -30,10 +31,7 @@ def reference(tmp_path) -> dict[str, str]:
 
 
 def wait_gone(group: int) -> None:
-    deadline = time.monotonic() + 5
-    while group_members(group):
-        assert time.monotonic() < deadline, "the stage outlived its engine"
-        time.sleep(0.02)
+    wait_until(lambda: not group_members(group))
 
 
 # Where the engine dies by the fault hook in the write-to-rename window of a file, and what the next run calls.
@@ -140,11 +138,9 @@ def test_a_leftover_start_record_of_a_finished_stage_does_not_count(toy):
 
 @pytest.mark.parametrize("whole_tree", [False, True])
 def test_killed_during_the_command(toy, tmp_path, whole_tree):
-    toy.write("before.extract", "echo $$ > group; sleep 60 & sleep 60")
+    toy.write("before.extract", "echo $$ > group; sleep 1000 & sleep 1000")
     run = toy.start()
-    toy.wait_for("group")
-    time.sleep(0.05)
-    group = int(toy.read("group"))
+    group = toy.wait_for_number("group")
     if whole_tree:
         tree = [run.pid]
         for pid in tree:
@@ -171,7 +167,7 @@ def test_the_next_run_right_after_the_kill_never_meets_the_former_stage(toy):
     for _ in range(3):
         run = toy.start()
         toy.wait_for("running")
-        group = int(toy.read("times").split()[-1])
+        group = toy.wait_for_number("times")
         run.kill()
         run.wait()
         toy.write("before.extract", f'if [ -d /proc/{group} ] && ! grep -q "State:.Z" /proc/{group}/status; then '
@@ -184,20 +180,19 @@ def test_the_next_run_right_after_the_kill_never_meets_the_former_stage(toy):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupt_ends_the_stage_releases_the_lock_and_says_how_to_go_on(toy, number, status):
-    toy.write("before.extract", "echo $$ > group; (trap '' TERM INT HUP; sleep 60) & sleep 60")
+    toy.write("before.extract", "echo $$ > group; (trap '' TERM INT HUP; sleep 1000) & sleep 1000")
     inherited = signal.signal(number, signal.SIG_DFL)  # the engine obeys a nohup of these tests
     run = toy.start("--set", "a b")
     signal.signal(number, inherited)
-    toy.wait_for("group")
-    time.sleep(0.05)
+    group = toy.wait_for_number("group")
     run.send_signal(number)
     if number == signal.SIGINT:
         time.sleep(0.05)
         run.send_signal(number)  # an impatient second Ctrl-C
-    _, errors = run.communicate(timeout=20)
+    _, errors = run.communicate(timeout=PATIENCE)
     assert run.returncode == status
     assert errors.count("\n") == 1 and "stage 2 (Extract)" in errors and errors.endswith("run.sh --set 'a b'\n")
-    assert not group_members(int(toy.read("group"))) and not (toy.path / ".lock").exists()
+    assert not group_members(group) and not (toy.path / ".lock").exists()
 
 
 def test_a_reader_that_goes_away_ends_the_run_without_a_word_and_leaves_no_lock(toy):
@@ -205,7 +200,7 @@ def test_a_reader_that_goes_away_ends_the_run_without_a_word_and_leaves_no_lock(
     run = toy.start()
     run.stdout.readline()
     run.stdout.close()
-    assert run.wait(timeout=20) == 141
+    assert run.wait(timeout=PATIENCE) == 141
     assert run.stderr.read() == "" and not (toy.path / ".lock").exists()
     run.stderr.close()
 

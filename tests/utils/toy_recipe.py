@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from tests.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,7 +76,7 @@ class Toy:
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run ./run.sh; the calls of ./do since then are in `calls`."""
         (self.path / "calls").unlink(missing_ok=True)
-        return subprocess.run([str(self.path / "run.sh"), *arguments], capture_output=True, text=True, timeout=60,
+        return subprocess.run([str(self.path / "run.sh"), *arguments], capture_output=True, text=True, timeout=PATIENCE,
                               env={**self.env, **env})
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
@@ -105,8 +106,10 @@ class Toy:
     def marker(self, number: int) -> dict:
         return json.loads(self.record(number).read_text())
 
-    def wait_for(self, name: str, seconds: float = 10) -> None:
-        deadline = time.monotonic() + seconds
-        while not (self.path / name).exists():
-            assert time.monotonic() < deadline, f"{name} did not appear"
-            time.sleep(0.01)
+    def wait_for(self, name: str) -> None:
+        wait_until((self.path / name).exists)
+
+    def wait_for_number(self, name: str) -> int:
+        """The last number that is written to a file, once its line is whole."""
+        self.wait_for(name)
+        return int(wait_until(lambda: self.read(name).endswith("\n") and self.read(name)).split()[-1])

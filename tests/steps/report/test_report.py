@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -13,6 +12,7 @@ import pytest
 
 from steps.report import make_report, pictures
 from steps.scoring import score
+from tests.patience import processor_seconds
 from tests.steps.scored_recipe import CLASSES, folds_by_speaker, recipe, utterances, write_data, write_system
 from utils.errors import UserError
 
@@ -78,9 +78,9 @@ def test_the_page_has_every_section_and_needs_no_network(tmp_path):
 
 def test_the_same_files_give_the_same_page_in_seconds(tmp_path):
     data, exp = recipe(tmp_path)
-    first, started = made(tmp_path, data, exp), time.monotonic()
-    make_report.main(["--protocol", "folds", str(data), str(exp)])
-    assert time.monotonic() - started < 10
+    first = made(tmp_path, data, exp)
+    _, seconds = processor_seconds(lambda: make_report.main(["--protocol", "folds", str(data), str(exp)]))
+    assert seconds < 10
     assert (exp / "report" / "index.html").read_text().replace("RESULTS", "") == first.replace("RESULTS", "")
 
 

@@ -3,16 +3,16 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
+from tests.patience import wait_until
 from utils.jobs import processes
 
 # A process that starts one child in a thread of its own, which starts one in turn, tells their numbers, and waits.
 TREE = """
 import subprocess, sys, threading
-sleeper = "import time; print(flush=True); time.sleep(60)"
+sleeper = "import time; print(flush=True); time.sleep(1000)"
 child = ("import os, subprocess, sys; p = subprocess.Popen([sys.executable, '-c', %r], stdout=subprocess.PIPE); "
          "p.stdout.readline(); print(os.getpid(), p.pid, flush=True); p.wait()" % sleeper)
 started, stay = threading.Event(), threading.Event()
@@ -74,7 +74,5 @@ def test_what_has_ended_has_nothing_below_it():
 def test_a_killed_tree_is_gone(tree):
     root, below = tree
     assert processes.kill_tree(root)
-    deadline = time.monotonic() + 10
-    while any(os.path.exists(f"/proc/{pid}") for pid in below) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in below))
     assert processes.listed_below(root) == []

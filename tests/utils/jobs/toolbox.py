@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[3]
 JOB = ROOT / "utils" / "job.sh"
 
@@ -20,14 +22,19 @@ HARD_ARGUMENTS = [b"two words", b"it's", b'say "hi"', b"$(echo no)", b"`echo no`
 WRITE_ARGUMENTS = ("import os, sys; open(os.fsencode(sys.argv[1]), 'wb')"
                    ".write(b''.join(os.fsencode(a) + b'\\0' for a in sys.argv[2:]))")
 
-# Appends "start <pid>" and "end <pid>" to a file with a pause between: shows overlapping and repeated runs.
+# Appends "start <pid>" and "end <pid>" to a file, and between them waits so many seconds, or until a file is there:
+# shows overlapping and repeated runs.
 DIARY = """\
 import os, sys, time
 def note(word):
     with open(sys.argv[1], "a") as stream:
         stream.write(f"{word} {os.getpid()} {time.time()}\\n")
 note("start")
-time.sleep(float(sys.argv[2]))
+if sys.argv[2][0].isdigit():
+    time.sleep(float(sys.argv[2]))
+else:
+    while not os.path.exists(sys.argv[2]):
+        time.sleep(0.02)
 note("end")
 """
 
@@ -47,11 +54,11 @@ class Desk:
         return subprocess.Popen([str(JOB), *arguments], cwd=self.directory, env=self.environment | environment,
                                 text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
-    def run(self, *arguments: str | bytes, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run job.sh to its end."""
         process = self.start(*arguments, **environment)
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
