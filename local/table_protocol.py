@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="local.table_protocol", description=__doc__)
     parser.add_argument("table", type=Path, help="tab-separated table; see local/table.py")
     table: Path = parser.parse_args(argv).table
-    _, rows, protocols = load_table(table, None, table.stem)
+    _, rows, protocols = load_table(table, None, table.stem, Problems())
     known = bool(rows) and all(row.speaker for row in rows)
     print(f"{protocols(rows)[0].name}\t{'speakers known' if known else 'speakers unknown'}")
     return 0

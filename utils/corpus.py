@@ -13,17 +13,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from utils.names import plain_name
+
 PARTS = ("train", "dev", "test")
 TASKS = ("classification", "regression", "sequence-regression", "transcription")
 UNITS = ("utterance", "dialogue", "session")
 UNLABELLED = "-"
+
+
+class CorpusNotice(UserWarning):
+    """What a corpus module tells that is no mistake."""
+
+
+def notice(text: str) -> None:
+    """Tell the user something while a corpus is read: steps/prepare_data.sh prints it and keeps it with the data."""
+    warnings.warn(text, CorpusNotice, stacklevel=2)
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ def safe_ids(names: Sequence[str]) -> list[str]:
 
     Names that would end as the same id get a short hash of the name each.
     """
-    plain = [re.sub(r"[^\w.@+-]", "_", unicodedata.normalize("NFC", name).replace("/", "-")).lstrip(".-") or "_"
+    plain = [re.sub(r"[^\w.@+-]", "_", plain_name(name).replace("/", "-")).lstrip(".-") or "_"
              for name in names]
     count = Counter(plain)
     short = [hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8] for name in names]

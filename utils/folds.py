@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from utils.corpus import Protocol, Row
+from utils.names import spelling
 
 WHOLE = ("dialogue", "session")  # utterances that share one of these belong together
 
@@ -51,7 +52,8 @@ def random_folds(name: str, rows: Sequence[Row], group_of: Mapping[str, str], k:
 def linked(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, str]:
     """{utterance id: group}, where utterances that share a value of any of the fields `keys` are of one group.
 
-    The group's name is the smallest id in it.
+    Names that look alike (S3 and s3, see utils/names.py) are taken as one: they may be. The group's name is the
+    smallest id in it.
     """
     parent: dict[str, str] = {}
 
@@ -64,7 +66,7 @@ def linked(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, str]:
     for row in rows:
         for key in keys:
             if row.fields.get(key) is not None:
-                parent[find(f"id {row.id}")] = find(f"{key} {row.fields[key]}")
+                parent[find(f"id {row.id}")] = find(f"{key} {spelling(str(row.fields[key]))}")
     smallest: dict[str, str] = {}
     for row in rows:
         root = find(f"id {row.id}")

@@ -6,12 +6,18 @@ import dataclasses
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from numbers import Real
+from pathlib import Path
 from typing import Any
 
 from steps.data.cuts import row_where
-from steps.data.fields import FieldSpec, check_id, check_name, check_value
+from steps.data.fields import FieldSpec, check_name, check_value, checked_id, missing_word
 from utils.corpus import TASKS, UNITS, UNLABELLED, Corpus, Row
 from utils.errors import UserError
+from utils.names import look_alikes, plain_name, spelling
+from utils.problems import Problems
+
+SHOWN = 3  # pairs of names that look alike
 
 
 def check_corpus(corpus: Corpus, registry: Mapping[str, FieldSpec]) -> None:
@@ -44,38 +50,115 @@ def check_corpus(corpus: Corpus, registry: Mapping[str, FieldSpec]) -> None:
         raise UserError(f"corpus {corpus.name}: {corpus.label} cannot be a sequence (`moves` in conf/fields.yaml)")
 
 
-def check_rows(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, FieldSpec]) -> list[Row]:
-    """The rows with their fields in their own types.
+def plain_classes(corpus: Corpus) -> Corpus:
+    """The corpus with its classes as plain names (utils/names.py), as the rows will have them."""
+    return dataclasses.replace(corpus, classes=tuple(map(plain_name, corpus.classes)))
+
+
+def check_rows(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, FieldSpec], problems: Problems,
+               may_pass: bool = False) -> tuple[list[Row], list[str]]:
+    """The rows without a mistake, their fields in their own types and their names plain; and notes for the user.
+
+    Args:
+        problems: gets every mistake, with its place.
+        may_pass: fields that are not registered are passed over and noted (columns of a table), unless their name
+            is nearly that of a field.
 
     Raises:
-        UserError: the first mistake, with its place.
+        UserError: no rows.
     """
+    if not rows:
+        raise UserError(f"corpus {corpus.name}: no utterances were found")
+    rows = _typed(rows, problems)
+    unknown, notes = _unknown_fields(rows, registry, problems, may_pass)
     seen: dict[str, Row] = {}
+    missing: Counter[tuple[str, str]] = Counter()
     checked = []
     for row in rows:
-        where = row_where(row)
-        check_id(row.id, where)
-        if row.id in seen:
-            raise UserError(f"{where}: the id {row.id} is taken already by {row_where(seen[row.id])}; make ids unique")
-        seen[row.id] = row
-        fields = {}
+        where, before, fields, key = row_where(row), len(problems), {}, ""
+        with problems.catch("ids"):
+            key = checked_id(row.id, where)
+            if seen.setdefault(key, row) is not row:
+                raise UserError(f"{where}: the id {key} is taken already by {row_where(seen[key])}; make ids unique")
         for name, value in row.fields.items():
-            check_name(registry, name, where)
-            if value is not None:
+            if value is None or name in unknown or (value == UNLABELLED and name != corpus.label):
+                continue
+            names = corpus.classes if name == corpus.label else ()
+            if (word := missing_word(registry[name], value, names)) is not None:
+                missing[name, word] += 1
+                continue
+            with problems.catch("values"):
                 fields[name] = check_value(registry[name], name, value, where)
-        _check_label(fields.get(corpus.label, UNLABELLED), corpus, where)
-        checked.append(dataclasses.replace(row, fields=fields))
-    if not checked:
-        raise UserError(f"corpus {corpus.name}: no utterances were found")
-    _check_units(checked, corpus)
-    return checked
+        with problems.catch("labels"):
+            _check_label(fields.get(corpus.label, UNLABELLED), corpus, where)
+        if len(problems) == before:
+            checked.append(dataclasses.replace(row, id=key, fields=fields))
+    _check_units(checked, corpus, problems)
+    return checked, [*notes, *_notes_on_missing(missing), *notes_on_spelling(checked, corpus)]
+
+
+def _typed(rows: Sequence[Row], problems: Problems) -> list[Row]:
+    """The rows whose path is one, whose times are numbers and whose fields are a mapping; a path may be text."""
+    kept = []
+    for row in rows:
+        wrong = next((f"{name} is {value!r:.60}; expected {what}" for name, value, kind, what in (
+            ("path", row.path, (str, Path, type(None)), "a path"), ("fields", row.fields, Mapping, "a mapping"),
+            ("features", row.features, (str, Path, type(None)), "a path"), ("start", row.start, Real, "seconds"),
+            ("end", row.end, (Real, type(None)), "seconds, or None")) if not isinstance(value, kind)), None)
+        if wrong:
+            problems.add("rows", f"{row_where(row)}: {wrong}")
+        else:
+            kept.append(dataclasses.replace(row, path=None if row.path is None else Path(row.path),
+                                            features=None if row.features is None else Path(row.features)))
+    return kept
+
+
+def _unknown_fields(rows: Sequence[Row], registry: Mapping[str, FieldSpec], problems: Problems,
+                    may_pass: bool) -> tuple[set[str], list[str]]:
+    """Names of fields that are not registered; those that may be passed over with a note for each."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        for name in row.fields:
+            first.setdefault(name, row)
+    notes = []
+    for name, row in first.items():
+        try:
+            check_name(registry, name, row_where(row))
+        except UserError as error:
+            near = difflib.get_close_matches(name.lower(), registry, n=1, cutoff=0.75)
+            way = f"--fields \"{name}:str\" takes it as one"
+            if may_pass and not near:
+                notes.append(f"the column {name!r} is no registered field (conf/fields.yaml) and is passed over; {way}")
+            else:
+                problems.add("fields", f"{error}; {way}" if may_pass else str(error))
+    return first.keys() - registry.keys(), notes
+
+
+def _notes_on_missing(missing: Mapping[tuple[str, str], int]) -> list[str]:
+    told = ", ".join(f"{count} {name} {word!r}" for (name, word), count in sorted(missing.items()) if word)
+    return [f"taken as missing, not as a name: {told}"] if told else []
+
+
+def notes_on_spelling(rows: Sequence[Row], corpus: Corpus) -> list[str]:
+    """A line for each kind of name of which some look alike: they count as different."""
+    notes = []
+    kinds = dict.fromkeys(("speaker", *([corpus.label] if corpus.task == "classification" else []), *UNITS[1:]))
+    for kind in kinds:
+        groups = look_alikes({str(row.fields[kind]) for row in rows if row.fields.get(kind) is not None} - {UNLABELLED})
+        if groups:
+            shown = "; ".join(" and ".join(map(repr, group)) for group in groups[:SHOWN])
+            more = f"; and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+            notes.append(f"{kind}: {shown}{more} differ only in case, leading zeros, spaces or a .0 at the end and "
+                         "count as different; spell them alike if they are one")
+    return notes
 
 
 def _check_label(label: Any, corpus: Corpus, where: str) -> None:
     if label == UNLABELLED:
         return
     if corpus.task == "classification" and label not in corpus.classes:
-        near = difflib.get_close_matches(str(label), corpus.classes, n=1)
+        alike = [name for name in corpus.classes if spelling(name) == spelling(str(label))]
+        near = alike or difflib.get_close_matches(str(label), corpus.classes, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UserError(f"{where}: {corpus.label} is {label!r}, which is no declared class; {hint}"
                         f"classes: {', '.join(corpus.classes)}")
@@ -85,7 +168,7 @@ def _check_label(label: Any, corpus: Corpus, where: str) -> None:
         raise UserError(f'{where}: {corpus.label} is {label!r}; a sequence is {{"step": seconds, "values": [...]}}')
 
 
-def _check_units(rows: Sequence[Row], corpus: Corpus) -> None:
+def _check_units(rows: Sequence[Row], corpus: Corpus, problems: Problems) -> None:
     """Where a dialogue or session carries the label, every utterance has one, and they agree."""
     if corpus.unit == "utterance":
         return
@@ -93,12 +176,13 @@ def _check_units(rows: Sequence[Row], corpus: Corpus) -> None:
     for row in rows:
         unit = row.fields.get(corpus.unit)
         if unit is None:
-            raise UserError(f"{row_where(row)}: no {corpus.unit}, but the label belongs to the {corpus.unit}")
+            problems.add("units", f"{row_where(row)}: no {corpus.unit}, but the label belongs to the {corpus.unit}")
+            continue
         other = first.setdefault(unit, row)
         mine, theirs = (r.fields.get(corpus.label, UNLABELLED) for r in (row, other))
         if mine != theirs:
-            raise UserError(f"{row_where(row)}: {corpus.unit} {unit} has {corpus.label} {mine!r} here and {theirs!r} "
-                            f"at {row_where(other)}; a {corpus.unit} carries one label")
+            problems.add("units", f"{row_where(row)}: {corpus.unit} {unit} has {corpus.label} {mine!r} here and "
+                                  f"{theirs!r} at {row_where(other)}; a {corpus.unit} carries one label")
 
 
 def missing_of(rows: Sequence[Row], corpus: Corpus) -> list[str]:

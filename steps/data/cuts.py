@@ -16,9 +16,11 @@ The JSON is written directly: it is the same for every lhotse version, and needs
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +33,7 @@ from steps.data.given_arrays import load_given
 from utils.corpus import UNLABELLED, Corpus, Row
 from utils.errors import UserError
 from utils.files import atomic_open
+from utils.names import Finder
 
 # A segment may end this much after its recording (tables round to 10 ms); it is cut to the recording's end.
 SLACK = 0.02
@@ -41,15 +44,27 @@ def row_where(row: Row) -> str:
     return row.where or f"utterance {row.id}"
 
 
+def located(rows: Iterable[Row]) -> list[Row]:
+    """The rows with absolute paths, as the disk spells them (utils/names.py)."""
+    finder = Finder()
+
+    def place(path: Path | None) -> Path | None:
+        return finder.find(Path(os.path.abspath(path))) if path is not None else None
+
+    return [dataclasses.replace(row, path=place(row.path), features=place(row.features)) for row in rows]
+
+
 def read_headers(rows: Sequence[Row], nj: int) -> tuple[dict[Path, AudioInfo], list[str]]:
     """The header of every recording that the rows name, and a line for each that cannot be used."""
-    paths = list(dict.fromkeys(row.path for row in rows if row.path is not None))
+    wanted = {row.path: row for row in reversed(rows) if row.path is not None}
+    paths, finder = list(reversed(wanted)), Finder()
 
     def look(path: Path) -> AudioInfo | str:
         try:
             return audio_info(path)
         except UserError as error:
-            return str(error)
+            hint = "" if path.exists() else finder.hint(path)
+            return f"{error}{'; ' + hint if hint else ''}{' (' + wanted[path].where + ')' if wanted[path].where else ''}"
 
     with ThreadPoolExecutor(max(1, nj)) as pool:
         found = dict(zip(paths, pool.map(look, paths), strict=True))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from utils.config import from_dict, option, read_yaml
 from utils.corpus import UNLABELLED
 from utils.errors import UserError
 from utils.files import ROOT
+from utils.names import MISSING, plain_name
 
 FIELDS_FILE = ROOT / "conf" / "fields.yaml"
-TYPES = ("str", "int", "float", "bool", "path", "counts", "nbest")
+TYPES = ("str", "text", "int", "float", "bool", "path", "counts", "nbest")
 # An id becomes a table cell, a key of an archive and a word in a log: letters and digits of any script, and - _ . + @
 SAFE_ID = re.compile(r"[\w@+-][\w.@+-]*")
 LONGEST_ID = 200
@@ -77,14 +79,28 @@ def check_name(registry: Mapping[str, FieldSpec], name: str, where: str, also: I
                     f"a corpus module may add its own")
 
 
+def missing_word(spec: FieldSpec, value: Any, names: Collection[str] = ()) -> str | None:
+    """The word that says that there is no value: nan, None, NA, null ... (utils/names.py); None where there is one.
+
+    Args:
+        names: declared classes, which are names whatever they look like; so are choices and aliases of the field.
+    """
+    if isinstance(value, numbers.Real) and value != value:
+        return "nan"
+    if spec.type == "text" or not isinstance(value, str):
+        return None
+    word = plain_name(value)
+    return word if word in MISSING and word not in {*names, *map(str, spec.choices), *spec.aliases} else None
+
+
 def check_value(spec: FieldSpec, name: str, value: Any, where: str) -> Any:
-    """The value in its own type, ready for JSON; text from a table is converted.
+    """The value in its own type, ready for JSON; text from a table is converted, and names are plain (utils/names.py).
 
     Raises:
         UserError: wrong type or out of range.
     """
     if isinstance(value, str):
-        value = value.strip() if spec.type != "path" else value
+        value = value if spec.type == "path" else value.strip() if spec.type == "text" else plain_name(value)
         value = spec.aliases.get(value, value)
     if value == UNLABELLED:
         return value
@@ -102,7 +118,9 @@ def _convert(spec: FieldSpec, value: Any) -> Any:
         return _convert_counts(value)
     if spec.type == "nbest":
         return _convert_nbest(value)
-    if spec.type in ("str", "path"):
+    if spec.type in ("str", "text", "path"):
+        if spec.type == "str" and isinstance(value, numbers.Real) and not isinstance(value, bool):
+            value = str(int(value)) if float(value).is_integer() else None  # a speaker's or session's number
         converted: Any = str(value) if isinstance(value, (str, Path)) else None
     elif spec.type == "bool":
         converted = value if isinstance(value, bool) else {"yes": True, "true": True, "no": False,
@@ -135,7 +153,7 @@ def _convert_counts(value: Any) -> dict[str, float] | None:
     if not isinstance(value, Mapping) or not value:
         return None
     fits = all(isinstance(n, (int, float)) and math.isfinite(n) and n >= 0 for n in value.values())
-    return {str(label): number for label, number in value.items()} if fits else None
+    return {plain_name(str(label)): number for label, number in value.items()} if fits else None
 
 
 def _convert_nbest(value: Any) -> list[list[Any]] | None:
@@ -172,6 +190,17 @@ def _check_sequence(spec: FieldSpec, name: str, value: Any, where: str) -> dict[
         if not math.isfinite(number) or low or high:
             raise UserError(f"{where}: {name}: value {place} is {number}; accepted: {spec.accepted()}")
     return {"step": step, "values": values}
+
+
+def checked_id(key: Any, where: str) -> str:
+    """The id as a plain name.
+
+    Raises:
+        UserError: an id that could not stand in a table or a log.
+    """
+    key = plain_name(key) if isinstance(key, str) else key
+    check_id(key, where)
+    return key
 
 
 def check_id(key: Any, where: str) -> None:

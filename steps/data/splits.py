@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,45 +104,60 @@ def check_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None 
         items: the data set's. unit_of: utterance id -> the unit that carries the label, if it is not the utterance.
 
     Raises:
-        UserError: one line: an id that does not exist, a wrong part, an id or unit in two parts, a speaker in two parts
-            (unless the protocol says so), a part of a fold without utterances, train or dev without labels.
+        UserError: the first of its faults; see `faults_of_split`.
     """
+    if fault := next(iter(faults_of_split(split, items, unit_of)), ""):
+        raise UserError(fault)
+
+
+def faults_of_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None = None) -> list[str]:
+    """A line for each fault: an id that does not exist, a wrong part, an id or unit in two parts, a speaker in two
+    parts (unless the protocol says so), a part of a fold without utterances, train or dev without labels."""
     if not split.parts:
-        raise UserError(f"protocol {split.name}: it has no folds")
-    for fold in split.folds:
-        where = f"protocol {split.name}, fold {fold}"
-        part_of: dict[str, str] = {}
-        for part, ids in split.parts[fold].items():
-            if part not in PARTS:
-                raise UserError(f"{where}: {part!r} is no part; parts are {', '.join(PARTS)}")
-            for key in ids:
-                if key not in items:
-                    raise UserError(f"{where}: {key!r} is no utterance of the data set")
-                if key in part_of:
-                    raise UserError(f"{where}: {key} is in {part_of[key]} and in {part}")
+        return [f"protocol {split.name}: it has no folds"]
+    return [f"protocol {split.name}, fold {fold}: {fault}" for fold in split.folds
+            for fault in _faults_of_fold(split.parts[fold], split.speaker_overlap, items, unit_of)]
+
+
+def _faults_of_fold(parts: Mapping[str, list[str]], overlap: bool, items: Mapping[str, Item],
+                    unit_of: UnitOf | None) -> Iterator[str]:
+    part_of: dict[str, str] = {}
+    for part, ids in parts.items():
+        if part not in PARTS:
+            yield f"{part!r} is no part; parts are {', '.join(PARTS)}"
+            continue
+        for key in ids:
+            if key not in items:
+                yield f"{key!r} is no utterance of the data set"
+            elif key in part_of:
+                yield f"{key} is in {part_of[key]} and in {part}"
+            else:
                 part_of[key] = part
-        for part in PARTS:
-            if not (ids := split.parts[fold].get(part, ())):
-                raise UserError(f"{where}: the part {part} has no utterance")
-            if part != "test" and not any(items[key].labelled for key in ids):
-                raise UserError(f"{where}: the part {part} has no labelled utterance; only test may be unlabelled")
-        if unit_of is not None:
-            _check_apart(part_of, unit_of, where, "the label's unit", "a unit is never divided")
-        if not split.speaker_overlap:
-            _check_apart(part_of, lambda key: items[key].speaker, where, "speaker",
-                         "move the speaker to one part, or declare speaker_overlap in the protocol")
+    for part in PARTS:
+        if not (ids := parts.get(part, ())):
+            yield f"the part {part} has no utterance"
+        elif part != "test" and not any(items[key].labelled for key in ids if key in items):
+            yield f"the part {part} has no labelled utterance; only test may be unlabelled"
+    if unit_of is not None:
+        yield from _not_apart(part_of, unit_of, "the label's unit", "a unit is never divided")
+    if not overlap:
+        yield from _not_apart(part_of, lambda key: items[key].speaker, "speaker",
+                              "move the speaker to one part, or declare speaker_overlap in the protocol")
 
 
-def _check_apart(part_of: Mapping[str, str], group_of: Callable[[str], str | None], where: str, what: str,
-                 advice: str) -> None:
+def _not_apart(part_of: Mapping[str, str], group_of: Callable[[str], str | None], what: str,
+               advice: str) -> Iterator[str]:
+    """A line for each group that is in two parts."""
     first: dict[str, str] = {}
+    told: set[str] = set()
     for key, part in sorted(part_of.items()):
         group = group_of(key)
         if group is None:
             continue
         other = first.setdefault(group, key)
-        if part_of[other] != part:
-            raise UserError(f"{where}: {what} {group} is in {part_of[other]} ({other}) and in {part} ({key}); {advice}")
+        if part_of[other] != part and group not in told:
+            told.add(group)
+            yield f"{what} {group} is in {part_of[other]} ({other}) and in {part} ({key}); {advice}"
 
 
 def shares_test_speakers(split: Split, items: Mapping[str, Item]) -> bool:

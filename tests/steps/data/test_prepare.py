@@ -96,7 +96,8 @@ def test_score_of_a_session(tmp_path):
 
 
 def test_a_session_with_two_scores_is_an_error(tmp_path, capsys):
-    rows = [{"path": f"p{n}.wav", "phq8": n, "speaker": f"p{n // 2}", "session": f"x{n // 2}"} for n in range(6)]
+    rows = [{"path": f"p{n}.wav", "phq8": n if n < 2 else n // 2, "speaker": f"p{n // 2}", "session": f"x{n // 2}"}
+            for n in range(6)]
     line = fails(capsys, tmp_path, rows, "# task: regression\n# label: phq8\n# unit: session\n")
     assert "session x0 has phq8 1.0 here and 0.0" in line and "line 6" in line and "line 5" in line
 
@@ -243,6 +244,79 @@ def test_a_module_registers_fields_and_finds_names_that_are_not_unicode(tmp_path
     assert run(prepare.main, *words) == 1
 
 
+@pytest.mark.parametrize("other", ["Zoe\u0308", "\u200bZo\u00eb", "Zo\u00eb\u00a0", "\ufeffZo\u00eb "])
+def test_a_speaker_and_a_class_in_two_spellings_are_one(tmp_path, capsys, other):
+    rows = [row | {"speaker": ("Zo\u00eb", other)[n % 2] if n < 4 else row["speaker"],
+                   "emotion": row["emotion"].replace("sad", ("tr\u00e4ge", "tra\u0308ge")[n % 4 // 2])}
+            for n, row in enumerate(six_speakers())]
+    data = made(tmp_path, rows)
+    assert len(data.info["speakers"]) == 5 and data.classes == ["glad", "tr\u00e4ge"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("spelled", "also"), [("s", "S"), ("", "0"), ("", ".0")])
+def test_names_that_look_alike_are_told_and_kept_in_one_fold(tmp_path, capsys, spelled, also):
+    rows = [row | {"speaker": f"{also * (n % 2)}{row['speaker'][1]}" if also != ".0" else row["speaker"][1] + also * (n % 2)}
+            if not spelled else row | {"speaker": f"{(spelled, also)[n % 2]}{row['speaker'][1]}"}
+            for n, row in enumerate(six_speakers())]
+    data = made(tmp_path, rows)
+    told = capsys.readouterr().err
+    assert len(data.info["speakers"]) == 12 and told.count("\n") == 1
+    assert "warning: speaker: " in told and "and 3 more differ only in case, leading zeros" in told
+    split = data.split("speaker_folds")
+    for fold in split.folds:
+        assert all(len({part for part in PARTS if set(pair) & set(split.ids(fold, part))}) == 1
+                   for pair in ((f"s{s}_0", f"s{s}_1") for s in range(6)))
+
+
+def test_classes_that_look_alike_are_told(tmp_path, capsys):
+    rows = [row | {"emotion": row["emotion"].title() if n < 3 else row["emotion"]}
+            for n, row in enumerate(six_speakers())]
+    assert made(tmp_path, rows).classes == ["Glad", "Sad", "glad", "sad"]
+    assert "emotion: 'Glad' and 'glad'; 'Sad' and 'sad' differ only in case" in capsys.readouterr().err
+    line = fails(capsys, tmp_path / "declared", [row | {"emotion": "SAD" if n == 0 else row["emotion"]}
+                                                 for n, row in enumerate(six_speakers())], "# classes: glad sad\n")
+    assert "line 3: emotion is 'SAD', which is no declared class; did you mean sad?" in line
+
+
+def test_words_for_nothing_are_neither_class_nor_speaker_nor_number(tmp_path, capsys):
+    rows = [row | {"age": "NA", "text": "None"} for row in six_speakers(4)]
+    for n, word in ((0, "nan"), (5, "nan"), (9, "None")):
+        rows[n]["emotion"] = word
+    for n in (2, 7, 12):
+        rows[n]["speaker"] = "nan"
+    data = made(tmp_path, rows)
+    assert data.classes == ["glad", "sad"] and data.info["unlabelled"] == 3
+    assert data.items["s0_2"].speaker is None and len(data.info["speakers"]) == 6
+    assert data.items["s0_1"].text == "None" and "age" not in data.items["s0_1"].fields
+    assert data.protocols == ["random_folds"]
+    told = capsys.readouterr().err
+    assert "taken as missing, not as a name: 24 age 'NA', 1 emotion 'None', 2 emotion 'nan', 3 speaker 'nan'" in told
+    assert "3 of 24 utterances have no speaker: speakers unknown" in told
+
+
+def test_a_class_that_is_declared_is_one_whatever_it_is_called(tmp_path, capsys):
+    rows = [row | {"emotion": ("none", "glad")[n % 2]} for n, row in enumerate(six_speakers())]
+    assert made(tmp_path, rows, "# classes: none glad\n").info["counts"] == {"none": 6, "glad": 6}
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_is_found_in_the_form_that_the_disk_has(tmp_path):
+    rows = six_speakers()
+    for row in rows[:4]:
+        row["path"] = f"gr\u00f6\u00dfe/{row['path']}"
+        tone(tmp_path / "gro\u0308\u00dfe" / Path(row["path"]).name, int(row["path"][-5]))
+    (tmp_path / "gr\u00f6\u00dfe").mkdir()  # `table` would make it: then the decomposed one would not be looked for
+    (tmp_path / "gr\u00f6\u00dfe").rmdir()
+    lines = ["path\temotion\tspeaker", *(f"{row['path']}\t{row['emotion']}\t{row['speaker']}" for row in rows)]
+    for number, row in enumerate(rows[4:]):
+        tone(tmp_path / row["path"], number)
+    (tmp_path / "t.tsv").write_text("\n".join(lines), encoding="utf-8")
+    assert run(prepare.main, "--table", tmp_path / "t.tsv", tmp_path / "data") == 0
+    items = Dataset.open(tmp_path / "data").items
+    assert items["gr\u00f6\u00dfe-s0_0"].path == str(tmp_path / "gro\u0308\u00dfe/s0_0.wav")
+
+
 # --- audio of other kinds ----------------------------------------------------------------------------------------
 
 
@@ -289,7 +363,15 @@ def test_several_bad_recordings_are_all_named(tmp_path, capsys):
         corrupt("empty", tmp_path / name)
     assert run(prepare.main, "--table", path, tmp_path / "data") == 1
     error = capsys.readouterr().err
-    assert "s0_0.wav" in error and "s5_1.wav" in error and "2 of 12 recordings cannot be used" in error
+    assert "s0_0.wav" in error and "s5_1.wav" in error and "error: 2 mistakes (2 recordings)" in error
+
+
+def test_a_file_in_other_letters_is_pointed_to(tmp_path, capsys):
+    path = table(tmp_path, six_speakers())
+    (tmp_path / "s4_0.wav").rename(tmp_path / "S4_0.WAV")
+    assert run(prepare.main, "--table", path, tmp_path / "data") == 1
+    error = capsys.readouterr().err
+    assert "there is S4_0.WAV, spelled otherwise" in error and "line 10" in error
 
 
 # --- tables and rows that are wrong ------------------------------------------------------------------------------
@@ -332,6 +414,50 @@ def test_a_wrong_table_is_one_line(tmp_path, capsys, text, message):
     assert run(prepare.main, "--table", tmp_path / "t.tsv", tmp_path / "data") == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1 and "t.tsv" in error
+
+
+def test_all_mistakes_of_a_table_come_at_once(tmp_path, capsys):
+    rows = six_speakers(4)
+    path = table(tmp_path, rows, "# classes: glad sad\n")
+    lines = path.read_text().split("\n")
+    for number in (4, 5, 6, 7, 8):
+        lines[number] = lines[number].replace("glad", "Glad").replace("sad", "Sad")
+    lines[10] += "\tmore"
+    lines[12] = lines[12].replace(".wav", ".mp3")
+    path.write_text("\n".join(lines))
+    assert run(prepare.main, "--table", path, tmp_path / "data") == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 6 and "7 mistakes (1 lines, 5 labels, 1 recordings)" in told[-1]
+    assert [line.partition("t.tsv, ")[2][:9] for line in told[:4]] == ["line 11: ", "line 5: e", "line 6: e", "line 7: e"]
+    listed = (tmp_path / "data/problems.txt").read_text().splitlines()
+    assert len(listed) == 7 and sum("did you mean glad?" in line for line in listed) == 2
+    table(tmp_path, rows)
+    assert run(prepare.main, "--table", path, tmp_path / "data") == 0
+    assert not (tmp_path / "data/problems.txt").exists()
+
+
+def test_every_speaker_in_two_parts_is_named(tmp_path, capsys):
+    rows = [row | {"part": ("train", "train", "dev", "test")[n % 4]} for n, row in enumerate(six_speakers(4))]
+    assert run(prepare.main, "--table", table(tmp_path, rows), tmp_path / "data") == 1
+    told = capsys.readouterr().err.splitlines()
+    assert "6 mistakes (6 faults of protocol official)" in told[-1] and "speaker s2 is in train" in told[2]
+
+
+def test_a_further_column_is_passed_over_aloud_or_taken(tmp_path, capsys):
+    rows = [row | {"mood": n / 10, "Room": "b\u00a0"} for n, row in enumerate(six_speakers())]
+    assert "mood" not in made(tmp_path, rows).items["s0_1"].fields
+    told = capsys.readouterr().err
+    assert "the column 'mood' is no registered field" in told and '--fields "Room:str" takes it as one' in told
+    data = made(tmp_path, rows, "", "--fields", "mood:float Room:str")
+    assert data.items["s0_1"].fields["mood"] == 0.1 and data.items["s0_1"].fields["Room"] == "b"
+    assert capsys.readouterr().err == ""
+
+
+def test_the_columns_may_have_capitals(tmp_path):
+    path = table(tmp_path, six_speakers())
+    path.write_text(path.read_text().replace("path\temotion\tspeaker", "Path\tEmotion\tSPEAKER"))
+    assert run(prepare.main, "--table", path, tmp_path / "data") == 0
+    assert len(Dataset.open(tmp_path / "data").info["speakers"]) == 6
 
 
 def test_a_speaker_in_train_and_test_is_an_error(tmp_path, capsys):
@@ -387,6 +513,9 @@ def test_two_speakers_share_dev_with_train_and_say_so(tmp_path):
     (["--corpus", "ravdes", "--corpus-dir", "."], "did you mean ravdess?"),
     (["--corpus-module", "json", "--corpus-dir", "."], "json is no corpus module"),
     (["--corpus", "table"], "local.table needs --table"),
+    (["--corpus", "lab", "--table", ""], "--table is empty; give it a file"),
+    (["--table", __file__, "--fields", "mood"], "--fields mood: expected NAME:TYPE, the type one of str, text"),
+    (["--table", __file__, "--fields", "age:str"], "--fields age:str: age is a field already, of type float"),
     (["--table", "/nowhere.tsv"], "--table /nowhere.tsv: no such file"),
     ([], "give --corpus NAME"),
 ])
