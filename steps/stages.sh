@@ -32,10 +32,13 @@ stage_synthesize() {
 }
 
 # stage_prepare N [option ...]: raw corpus -> manifest and splits. The corpus is $corpus_dir as local/$corpus.py reads it,
-# or, where the recipe has a setting of that name, $table. Options go to steps/prepare_data.sh.
+# or, where the recipe has a setting of that name, $table; the settings allow_partial and fields are passed on, if they
+# say anything. Options go to steps/prepare_data.sh.
 stage_prepare() {
   local number=$1 source=() module=$ROOT/local/$corpus.py; shift
   [ -f "$module" ] || module=$ROOT/local/table.py
+  case "${allow_partial:-false} $*" in true*--allow-partial* | false*) ;; *) set -- --allow-partial "$allow_partial" "$@" ;; esac
+  [ -z "${fields:-}" ] || set -- --fields "$fields" "$@"
   if [ -n "${table:-}" ]; then source+=(--in "$table"); set -- --table "$table" "$@"; fi
   if [ -n "$corpus_dir" ] || [ -z "${table:-}" ]; then source+=(--in-audio "$corpus_dir"); fi
   stage "$number" "Prepare the manifest and the splits" --in "$ROOT/conf/fields.yaml" "${source[@]}" --in-code "$module" \
@@ -207,6 +210,8 @@ stage_export() {
 # A slip in a setting is told now, not hours later by the stage that reads it.
 check_settings() {
   local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}' ratio='-?[0-9]{1,2}(\.[0-9]+)?' kind
+  [ -z "${_o_default[table]+set}" ] || [ -n "$table" ] ||
+    _o_fail "--table is empty; it names the corpus: a table with one utterance a line"
   [[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || _o_fail "--nj is '$nj'; accepted: 1 or more"
   [[ $seeds =~ ^$space*$seed($space+$seed)*$space*$ ]] ||
     _o_fail "--seeds is '$seeds'; accepted: whole numbers, such as \"0 1 2\""

@@ -6,12 +6,14 @@ set -euo pipefail
 
 usage() {
   cat <<END
-Usage: utils/new_recipe.sh CORPUS SYSTEM [--table FILE.tsv]
+Usage: utils/new_recipe.sh CORPUS SYSTEM [--table FILE.tsv] [--corpus-dir DIR]
 
   CORPUS            name of the corpus: small letters, digits and _
   SYSTEM            one of: $(systems)
   --table FILE.tsv  the corpus is a table: tab-separated, with columns path and emotion and any of speaker, gender,
                     text, start, end, session, dialogue, ... (conf/fields.yaml)
+  --corpus-dir DIR  where the corpus lies: the recipe's default, and with a module that reads it, or a table, its first
+                    protocol is the recipe's, too
 
 Without --table the corpus is read by local/CORPUS.py; if there is none, one is begun for you to fill in.
 Writes egs/CORPUS/SYSTEM/{run.sh,cmd.sh,README.md}; an existing recipe is never overwritten.
@@ -37,11 +39,12 @@ fill() {
   printf '%s\n' "$text"
 }
 
-positional=() table=""
+positional=() table="" corpus_dir=""
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) usage; exit 0 ;;
     --table) [ $# -ge 2 ] || fail "--table needs a value"; table=$2; shift 2 ;;
+    --corpus-dir) [ $# -ge 2 ] || fail "--corpus-dir needs a value"; corpus_dir=$2; shift 2 ;;
     -*) fail "unknown option $1; see --help" ;;
     *) positional+=("$1"); shift ;;
   esac
@@ -53,27 +56,40 @@ corpus=${positional[0]} system=${positional[1]}
 recipe=egs/$corpus/$system
 [ ! -e "$ROOT/$recipe" ] || fail "$recipe exists; remove it or choose another name"
 
-value=([corpus]=$corpus [system]=$system [protocol]=speaker_folds [norms]=global)
+# first_protocol OPTION ...: its first protocol is the recipe's; speakers that are known are a second normalization.
+first_protocol() {
+  local about
+  # shellcheck source=path.sh
+  . "$ROOT/path.sh"
+  module_path "$(command -v python)"
+  about=$(python -m steps.data.first_protocol --corpus "$corpus" --corpus-dir "$corpus_dir" "$@")
+  value[protocol]=${about%%$'\t'*}
+  if [[ $about == *"speakers known" ]]; then value[norms]="global speaker"; fi
+}
+
+value=([corpus]=$corpus [system]=$system [protocol]=speaker_folds [norms]=global [command]=$recipe/run.sh)
+if [ -n "$corpus_dir" ]; then
+  [ -d "$corpus_dir" ] || fail "--corpus-dir $corpus_dir: no such directory"
+  corpus_dir=$(realpath "$corpus_dir")
+fi
+directory="option corpus-dir ${corpus_dir@Q}"
 if [ -n "$table" ]; then
   [ -f "$table" ] || fail "--table $table: no such file"
   [ ! -e "$ROOT/local/$corpus.py" ] || fail "local/$corpus.py exists; leave --table out, or choose another name"
   table=$(realpath "$table")
-  # shellcheck source=path.sh
-  . "$ROOT/path.sh"
-  module_path "$(command -v python)"
-  about=$(python -m local.table_protocol "$table")
-  value[protocol]=${about%%$'\t'*}
-  if [[ $about == *"speakers known" ]]; then value[norms]="global speaker"; fi
+  first_protocol --table "$table"
   value[source]="option table      ${table@Q} \"the corpus: one utterance a line\"
-option corpus-dir \"\"              \"directory that its paths are relative to; empty: where the table is\""
-  value[command]=$recipe/run.sh
+$directory \"directory that its paths are relative to; empty: where the table is\""
 else
-  value[source]='option corpus-dir ""              "the corpus in its published layout"'
-  value[command]="$recipe/run.sh --corpus-dir DIR"
+  value[source]="$directory \"the corpus in its published layout\"
+option allow-partial false        \"go on when recordings of the published corpus are missing\" --choices \"true false\""
   if [ ! -e "$ROOT/local/$corpus.py" ]; then
     fill "$ROOT/utils/templates/corpus.py" > "$ROOT/local/$corpus.py"
     echo "began local/$corpus.py: fill in its classes and rows"
+  elif [ -n "$corpus_dir" ]; then
+    first_protocol
   fi
+  [ -n "$corpus_dir" ] || value[command]="$recipe/run.sh --corpus-dir DIR"
 fi
 
 mkdir -p "$ROOT/$recipe"

@@ -63,8 +63,9 @@ def read_headers(rows: Sequence[Row], nj: int) -> tuple[dict[Path, AudioInfo], l
         try:
             return audio_info(path)
         except UserError as error:
-            hint = "" if path.exists() else finder.hint(path)
-            return f"{error}{'; ' + hint if hint else ''}{' (' + wanted[path].where + ')' if wanted[path].where else ''}"
+            hint = f"; {alike}" if not path.exists() and (alike := finder.hint(path)) else ""
+            where = f" ({wanted[path].where})" if wanted[path].where else ""
+            return f"{error}{hint}{where}"
 
     with ThreadPoolExecutor(max(1, nj)) as pool:
         found = dict(zip(paths, pool.map(look, paths), strict=True))

@@ -11,7 +11,7 @@ ZOE = "Zo\u00eb"
 
 
 @pytest.mark.parametrize("written", [
-    unicodedata.normalize("NFD", ZOE), f"\u200b{ZOE}", f"{ZOE}\u00a0", f"\ufeff{ZOE} ", f"Z\u00ado\u00eb",
+    unicodedata.normalize("NFD", ZOE), f"\u200b{ZOE}", f"{ZOE}\u00a0", f"\ufeff{ZOE} ", "Z\u00ado\u00eb",
     f"\u202a{ZOE}\u202c", "Zoe\u200d\u0308", f"\t{ZOE}\u2003", f"{ZOE}\ufe0f"])
 def test_a_name_is_the_same_however_it_is_written(written):
     assert plain_name(written) == ZOE and plain_name(plain_name(written)) == ZOE
@@ -34,7 +34,8 @@ def test_a_name_is_not_missing(text):
 
 
 @pytest.mark.parametrize(("one", "other"), [
-    ("s3", "S3"), ("3", "3.0"), ("3", "003"), ("spk03", "SPK3"), ("3", "03.00"), ("a  b", "A b"), ("stra\u00dfe", "STRASSE")])
+    ("s3", "S3"), ("3", "3.0"), ("3", "003"), ("spk03", "SPK3"), ("3", "03.00"), ("a  b", "A b"),
+    ("stra\u00dfe", "STRASSE")])
 def test_spellings_of_one_name(one, other):
     assert spelling(one) == spelling(other) and look_alikes([one, other, one, "x"]) == [sorted([one, other])]
 

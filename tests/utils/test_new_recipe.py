@@ -70,6 +70,12 @@ def test_the_protocol_is_what_the_table_allows(tree, table):
     assert "option protocol   random_folds" in text and 'ensemble_options "global"' in text
 
 
+def test_a_speaker_called_nan_is_not_known(tree, table):
+    table.write_text(table.read_text().replace("\ts0\t", "\tnan\t"))
+    assert new_recipe(tree, "halfknown", "ensemble", "--table", str(table)).returncode == 0
+    assert "option protocol   random_folds" in (tree / "egs/halfknown/ensemble/run.sh").read_text()
+
+
 def test_a_corpus_module_is_begun_and_its_recipe_asks_for_the_corpus(tree, tmp_path):
     made = new_recipe(tree, "mycorpus", "ensemble")
     assert made.returncode == 0 and "began local/mycorpus.py" in made.stdout
@@ -87,6 +93,20 @@ def test_a_corpus_module_is_begun_and_its_recipe_asks_for_the_corpus(tree, tmp_p
                            check=False)
     assert whole.returncode == 0, whole.stderr
     assert "24 utterances" in whole.stdout
+    again = new_recipe(tree, "mycorpus", "ensemble", "--corpus-dir", speech)
+    assert again.returncode == 2 and "exists" in again.stderr
+
+    module = tree / "local/mycorpus.py"
+    module.write_text(module.read_text().replace('"speaker": speaker, ', "").replace("{},", '{"utterances": 25},'))
+    run.parent.rename(run.parent.with_name("by_hand"))
+    assert new_recipe(tree, "mycorpus", "ensemble", "--corpus-dir", speech).returncode == 0
+    assert "option protocol   random_folds" in run.read_text()
+    part = subprocess.run([run, "--stop-stage", "1"], capture_output=True, text=True, check=False)
+    assert part.returncode == 1 and "utterances: 24 of 25; --allow-partial true takes what is there" in part.stderr
+    part = subprocess.run([run, "--allow-partial", "true", "--protocol", "speaker_folds", "--nj", "1", "--asr", "none"],
+                          capture_output=True, text=True, check=False)
+    assert part.returncode == 2 and "speakers unknown" in part.stderr and "stage 2" not in part.stdout
+    assert "error: --protocol is 'speaker_folds', but stage 1" in part.stderr and "random_folds" in part.stderr
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -6,6 +6,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir ""              "directory of the corpus (train/, test/, WAVE/, lexicon.txt)"
+option allow-partial false        "go on when recordings of the published corpus are missing" --choices "true false"
 option asr        ""              "recogniser (default: ../asr/exp/recogniser, of the same size)"
 option protocol   official        "official: the published lists; dev is a tenth of the training speakers" --choices "official"
 option set        ""              "key=value ... over conf/ivector_extractor.yaml"

@@ -17,8 +17,10 @@ def test_every_field_of_the_contract_is_registered_and_explained():
 
 @pytest.mark.parametrize(("name", "given", "kept"), [
     ("gender", "f", "female"), ("gender", "male", "male"), ("age", "23", 23.0), ("turn", "4", 4), ("turn", 4.0, 4),
-    ("speaker", " 03 ", "03"), ("speaker", 3, "3"), ("speaker", 3.0, "3"), ("speaker", "Zoe\u0308\u200b", "Zo\u00eb"),
-    ("text", " Zoe\u0308 ", "Zoe\u0308"), ("emotion_votes", {"a\u00a0": 2}, {"a": 2}), ("emotion_votes", "angry:3 sad", {"angry": 3.0, "sad": 1}),
+    ("speaker", " 03 ", "03"), ("speaker", 3, "3"), ("speaker", 3.0, "3"),
+    ("speaker", "Zoe\u0308\u200b", "Zo\u00eb"),
+    ("text", " Zoe\u0308 ", "Zoe\u0308"), ("emotion_votes", {"a\u00a0": 2}, {"a": 2}),
+    ("emotion_votes", "angry:3 sad", {"angry": 3.0, "sad": 1}),
     ("emotion_votes", {"angry": 2}, {"angry": 2}), ("valence", "0.5", 0.5), ("phq8", "-", "-"),
     ("asr_nbest", '[["yes", -1], ["", -2.5]]', [["yes", -1.0], ["", -2.5]]), ("asr_nbest", [], []),
     ("valence", '{"step": 0.1, "values": [1, -1]}', {"step": 0.1, "values": [1.0, -1.0]})])
@@ -30,8 +32,10 @@ def test_values_get_their_type(name, given, kept):
 @pytest.mark.parametrize(("name", "given", "message"), [
     ("age", 130, "here: age is 130; accepted: float, 0 to 120"), ("age", "nan", "accepted"), ("age", True, "accepted"),
     ("turn", "1.5", "accepted: int, at least 0"), ("gender", "x", "accepted: female, male, other"),
-    ("speaker", 3.5, "accepted: a value of type str"), ("speaker", True, "accepted: a value of type str"),
-    ("speaker", float("inf"), "accepted: a value of type str"), ("text", 3, "accepted: a value of type text"), ("phq8", 25, "0 to 24"), ("emotion_votes", "sad:x", "counts"),
+    ("speaker", 3.5, "accepted: a value of type str"),
+    ("speaker", True, "accepted: a value of type str"),
+    ("speaker", float("inf"), "accepted: a value of type str"), ("text", 3, "accepted: a value of type text"),
+    ("phq8", 25, "0 to 24"), ("emotion_votes", "sad:x", "counts"),
     ("asr_nbest", [["yes", 0.5]], "accepted: a value of type nbest"), ("asr_nbest", "yes", "nbest"),
     ("asr_nbest", [["yes", float("-inf")]], "nbest"), ("asr_nbest", [[1, -1.0]], "nbest"),
     ("valence", {"step": 0.1, "values": []}, "the sequence is empty"), ("valence", "{step", "not valid JSON"),

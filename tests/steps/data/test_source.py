@@ -39,7 +39,7 @@ def prepared(tmp_path, monkeypatch):
     ("import nosuch_package\n" + HEAD, "lab_module.py, line 1: ModuleNotFoundError: No module named 'nosuch_package'"),
     (HEAD + "x = 1 / 0\n", "lab_module.py, line 6: ZeroDivisionError"),
     (HEAD + "def rows(directory):\n    return []\n", "no utterances were found"),
-    (HEAD + "def rows(directory):\n    return [Row('u', 'u.wav', fields=['a'])]\n", "fields is ['a']; expected a mapping"),
+    (HEAD + "def rows(directory):\n    return [Row('u', 'u', fields=['a'])]\n", "fields is ['a']; expected a mapping"),
     (HEAD + "def rows(directory):\n    return [Row('u', 'u.wav', start='0')]\n", "start is '0'; expected seconds"),
     (HEAD + "def rows(directory):\n    return [Row('u', 3)]\n", "path is 3; expected a path"),
 ])

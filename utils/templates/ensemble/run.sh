@@ -6,6 +6,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../steps/options_ensemble.sh
 
 @source@
+option fields     ""              "further columns or fields that are taken, \"NAME:TYPE ...\", such as \"mood:float\""
 option protocol   @protocol@ "folds of data/@corpus@/splits/<protocol>.tsv"
 ensemble_options "@norms@" speechocean762 none
 parse_options "$@"
