@@ -311,10 +311,22 @@ def test_a_missing_input_far_down_is_said_before_anything_runs(toy):
 def test_an_input_that_its_stage_does_not_make_is_named(toy):
     toy.recipe('stage 1 "A" --out data/d -- ./do a data/d\n'
                'stage 2 "B" --in data/d/nothing.tsv --out b.tsv -- ./do b b.tsv\nrun_stages\n')
-    result = toy.run()
-    assert result.returncode == 1 and "needs data/d/nothing.tsv, which stage 1 did not make" in result.stderr
-    result = toy.run()
-    assert result.returncode == 2 and "missing although stage 1 is done" in result.stderr
+    for status in (1, 2):  # stage 1 failed to do its work; then it is known before anything runs
+        result = toy.run()
+        assert result.returncode == status
+        assert "stage 2 (B) needs data/d/nothing.tsv, which stage 1 did not make" in result.stderr
+
+
+def test_a_wrong_option_is_told_as_soon_as_its_stage_is_done_with_what_there_is(toy):
+    toy.recipe('stage 1 "A" --out data/d -- bash -c "mkdir -p data/d && touch data/d/one.tsv data/d/two.tsv"\n'
+               'stage 2 "B" --in table.tsv --out b.tsv -- ./do b b.tsv\n'
+               'stage 3 "C" --in b.tsv --in "data/d/$set.tsv" --out c.tsv -- ./do c c.tsv\nrun_stages\n')
+    for _ in range(2):
+        result = toy.run("--set", "three")
+        assert result.returncode == 2 and toy.calls == []
+        assert "error: --set is 'three', but stage 3 (C) needs data/d/three.tsv" in result.stderr
+        assert "did not make; there are: one, two\n" in result.stderr
+    assert toy.run("--set", "two").returncode == 0
 
 
 @pytest.mark.parametrize(("stages", "says"), [

@@ -135,20 +135,11 @@ class Engine:
 
     def _check_made(self, stage: Stage, chosen: list[Stage]) -> None:
         """What a later stage needs and this finished one did not make is told now, not hours later: a protocol that
-        the data do not have.
-
-        Raises:
-            UsageError: naming what is there instead, and the option.
-        """
+        the data do not have."""
         for later in chosen:
-            for path in (path for path, makers in later.producers.items() if makers == [stage.number]):
-                wanted = self.recipe.directory / path
-                if not wanted.exists():
-                    there = ", ".join(sorted(other.stem for other in wanted.parent.glob(f"*{wanted.suffix}")))
-                    option = next((f"--{name} is {value!r}" for name, value in self.recipe.options.items()
-                                   if value == wanted.stem), f"no {wanted.stem}")
-                    raise UsageError(f"{option}, but {stage} made no {path}, which {later} needs; there are: "
-                                     f"{there or 'none'}")
+            for path, makers in later.producers.items():
+                if makers == [stage.number] and not os.path.exists(self.recipe.directory / path):
+                    raise self.planner.not_made(later, path, makers, status=1)
 
     def _run_stage(self, stage: Stage, decision: Decision, runner: Runner, asked: bool) -> None:
         self._in_work = stage

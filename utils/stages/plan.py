@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from utils.errors import UsageError
+from utils.errors import UsageError, UserError
 from utils.stages.changes import FORMAT, differences
 from utils.stages.code_hash import Code
 from utils.stages.fingerprint import Inputs, State
@@ -191,9 +191,19 @@ class Planner:
         for path, producers in stage.producers.items():
             if producers and not running.intersection(producers) \
                     and not os.path.exists(os.path.join(self.recipe.directory, path)):
-                makers = " or ".join(f"stage {number}" for number in producers)
-                raise UsageError(f"{stage} needs {path}, which is missing although {makers} is done; "
-                                 f"run it again with --stage {producers[0]}, or correct run.sh")
+                raise self.not_made(stage, path, producers)
+
+    def not_made(self, stage: Stage, path: str, producers: list[int], status: int = 2) -> UserError:
+        """The error that finished stages did not make an input of `stage`: what is there instead, and whose option it
+        is."""
+        wanted = self.recipe.directory / path
+        there = ", ".join(sorted(other.stem for other in wanted.parent.glob(f"*{wanted.suffix}"))) or "none"
+        makers = " or ".join(f"stage {number}" for number in producers)
+        text = f"{stage} needs {path}, which {makers} did not make"
+        for name, value in self.recipe.options.items():
+            if value == wanted.stem:
+                return UsageError(f"--{name} is {value!r}, but {text}; there are: {there}")
+        return UserError(f"{text}; run {makers} again with --stage {producers[0]}, or correct run.sh", status)
 
 
 def _few(names: list[str]) -> str:
