@@ -190,7 +190,7 @@ stage_report() {
 stage_export_one() {
   local number=$1 subsystem=$2 features=$3; shift 3
   stage "$number" "Export the model" --in "$exp/$subsystem/$protocol" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" --out "$exp/model" -- \
+    --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" --in "$exp/audit/$protocol.json" --out "$exp/model" -- \
     steps/export.sh --data "$data" "$@" "$exp/$subsystem/$protocol/norm-${norms%% *}" "$exp/model"
 }
 
@@ -203,7 +203,7 @@ stage_export() {
     case " ${trained[*]} " in *" $exp/$name/$protocol "*) inputs+=(--in "$exp/$name/$protocol") ;; esac
   done
   stage "$number" "Export the model" --in "$exp/fusion/$protocol.json" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" "${inputs[@]}" --out "$exp/model" -- \
+    --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" --in "$exp/audit/$protocol.json" "${inputs[@]}" --out "$exp/model" -- \
     steps/export.sh --data "$data" "${words[@]}" "$exp/fusion/$protocol.json" "$exp/model"
 }
 

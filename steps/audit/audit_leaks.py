@@ -16,7 +16,7 @@ from utils.errors import run_main
 from utils.files import write_json
 
 SAYS = {"none": "none", "leak": "LEAK", "told": "shared", "declared": "shared, as the protocol declares",
-        "unknown": "the corpus does not say"}
+        "partly": "none that is known", "unknown": "not known"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,9 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.audit import leaks, permuted, trained_on
     from steps.data.dataset import Dataset
     from steps.experiments.start import started_from
+    from steps.scoring.audited import audit_of, identity, origins
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)
+    audit_of(arguments.exp, split.name).unlink(missing_ok=True)
     found: dict[str, Any] = {"corpus": data.name, **leaks.audit(data, split)}
     found["permuted"] = [] if arguments.permuted is None else permuted.check(data, split, arguments.permuted)
     started = {str(directory): started_from(directory) for directory in sorted(arguments.exp.glob(f"*/{split.name}"))}
@@ -51,20 +53,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         for entry in found["permuted"] if not entry["passed"])]
     found["passed"] = not failures
     print(show(found))
-    write_json(arguments.exp / "audit" / f"{split.name}.json", found)
+    found["of"] = identity(data, split.name) | origins(data, subsystems(arguments.exp, split.name))
+    write_json(audit_of(arguments.exp, split.name), found)
     for line in failures:
         print(f"error: leak in {data.name}, {split.name}: {line}", file=sys.stderr)
     return 1 if failures else 0
 
 
+def subsystems(exp: Path, protocol: str) -> list[dict[str, Any]]:
+    """What each trained subsystem of a protocol says of itself (subsystem.json)."""
+    from utils.files import read_json
+
+    return [{"subsystem": path.parent.parent.name, **read_json(path)}
+            for path in sorted(exp.glob(f"*/{protocol}/subsystem.json"))]
+
+
 def show(found: Mapping[str, Any]) -> str:
     """The audit for a person."""
+    from steps.audit import leaks
+
     lines = [f"{found['corpus']}, {found['protocol']}: what the test parts share with train and dev"]
     for entry in found["overlaps"]:
         share = f", {entry['affected']} of {entry['tested']} test utterances " \
                 f"({100 * entry['affected'] / entry['tested']:.1f} %), {entry['shared']} different" \
             if entry["affected"] else ""
-        lines.append(f"  {entry['kind']:<10} test / {entry['with']:<6} {SAYS[entry['verdict']]}{share}")
+        unknown = f"; {leaks.told_unknown(entry)}" if entry["unknown"] else ""
+        lines.append(f"  {entry['kind']:<10} test / {entry['with']:<6} {SAYS[entry['verdict']]}{share}{unknown}")
     lines += show_components(found)
     for entry in found["permuted"]:
         ua, chance, low, high = (100 * entry[name] for name in ("UA", "chance", "low", "high"))

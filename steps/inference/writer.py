@@ -231,7 +231,7 @@ class Writer:
         from utils.jobs.files import git_commit
 
         chosen, first = self.chosen, self.chosen.members[0]
-        marks = sorted({mark for one in chosen.members for mark in marks_of(one)})
+        marks = sorted({mark for one in chosen.members for mark in (*marks_of(one), *self._audit_marks(one.name))})
         return {
             "format": names.FORMAT, "name": chosen.name, "label": first.metrics["label"],
             "classes": list(first.metrics["log_prior"]),
@@ -243,6 +243,18 @@ class Writer:
                            for one in chosen.members},
             "features": features, "recogniser": recogniser,
             "versions": {"python": platform.python_version(), "commit": git_commit(ROOT), **versions()}}
+
+
+    def _audit_marks(self, name: str) -> list[str]:
+        """What its results carry where the leak audit failed or does not know this subsystem."""
+        from steps.scoring.audited import NOT_AUDITED, Audit
+
+        chosen = self.chosen
+        if not (self.data / CUTS).is_file():
+            return [NOT_AUDITED]
+        path = chosen.exp / name / chosen.protocol / "subsystem.json"
+        about = read_json(path) if path.is_file() else {}
+        return Audit(chosen.exp, Dataset.open(self.data), chosen.protocol, {name: about}).marks(name)
 
 
 def find_extractor(places: Sequence[Path], fingerprint: str) -> Path | None:

@@ -20,6 +20,7 @@ import numpy as np
 from steps.data.dataset import Dataset, Item
 from steps.data.splits import Split
 from steps.scoring import collect, results
+from steps.scoring.audited import audit_of, read_audit
 from steps.scoring.summary import compare
 from utils.errors import UserError
 from utils.files import read_json
@@ -109,7 +110,7 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     tested = [row for row in read_json(scored)["rows"] if row["part"] == "test"]
     rows = [row for row in tested if not row.get("train_corpus") and row["task"] == data.task]
     content = Content(data, split, optional(data.path / "validation.json"),
-                      optional(exp / "audit" / f"{split.name}.json"), rows, stem.name + ".json")
+                      read_audit(audit_of(exp, split.name)) or {}, rows, stem.name + ".json")
     content.cross = [row for row in tested if row.get("train_corpus")]
     content.numbers = [row for row in tested if not row.get("train_corpus") and row["task"] != data.task]
     systems = {system.name: system for system in collect.find_systems(exp, split.name)}

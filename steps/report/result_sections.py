@@ -19,7 +19,8 @@ from steps.scoring import metrics, results, tables, text_leakage
 from steps.scoring.cells import p_value, shown
 
 SMALL_MATRICES = 12
-WARNING = re.compile("prior|overlap|unknown|partial|size|unlabelled|folds")
+WARNING = re.compile("prior|overlap|unknown|partial|size|unlabelled|folds|audit|determine|utterance|recording|"
+                     "duplicate")
 
 
 def results_section(content: Content) -> str:

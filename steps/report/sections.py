@@ -18,6 +18,7 @@ from steps.report.fusion_section import fusion_section
 from steps.report.noise_section import noise_section
 from steps.report.result_sections import confusion_section, paired_section, results_section
 from steps.report.window_section import window_section
+from steps.scoring.audited import failure_marks
 
 CURVES: tuple[tuple[str, tuple[tuple[str, str], ...], float | None], ...] = (
     ("loss", (("train_loss", pictures.PALETTE[0]), ("dev_loss", pictures.PALETTE[1])), None),
@@ -100,20 +101,25 @@ def audit_section(content: Content) -> str:
     if not audit:
         return ""
     says = {"none": ("good", "none"), "leak": ("bad", "LEAK"), "told": ("", "shared"),
-            "declared": ("warn", "declared by the protocol"), "unknown": ("", "corpus does not say")}
+            "declared": ("warn", "declared by the protocol"), "partly": ("warn", "none that is known"),
+            "unknown": ("", "not known")}
     cells: dict[str, str] = {}
     for entry in audit["overlaps"]:
-        tag, word = says[entry["verdict"]]
-        share = f"{100 * entry['affected'] / entry['tested']:.1f} % of test, {entry['shared']} different" \
-            if entry["affected"] else ""
+        tag, word = says.get(entry["verdict"], ("", str(entry["verdict"])))
+        share = [f"{100 * entry['affected'] / entry['tested']:.1f} % of test, {entry['shared']} different"] \
+            if entry["affected"] else []
+        if entry["verdict"] != "unknown":
+            share += [f"{number} of {of} {part} utterances unknown"
+                      for part, (number, of) in (entry.get("unknown") or {}).items()]
         examples = ", ".join(entry["examples"][:2]) if entry["verdict"] == "leak" else ""
         cells[entry["kind"]] = cells.get(entry["kind"], "") + (
-            f'<td><span class="tag {tag}">{E(word)}</span> {E(share)} <small>{E(examples)}</small></td>')
+            f'<td><span class="tag {tag}">{E(word)}</span> {E("; ".join(share))} <small>{E(examples)}</small></td>')
     body = [f'<tr><td class="name">{E(kind.capitalize())}</td>{text}</tr>' for kind, text in cells.items()]
     text = ('<h2>Leak audit</h2><p class="lead">What the test parts share with train (classifier, normaliser) and dev '
             "(epoch, hyper-parameters, calibration, fusion), over all folds.</p>"
             '<div class="scroll"><table><thead><tr><th>The same</th><th>in test and train</th><th>in test and dev</th>'
             f"</tr></thead><tbody>{''.join(body)}</tbody></table></div>" + components_table(audit))
+    text += "".join(f'<p class="note"><span class="tag bad">{E(mark)}</span></p>' for mark in failure_marks(audit))
     if audit.get("permuted"):
         rows = [(entry["system"], *(entry[name] for name in ("UA", "chance", "low", "high")))
                 for entry in audit["permuted"]]

@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     from steps.data.dataset import Dataset
     from steps.scoring import continued, results, tables
+    from steps.scoring.audited import Audit
     from steps.scoring.collect import find_systems
+    from steps.scoring.score import mark_audit
 
     data, stem = Dataset.open(arguments.data), continued.stem_of(arguments)
     split = data.split(arguments.protocol)
@@ -74,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"{arguments.exp} has no trained subsystem of protocol {split.name}; run the training stages "
                         "first")
     rows = [row for system in systems for row in rows_of(data, split, system)]
+    mark_audit(rows, Audit(arguments.exp, data, split.name, {one.subsystem: one.about for one in systems}))
     mine = {results.key_of(row) for row in rows}
     rows = [row for row in continued.continue_results(stem, arguments.committed, rows, arguments.reference)
             if results.key_of(row) in mine]

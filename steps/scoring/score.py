@@ -23,6 +23,7 @@ from utils.files import ROOT, read_json, write_json
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
+    from steps.scoring.audited import Audit
     from steps.scoring.collect import System
 
 
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.dataset import Dataset
     from steps.scoring import continued, results, tables
+    from steps.scoring.audited import Audit
     from steps.scoring.collect import find_systems
 
     data, stem = Dataset.open(arguments.data), continued.stem_of(arguments)
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     noisy = arguments.exp / "robustness" / f"{split.name}.json"  # of steps/score_robustness.sh
     if noisy.is_file():
         rows += read_json(noisy)["rows"]
+    mark_audit(rows, Audit(arguments.exp, data, split.name, {one.subsystem: one.about for one in systems}))
     for row in rows:
         row["command"] = f"{row['command']} {arguments.recipe_options}".rstrip()
     affected = continued.continue_results(stem, arguments.committed, rows, arguments.reference)
@@ -71,6 +74,19 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)
+
+
+def mark_audit(rows: Sequence[dict[str, Any]], audit: Audit) -> None:
+    """Mark the rows of systems whose audit failed, or that were not audited; the latter is told with its reason."""
+    doubts: dict[str, str] = {}
+    for row in rows:
+        name = row["subsystem"], row["variant"]
+        row["marks"] = [*row["marks"], *audit.marks(*name)]
+        if doubt := audit.doubt(*name):
+            doubts.setdefault(doubt, f"{name[0]}/{name[1]}")
+    for doubt, example in doubts.items():
+        print(f'warning: results such as those of {example} are marked "not audited": {doubt}; run '
+              "steps/audit_leaks.sh", file=sys.stderr)
 
 
 def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]:
@@ -141,11 +157,18 @@ def data_marks(data: Dataset, split: Split) -> list[str]:
         marks.append(f"size {info['size']}")
     if info.get("missing"):
         marks.append("partial corpus")
-    if not info.get("speakers_known", True):
-        marks.append("speakers unknown")
+    if unknown := unknown_speakers(data, split):
+        marks.append(unknown)
     if split.speaker_overlap:
         marks.append("speaker overlap" if shares_test_speakers(split, data.items) else "dev has train's speakers")
     return marks
+
+
+def unknown_speakers(data: Dataset, split: Split) -> str:
+    """"speakers unknown", with numbers where some are known; "" where all are."""
+    keys = {key for fold in split.folds for ids in split.parts[fold].values() for key in ids}
+    lost = sum(data.items[key].speaker is None for key in keys)
+    return "" if not lost else "speakers unknown" + (f": {lost} of {len(keys)} utterances" if lost < len(keys) else "")
 
 
 def commit() -> str:

@@ -1,5 +1,6 @@
 """The audit finds what is shared and what must not be, and lets chance pass."""
 
+import gzip
 import json
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 from steps.audit import audit_leaks, permuted
 from steps.audit.leaks import audit, sentence_of
 from steps.data.dataset import Dataset, Item
+from steps.data.fingerprint import Fingerprint, fingerprint, load, save
 from steps.scoring.summary import Summary
+from tests.steps.data.test_fingerprint import speech
 from tests.steps.scored_recipe import folds_by_speaker, recipe, utterances, write_data, write_system
+from utils.errors import UserError
 
 
 def made(tmp_path, change=lambda rows, split: None, hashes=None, overlap=False):
@@ -55,6 +59,72 @@ def test_the_same_audio_under_two_ids_across_parts_is_a_leak_and_within_a_part_i
     assert entries["audio", "train"]["verdict"] == "leak" and leaks
     entries, leaks = made(tmp_path / "within", hashes={"s00-0-0": "x", "s03-0-0": "x"})
     assert entries["audio", "train"]["verdict"] == "none" and not leaks
+
+
+def with_sound(tmp_path, change=lambda rows: None):
+    """Utterances of recordings of their own, whose fingerprints are kept beside."""
+    rows = utterances(6)
+    for number, row in enumerate(rows):
+        row |= {"path": f"/{number}.wav", "duration": 2.0, "seed": number}
+    change(rows)
+    prints = {row["id"]: fingerprint(speech(row.pop("seed"), 1.0), 16000) for row in rows}
+    data = write_data(tmp_path / "data", rows, {"folds": folds_by_speaker(rows, 3)})
+    save(data / "fingerprints.npz", prints)
+    (data / "audio_hashes.tsv").write_text("id\tsha256\n" + "".join(f"{row['id']}\t{row['id']}\n" for row in rows))
+    return data
+
+
+def audited(data):
+    data = Dataset.open(data)
+    found = audit(data, data.split("folds"))
+    return {(entry["kind"], entry["with"]): entry for entry in found["overlaps"]}, found["leaks"]
+
+
+def test_the_same_sound_under_two_speakers_is_a_leak(tmp_path):
+    def change(rows):
+        rows[-1]["seed"] = rows[0]["seed"]
+
+    entries, leaks = audited(with_sound(tmp_path, change))
+    assert entries["audio", "train"]["verdict"] == "none" and entries["sound", "train"]["verdict"] == "leak"
+    assert len(leaks) == 2 and "test utterances share the sound with train" in leaks[0]
+
+
+def test_segments_of_one_recording_are_told_and_a_leak_where_they_overlap(tmp_path):
+    def change(rows):
+        rows[0]["path"] = rows[-1]["path"] = "/long.wav"
+
+    data = with_sound(tmp_path, change)
+    entries, leaks = audited(data)  # both from 0 to 2 s
+    assert entries["recording", "train"]["verdict"] == "told" and entries["recording", "train"]["affected"] == 1
+    assert entries["sound", "train"]["verdict"] == "leak" and leaks
+    text = gzip.decompress((data / "cuts.jsonl.gz").read_bytes()).decode().splitlines()
+    text[0] = text[0].replace('"start": 0.0', '"start": 5.0', 1)
+    (data / "cuts.jsonl.gz").write_bytes(gzip.compress("\n".join(text).encode()))
+    entries, leaks = audited(data)
+    assert entries["recording", "train"]["verdict"] == "told" and not leaks
+
+
+def test_what_is_too_short_to_compare_is_counted(tmp_path):
+    data = with_sound(tmp_path)
+    short = {key: Fingerprint(one.codes[:5], one.heard[:5]) if key < "s01" else one
+             for key, one in load(data / "fingerprints.npz").items()}
+    save(data / "fingerprints.npz", short)
+    entries, leaks = audited(data)
+    assert entries["sound", "train"]["verdict"] == "partly" and not leaks
+    assert entries["sound", "train"]["unknown"] == {"test": [8, 48], "train": [8, 48]}
+
+
+@pytest.mark.parametrize("name", ["audio_hashes.tsv", "fingerprints.npz"])
+@pytest.mark.parametrize("harm", [None, b"", b"garbage", b"id\tsha256\n"])
+def test_emptied_or_damaged_inputs_of_the_audit_are_an_error_and_no_audit(tmp_path, name, harm):
+    data, exp = with_sound(tmp_path), tmp_path / "exp"
+    (exp / "audit").mkdir(parents=True)
+    (exp / "audit/folds.json").write_text("{}")
+    path = data / name
+    path.unlink() if harm is None else path.write_bytes(harm)
+    with pytest.raises(UserError, match="run steps/validate_data.sh again"):
+        audit_leaks.main(["--protocol", "folds", str(data), str(exp)])
+    assert not (exp / "audit/folds.json").exists()
 
 
 def test_sessions_are_told(tmp_path):

@@ -56,10 +56,12 @@ def made(path, data, exp, *options, protocol="folds"):
 def test_the_page_has_every_section_and_needs_no_network(tmp_path):
     data, exp = recipe(tmp_path)
     (exp / "audit").mkdir()
-    (exp / "audit" / "folds.json").write_text(json.dumps({"passed": True, "overlaps": [
-        {"kind": "speaker", "with": "train", "verdict": "none", "affected": 0, "tested": 9, "shared": 0,
-         "examples": []}],
-        "permuted": [{"system": "p", "UA": 0.2, "chance": 0.25, "low": 0.1, "high": 0.4, "rule": "r"}]}))
+    (exp / "audit" / "folds.json").write_text(json.dumps({
+        "corpus": "made-up", "protocol": "folds", "passed": True, "components": [], "leaks": [], "of": {}, "overlaps": [
+            {"kind": "speaker", "with": "train", "verdict": "partly", "affected": 0, "tested": 9, "shared": 0,
+             "unknown": {"test": [3, 9]}, "examples": []}],
+        "permuted": [{"system": "p", "UA": 0.2, "chance": 0.25, "low": 0.1, "high": 0.4, "rule": "r",
+                      "passed": True}]}))
     (data / "validation.json").write_text(json.dumps({
         "utterances": 96, "hours": 0.04, "classes": dict.fromkeys(CLASSES, 24), "genders": {"female": 48, "male": 48},
         "durations": {"min": 1, "median": 1.5, "max": 2},
@@ -69,6 +71,7 @@ def test_the_page_has_every_section_and_needs_no_network(tmp_path):
     page = Page(text)
     assert [entry["id"] for entry in page.find("section")] == [
         "results", "differences", "confusions", "curves", "errors", "data", "audit", "configuration"]
+    assert "3 of 9 test utterances unknown" in text
     assert not re.search(r"(src|href|url)\s*[=(]\s*['\"]?(https?:)?//", text)
     assert "default-src 'none'" in text and "Synthetic speech." in text and "multitask_is10" in text
     row = next(row for row in json.loads((tmp_path / "RESULTS.json").read_text())["rows"]

@@ -145,8 +145,8 @@ def test_intervals_need_eight_speakers(first):
 
 def test_marks_name_the_corpus(first):
     *_, rows = first
-    assert find(rows, "svm_is10", "one", "two")["marks"] == ["two synthetic", "1 of 5 folds"]
-    assert find(rows, "svm_is10", "one", "one")["marks"] == ["1 of 5 folds"]
+    assert find(rows, "svm_is10", "one", "two")["marks"] == ["two synthetic", "1 of 5 folds", "not audited"]
+    assert find(rows, "svm_is10", "one", "one")["marks"] == ["1 of 5 folds", "not audited"]
 
 
 def test_dev_of_the_training_corpus_says_which_system_is_best(first):

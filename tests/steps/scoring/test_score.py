@@ -34,7 +34,7 @@ def test_the_table_holds_pooled_scores_intervals_seeds_marks_and_the_best_on_dev
     assert row["metrics"]["MAF"] == pytest.approx(np.mean(by_seed), abs=1e-6)
     assert row["sd"]["MAF"] == pytest.approx(np.std(by_seed, ddof=1), abs=1e-6)
     assert row["items"] == 96 and row["speakers"] == 12 and row["seeds"] == [0, 1] and row["best_on_dev"]
-    assert row["marks"] == ["synthetic", "per-speaker normalisation"]
+    assert row["marks"] == ["synthetic", "per-speaker normalisation", "not audited"]
     assert set(row["fold_scores"]) == {"1", "2", "3"} and "paired" not in row
     other = rows["forest_is10", "norm-global", "test"]
     assert other["paired"]["reference"] == "multitask_is10/norm-speaker" and other["paired"]["MAF"]["difference"] < 0
@@ -114,7 +114,7 @@ def test_marks_of_partial_tiny_unknown_and_overlapping_data(tmp_path):
     row = run(data, tmp_path / "exp")["svm", "norm-global", "test"]
     assert row["command"].endswith("run.sh --protocol folds --size tiny --norms global --seeds 0")
     assert row["marks"] == ["size tiny", "partial corpus", "speakers unknown", "speaker overlap",
-                            "1 items scored by prior"]
+                            "1 items scored by prior", "not audited"]
     assert row["intervals"] == {} and row["no_intervals"] == "speakers unknown" and row["metrics"]["UA"] > 0
 
 
