@@ -16,7 +16,7 @@ if sys.prefix != sys.base_prefix:
     os.environ["VIRTUAL_ENV"] = sys.prefix
 for _name in ("EMOTION_ENVIRONMENT", "EMOTION_STAGE", "EMOTION_STAGE_INPUTS", "EMOTION_JOB", "EMOTION_RECIPE",
               "EMOTION_DRY_RUN", "EMOTION_FAULT", "EMOTION_FAULT_ONCE", "EMOTION_FAULT_LOG",
-              "EMOTION_CLUSTER", "EMOTION_DEBUG"):
+              "EMOTION_CLUSTER", "EMOTION_DEBUG", "PYTHONSAFEPATH", "PYTHONUTF8"):
     os.environ.pop(_name, None)
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "EMOTION_NUM_THREADS"):
     os.environ[_name] = "1"

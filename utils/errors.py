@@ -5,7 +5,9 @@ A user mistake ends with one line: what is wrong, where, what to do. Exit status
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
 import re
 import shutil
@@ -57,27 +59,57 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     """Run `main` and return its exit status; a user mistake becomes one line on standard error.
 
     `--debug` anywhere on the command line (it is removed) or EMOTION_DEBUG=1 shows the traceback. A stage learns what
-    the process has loaded (utils/loaded.py).
+    the process has loaded (utils/loaded.py). Who reads standard output may go early (| head): then the program ends
+    without a word, with the status of a SIGPIPE.
     """
+    print_utf8()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = os.environ.get("EMOTION_DEBUG") == "1" or "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return main(arguments) or 0
+        try:
+            return main(arguments) or 0
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a full disk or a reader who has gone shows here, not at the interpreter's end
     except UserError as error:
         status, line = error.status, str(error)
     except MemoryError:
         status = 1
         line = "out of memory: lower the batch size or the number of parallel tasks, or ask for more with --mem"
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "local", "steps", "utils"):
+            raise
+        status = 1
+        line = f"{sys.executable} has no module {error.name}: `. path.sh` takes a Python that has what is needed"
     except BrokenPipeError:
+        drop_output()
         return 141
     except OSError as error:
         status, line = 1, describe_os_error(error)
+        drop_output()
     except KeyboardInterrupt:
         return 130
     finally:
         note()
     if debug:
         traceback.print_exc()
-    print(f"error: {line}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(f"error: {line}", file=sys.stderr, flush=True)
     return status
+
+
+def print_utf8() -> None:
+    """Output is UTF-8 in every locale; a file name of other bytes is printed as those bytes."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def drop_output() -> None:
+    """Standard output that cannot be written: what is still in its buffer goes nowhere."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

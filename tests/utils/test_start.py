@@ -97,6 +97,16 @@ def test_what_safe_path_means_is_kept_by_the_part_for_python_3_10(house: Path, t
         assert "-m" in words or done.stdout == f"ran {ROOT}/utils/errors.py\n"
 
 
+def test_a_program_that_stands_beside_a_package_utils_of_its_own_may_import_ours(house: Path, tmp_path: Path) -> None:
+    (tmp_path / "utils").mkdir()
+    (tmp_path / "utils/__init__.py").touch()
+    code = "import steps, utils.errors; print(utils.errors.__file__)"
+    done = call(sys.executable, "-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{ROOT}/utils/errors.py\n"), done.stderr
+    done = call(sys.executable, "-c", f"import utils; {code}", cwd=tmp_path)
+    assert done.returncode == 1 and f"({tmp_path}/utils/__init__.py)" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_descriptor_is_not_given_to_the_next_file(tmp_path: Path, closed: str) -> None:
     code = "import os; print(os.open('x', os.O_WRONLY | os.O_CREAT), file=open('y', 'w'))"

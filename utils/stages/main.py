@@ -26,12 +26,8 @@ def main(_: object = None) -> int:
     with os.fdopen(3, "rb") as stream:
         recipe = read_recipe(stream.read())
     os.chdir(recipe.directory)
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # file names of any bytes
     try:
         return Engine(recipe).main()
-    except BrokenPipeError:  # who read our output has gone (| head): end without a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except (RuntimeError, subprocess.SubprocessError) as error:
         raise UserError(str(error)) from error
 
