@@ -31,7 +31,7 @@ def fault_point(path: Path) -> None:
     if not wanted or not once or os.path.exists(once):
         return
     if wanted in str(path) or fnmatch.fnmatchcase(str(path), wanted):
-        Path(once).write_text(str(path))
+        Path(once).write_text(str(path), encoding="utf-8")
         os.kill(os.getpid(), signal.SIGKILL)
 
 

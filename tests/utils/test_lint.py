@@ -87,3 +87,21 @@ def test_no_eval_pickle_or_shell() -> None:
     for name in shell_scripts():
         for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
             assert not line.split("#")[0].strip().startswith("eval "), f"{name}:{number}: eval"
+
+
+def test_text_files_are_utf8_in_every_locale() -> None:
+    """Who opens a text file says its encoding; the locale's is that of a latin-1 terminal for some."""
+    import ast
+
+    for name in tracked("steps/*.py", "utils/*.py", "local/*.py"):
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            words = {word.arg for word in node.keywords}
+            modes = [word.value for word in [*node.args[1:2], *(word.value for word in node.keywords)]
+                     if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+            method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            chosen = any(isinstance(word, ast.IfExp) for word in node.args[1:2])  # "wb" if fresh else "ab"
+            opens = isinstance(node.func, ast.Name) and node.func.id == "open" and None not in words \
+                and not chosen and not any("b" in mode for mode in modes)
+            assert "encoding" in words or not (opens or method in ("read_text", "write_text")), f"{name}:{node.lineno}"

@@ -1,5 +1,6 @@
 """One run a directory: who holds the lock, who may take it over, and that nothing of the dead run lives on."""
 
+import errno
 import json
 import os
 import signal
@@ -97,10 +98,50 @@ def test_the_lock_of_another_host_is_never_taken_over_and_the_message_says_which
     assert lock.path.exists()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
-def test_an_unreadable_lock_is_left_alone_and_named(lock, text):
-    lock.path.write_text(text)
-    with pytest.raises(UserError, match=f"{lock.path} cannot be read"):
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"[]", b"{}", b"null", b"\xff\xfe\x00", b"[" * 100_000, b'{"pid": 1}', b'{"pid": 0}', b'{"pid": -5}',
+    b'{"pid": "12"}', b'{"pid": true}', b'{"pid": 1e9}', b'{"pid": 99999999999999}', b'{"pid": NaN}', b'{"pid": 12',
+    b'{"pid": 12, "group": 7}', b'{"pid": 12, "group": {"pgid": "x"}}', b'{"pid": 12, "group": {"pgid": 0}}',
+    b'{"pid": 12, "command": "' + b"x" * 70_000 + b'"}'])
+def test_an_unreadable_lock_is_left_alone_and_named(lock, content):
+    lock.path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{lock.path} cannot be read; .* delete it"):
+        lock.acquire()
+    lock.release()
+    assert lock.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: os.mkfifo(path),
+                                  lambda path: path.symlink_to("/dev/zero")])
+def test_a_lock_that_is_no_file_is_left_alone_and_named(lock, make):
+    make(lock.path)
+    with pytest.raises(UserError, match="cannot be read; .* delete it"):
+        lock.acquire()
+
+
+def test_what_a_lock_says_is_printed_without_control_characters(lock):
+    write(lock, host="elsewhere", command="./run.sh \x1b[2J\n")
+    with pytest.raises(UserError) as caught:
+        lock.acquire()
+    assert "./run.sh ?[2J? (process" in str(caught.value)
+
+
+def test_two_hosts_of_one_name_without_machine_ids_are_not_taken_for_one_that_was_booted(lock):
+    lock._content["machine"] = ""
+    write(lock, machine="", boot="of the other", pid=2 ** 22 + 1, start=1)
+    with pytest.raises(UserError, match=f"delete {lock.path}"):
+        lock.acquire()
+    write(lock, machine="", pid=2 ** 22 + 1, start=1)  # the same boot: the same host
+    assert lock.acquire()
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_directory_that_cannot_be_written_is_one_line_that_says_what_to_do(lock, monkeypatch, number):
+    def refuse(path, *_, **__):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(UserError, match=f"{lock.path.parent} cannot be written .*clone the repository"):
         lock.acquire()
 
 

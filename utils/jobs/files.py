@@ -209,4 +209,4 @@ def git_commit(root: Path) -> str:
 
 def task_numbers(table: Path) -> Sequence[int]:
     """Task numbers of an array, in the order of its rows."""
-    return [int(line) for line in table.read_text().split()]
+    return [int(line) for line in table.read_text(encoding="ascii").split()]

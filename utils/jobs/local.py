@@ -24,7 +24,7 @@ def available_cores() -> int:
     """Cores that this process may use: its affinity, and the processor quota of its container (cgroup v2)."""
     cores = len(os.sched_getaffinity(0))
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         return max(1, min(cores, int(quota) // int(period)))
     except (OSError, ValueError):
         return cores

@@ -102,7 +102,7 @@ class Builder:
             UserError: one line: which package, why, and where the log is.
         """
         try:
-            self.log.write_text("")
+            self.log.write_text("", encoding="utf-8")
             self._venv()
             build = self._torch()
             self._rest(build)

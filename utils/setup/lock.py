@@ -42,7 +42,7 @@ def resolve(python: pythons.Interpreter, lane: str) -> dict[str, str]:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise UserError(f"{python.text}, lane {lane}: {why_pip_failed(done.stdout + done.stderr)}")
-        items = [item["metadata"] for item in json.loads(report.read_text())["install"]]
+        items = [item["metadata"] for item in json.loads(report.read_text(encoding="utf-8"))["install"]]
     return {normal_name(item["name"]): item["version"].partition("+")[0] for item in items}
 
 

@@ -1,16 +1,19 @@
 """One run a directory: a lock file that names host, boot, process and its start time.
 
 The lock of a dead process of this host is taken over; that of another host never is, since nobody can see from here
-whether it lives. A process is known by pid and start time, so a pid that is used again deceives nobody.
+whether it lives. A process is known by pid and start time, so a pid that is used again deceives nobody. Two hosts of
+one name are told apart by their machine ids; without those, a lock of another boot may be another host's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +23,17 @@ from utils.errors import UserError
 from utils.files import write_text
 from utils.leash import group_members, kill_group, start_time, wait_for_leashes
 
+LARGEST = 65536
+"""Bytes that a lock file may have."""
 
-def _read_line(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""
+
+def _read_line(*paths: str) -> str:
+    """The first of these files that can be read and holds something; "" if none."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if text := Path(path).read_bytes().decode(errors="replace").strip():
+                return text
+    return ""
 
 
 def this_host() -> dict[str, str]:
@@ -34,8 +42,21 @@ def this_host() -> dict[str, str]:
         namespace = os.readlink("/proc/self/ns/pid")
     except OSError:
         namespace = ""
-    return {"host": socket.gethostname(), "machine": _read_line("/etc/machine-id"),
+    return {"host": socket.gethostname(), "machine": _read_line("/etc/machine-id", "/var/lib/dbus/machine-id"),
             "boot": _read_line("/proc/sys/kernel/random/boot_id"), "pids": namespace}
+
+
+def _is_lock(holder: object) -> bool:
+    """Whether this was written by `Lock._write`: a process, and the group of its stage if it had one."""
+    if not isinstance(holder, dict) or not _is_number(holder.get("pid")):
+        return False
+    group = holder.get("group")
+    return group is None or (isinstance(group, dict) and _is_number(group.get("pgid")))
+
+
+def _is_number(value: object) -> bool:
+    """A process or group that may be asked after and killed; 1 and less mean others than one process."""
+    return type(value) is int and 1 < value < 2 ** 31
 
 
 class Lock:
@@ -60,10 +81,16 @@ class Lock:
             a line to print if it was taken over, else "".
 
         Raises:
-            UserError: somebody else holds it; says who, and how to release it.
+            UserError: somebody else holds it; says who, and how to release it. Or the directory cannot be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.guard.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.guard.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.guard, os.O_RDWR | os.O_CREAT, 0o666))
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            raise UserError(f"{self.path.parent} cannot be written ({error.strerror}), and a recipe keeps its work "
+                            "there: clone the repository to where you may write") from error
         note = ""
         with self._alone():
             holder = self._holder()
@@ -94,25 +121,35 @@ class Lock:
         write_text(self.path, json.dumps(self._content, indent=1) + "\n")
 
     def _holder(self) -> dict[str, Any] | None:
+        """What the lock file says; None without one.
+
+        Raises:
+            UserError: it is no lock of ours, whatever it is: text, bytes, a directory, a device, too large.
+        """
         try:
-            holder = json.loads(self.path.read_text(encoding="utf-8"))
+            if not stat.S_ISREG(os.stat(self.path).st_mode):
+                raise ValueError
+            with open(self.path, "rb") as stream:
+                holder = json.loads(stream.read(LARGEST + 1)[:LARGEST].decode())
+            if not _is_lock(holder):
+                raise ValueError
+            return holder
         except FileNotFoundError:
             return None
-        except ValueError:
-            holder = None
-        if not isinstance(holder, dict) or "pid" not in holder:
-            raise UserError(f"the lock {self.path.resolve()} cannot be read; if no run is active here, delete it")
-        return holder
+        except (OSError, ValueError, RecursionError):
+            raise UserError(f"the lock {self.path.resolve()} cannot be read; if no run is active here, delete it") \
+                from None
 
     def _refuse_if_alive(self, holder: dict[str, Any]) -> None:
         mine = self._content
         who = f"{holder.get('command')} (process {holder['pid']} on {holder.get('host')}, since {holder.get('since')})"
+        who = "".join(letter if letter.isprintable() else "?" for letter in who)
         same_boot = holder.get("boot") == mine["boot"]
         if any(holder.get(key) != mine[key] for key in ("host", "machine")) \
-                or (same_boot and holder.get("pids") != mine["pids"]):
+                or (same_boot and holder.get("pids") != mine["pids"]) or not (same_boot or mine["machine"]):
             raise UserError(f"this directory is in use by {who}; from here it cannot be seen whether that process "
                             f"lives: if it does not, delete {self.path.resolve()}")
-        if same_boot and holder.get("start") is not None and start_time(int(holder["pid"])) == holder["start"]:
+        if same_boot and holder.get("start") is not None and start_time(holder["pid"]) == holder["start"]:
             raise UserError(f"this directory is in use by {who}; wait for it, or stop it with: kill {holder['pid']}")
 
     def _bury(self, holder: dict[str, Any]) -> None:
@@ -120,7 +157,7 @@ class Lock:
         group = holder.get("group")
         if not group or holder.get("boot") != self._content["boot"]:
             return
-        pgid = int(group["pgid"])
+        pgid = group["pgid"]
         if any(self._is_ours(pid) for pid in group_members(pgid)) and not kill_group(pgid, start_time(pgid)):
             raise UserError(f"the process group {pgid} of the dead run does not end; kill it, then try again")
 

@@ -174,7 +174,8 @@ def finish(out: Path) -> None:
         part, _, corpus = name.partition("/")
         record = describe(out / name, corpus)
         about = write_set_about(out / name, {"corpus": corpus, "part": part, "trained_on": [record]})
-        failed = sum(len(path.read_text().splitlines()) for path in (out / name / "index").glob("failed.*.tsv"))
+        failed = sum(len(path.read_text(encoding="utf-8").splitlines())
+                     for path in (out / name / "index").glob("failed.*.tsv"))
         print(f"{name}: {about['utterances']} utterances, {about['seconds'] / 3600:.2f} h, {about['shards']} shards, "
               f"{about['audio_bytes'] / max(1.0, about['seconds']):.0f} bytes a second; {failed} failed")
 

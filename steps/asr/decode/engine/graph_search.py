@@ -112,7 +112,7 @@ def address_space(more: int) -> Iterator[None]:
     if not size.exists():  # not Linux
         yield
         return
-    limit = int(size.read_text().split()[0]) * resource.getpagesize() + more
+    limit = int(size.read_text(encoding="ascii").split()[0]) * resource.getpagesize() + more
     tightest = min(value for value in (limit, soft, hard) if value != resource.RLIM_INFINITY)
     resource.setrlimit(resource.RLIMIT_AS, (tightest, hard))
     try:
