@@ -10,6 +10,9 @@ end of the file and sends SIGKILL to every group that is still registered.
     leash.remove(process.pid)
     leash.close()
 
+Nor does a group of its own hear a Ctrl-Z: while there is a leash, what stops its owner (SIGTSTP) stops what is
+registered, and all goes on together.
+
 While a leash lives, it holds a shared lock on its guard file (EMOTION_LEASH, set by the stage engine). Who takes over
 a dead run waits with `wait_for_leashes` until the last leash has done its work; so no task runs twice at once.
 
@@ -24,6 +27,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -93,7 +97,10 @@ def kill_group(pgid: int, started: int | None = None, patience: float = PATIENCE
 def wait_for_leashes(guard: str, patience: float = PATIENCE) -> bool:
     """Wait until no leash holds `guard`; False if one still does after `patience` seconds."""
     deadline = time.monotonic() + patience
-    descriptor = os.open(guard, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        descriptor = os.open(guard, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:  # its directory is gone
+        return True
     try:
         while True:
             try:
@@ -128,6 +135,26 @@ class Leash:
         if self._process.stdout.readline() != b"ready\n":
             raise RuntimeError("the watching process (utils/leash.py) did not start")
         self._process.stdout.close()
+        self._groups: set[int] = set()
+        self._hears_stops = threading.current_thread() is threading.main_thread() \
+            and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+        if self._hears_stops:
+            signal.signal(signal.SIGTSTP, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        """Ctrl-Z: stop what is registered, then this process; from there both go on when somebody says so (fg, bg)."""
+        for pgid in self._groups:
+            signal_group(pgid, signal.SIGTSTP)
+        try:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        finally:
+            for pgid in self._groups:
+                signal_group(pgid, signal.SIGCONT)
+
+    def _hear_no_more(self) -> None:
+        if self._hears_stops:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            self._hears_stops = False
 
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """`subprocess.Popen` in a process group of its own (its number is the pid), registered before it can act.
@@ -140,18 +167,23 @@ class Leash:
             os.setpgid(0, 0)
             os.write(pipe, b"+%d\n" % os.getpid())
 
-        return subprocess.Popen(argv, preexec_fn=register, **options)
+        process = subprocess.Popen(argv, preexec_fn=register, **options)
+        self._groups.add(process.pid)
+        return process
 
     def add(self, pgid: int) -> None:
         """Register a process group that runs already."""
         os.write(self._pipe, b"+%d\n" % pgid)
+        self._groups.add(pgid)
 
     def remove(self, pgid: int) -> None:
         """Forget a process group (call it once the group is gone, or shall live on)."""
+        self._groups.discard(pgid)
         os.write(self._pipe, b"-%d\n" % pgid)
 
     def close(self) -> None:
         """Forget everything and end the leash. Nothing is killed."""
+        self._hear_no_more()
         if self._process.returncode is None:
             with contextlib.suppress(OSError):
                 os.write(self._pipe, b"0\n")
@@ -162,6 +194,7 @@ class Leash:
 
     def kill(self) -> None:
         """Kill what is still registered, wait until it is gone, and end the leash."""
+        self._hear_no_more()
         if self._process.returncode is None:
             assert self._process.stdin is not None
             with contextlib.suppress(OSError):

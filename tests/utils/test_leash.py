@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import PATIENCE, wait_until
-from utils.leash import Leash, group_members, kill_group, start_time, wait_for_leashes
+from utils.leash import Leash, group_members, kill_group, process_state, start_time, wait_for_leashes
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = """
@@ -105,3 +105,29 @@ def test_a_command_that_cannot_start_raises_and_the_leash_still_works():
         child = leash.popen(["true"])
         assert child.wait() == 0
         leash.remove(child.pid)
+
+
+def states(pgid: int) -> set[str]:
+    return {process_state(pid)[0] for pid in group_members(pgid)}
+
+
+def test_what_stops_the_owner_stops_the_group_and_all_goes_on_together():
+    process, pgid = owner(then="while True: time.sleep(60)")
+    try:
+        for _ in range(2):
+            process.send_signal(signal.SIGTSTP)
+            wait_until(lambda: process_state(process.pid)[0] == "T" and states(pgid) == {"T"})
+            process.send_signal(signal.SIGCONT)
+            wait_until(lambda: process_state(process.pid)[0] == "S" and states(pgid) == {"S"})
+        process.send_signal(signal.SIGTSTP)
+        wait_until(lambda: process_state(process.pid)[0] == "T")
+    finally:
+        process.kill()
+        process.wait()
+    assert gone(pgid)  # a stopped group dies with its owner, too
+
+
+def test_a_leash_that_is_closed_hears_no_stops():
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport signal\nfrom utils.leash import Leash\n" \
+           "leash = Leash(); leash.close(); print(signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"

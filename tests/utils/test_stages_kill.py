@@ -10,8 +10,8 @@ import time
 import pytest
 
 from tests.patience import PATIENCE, wait_until
-from tests.utils.toy_recipe import Toy
-from utils.leash import group_members
+from tests.utils.toy_recipe import ROOT, Toy
+from utils.leash import group_members, process_state
 
 
 @pytest.fixture
@@ -213,3 +213,45 @@ def test_a_full_disk_is_one_line_and_leaves_no_marker(toy):
     result = toy.run()
     assert result.returncode == 1 and "no space left" in result.stderr and "Traceback" not in result.stderr
     assert not toy.record(1).exists() and not (toy.path / ".lock").exists()
+
+
+def test_ctrl_z_stops_the_stage_and_its_tasks_and_fg_goes_on_with_all(toy):
+    toy.write("before.extract", f"{ROOT}/utils/job.sh --time 3s JOB=1:1 'log/t.{{JOB}}.log' "
+                                "bash -c 'echo $$ > task; while [ ! -e go ]; do sleep 0.05; done'")
+    run = toy.start()
+    toy.wait_for("task")
+    time.sleep(0.1)
+    task = int(toy.read("task"))
+
+    run.send_signal(signal.SIGTSTP)
+    wait_until(lambda: process_state(run.pid)[0] == process_state(task)[0] == "T")
+    toy.write("go", "")
+    time.sleep(0.3)
+    assert process_state(task)[0] == "T"
+    run.send_signal(signal.SIGCONT)
+    _, errors = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, errors
+    assert toy.calls == ["prepare", "extract", "other", "train"]
+
+
+def test_a_stopped_run_that_is_told_to_end_ends_in_order(toy):
+    toy.write("before.extract", "echo $$ > group; sleep 60")
+    run = toy.start()
+    toy.wait_for("group")
+    time.sleep(0.1)
+    run.send_signal(signal.SIGTSTP)
+    wait_until(lambda: process_state(run.pid)[0] == "T")
+    run.send_signal(signal.SIGTERM)
+    run.send_signal(signal.SIGCONT)  # as `kill %1` of a shell does
+    _, errors = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 143 and "stage 2 (Extract)" in errors
+    assert not group_members(int(toy.read("group"))) and not (toy.path / ".lock").exists()
+
+
+@pytest.mark.parametrize("removed", ["data .stages log .lock", "data", "$PWD"])
+def test_a_directory_that_is_removed_under_a_run_is_one_line(toy, removed):
+    toy.write("before.extract", f'rm -rf {removed}; exec true')
+    done = toy.run()
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("error: "), done.stderr
+    assert "removed while this run worked" in done.stderr or removed == "data"
+    assert toy.path.exists() == (removed != "$PWD")

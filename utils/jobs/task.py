@@ -103,16 +103,20 @@ class Watch:
             log.write(f"{os.fsdecode(argv[0])}: {error.strerror}\n".encode("utf-8", "surrogateescape"))
             return Ending(127 if isinstance(error, FileNotFoundError) else 126, "not started")
         signal.signal(signal.SIGTERM, self._terminate)
-        pause = 0.0
+        pause = elapsed = 0.0
+        before = started
         while True:
             try:
                 status = process.wait(timeout=max(SAMPLE_SECONDS, pause))
                 break
             except subprocess.TimeoutExpired:
-                before = time.monotonic()
-                self._sample(before - started)
+                # Time in which all stood still (Ctrl-Z, a laptop that slept) does not count.
+                now = time.monotonic()
+                elapsed += min(now - before, max(SAMPLE_SECONDS, pause) + 1.0)
+                self._sample(elapsed)
                 # Of thousands of processes below this one a look is dear: at most 5 % of the time.
-                pause = 20 * (time.monotonic() - before)
+                pause = 20 * (time.monotonic() - now)
+                before = now
         processes.kill_tree(os.getpid())
         # The largest single process, also of a task that was too short to be sampled; ru_maxrss is in KiB.
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

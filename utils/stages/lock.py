@@ -105,7 +105,13 @@ class Lock:
         return note
 
     def set_group(self, pgid: int | None) -> None:
-        """Note the process group of the running stage, for the one who may have to take over."""
+        """Note the process group of the running stage, for the one who may have to take over.
+
+        Raises:
+            UserError: the directory is gone; it is not made again for a lock.
+        """
+        if not self.guard.exists():
+            raise UserError(f"{self.path.parent} was removed while this run worked in it; run it again")
         self._content["group"] = None if pgid is None else {"pgid": pgid, "start": start_time(pgid)}
         self._write()
 
