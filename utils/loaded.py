@@ -27,7 +27,7 @@ PACKAGES = {
 """Module -> package, of those whose version may decide on features, models or scores."""
 
 DISPATCH = ("utils/jobs/", "utils/stages/", "utils/setup/", "utils/leash.py", "utils/loaded.py", "utils/job.sh",
-            "utils/setup.sh", "path.sh")
+            "utils/setup.sh", "utils/start.sh", "utils/python310/", "path.sh")
 """Code that brings a command to its place and changes no result."""
 
 

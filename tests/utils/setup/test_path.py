@@ -40,6 +40,11 @@ chmod +x .venv/bin/python
 """
 
 
+MAIN = 'if __name__ == "__main__":\n'
+LACKS = (ROOT / "utils/setup/environment.py").read_text(encoding="utf-8").replace(
+    MAIN, f"{MAIN}    print('lacks all')\n    sys.exit(1)\n")
+
+
 class Clone:
     """A bare clone with one recipe, egs/a/b/run.sh, one front end, and tests/run.sh."""
 
@@ -49,7 +54,7 @@ class Clone:
         shutil.copy(ROOT / "path.sh", root)
         for name, text in (("egs/a/b/run.sh", RECIPE), ("steps/use.sh", FRONT_END), ("utils/setup.sh", SET_UP),
                            ("tests/run.sh", (ROOT / "tests/run.sh").read_text(encoding="utf-8")),
-                           ("utils/setup/environment.py", "raise SystemExit('lacks all')\n")):
+                           ("utils/setup/environment.py", LACKS)):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text, encoding="utf-8")
             (root / name).chmod(0o755)
