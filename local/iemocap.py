@@ -18,6 +18,7 @@ from typing import Any
 
 from utils.corpus import UNLABELLED, Corpus, Protocol, Row, speaker_folds
 from utils.errors import UsageError
+from utils.text_files import read_lines
 
 CLASSES = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
 COUNTS = {"ang": 1103, "hap": 595, "exc": 1041, "neu": 1708, "sad": 1084, "fru": 1849, "fea": 40, "sur": 107, "dis": 2,
@@ -75,7 +76,7 @@ def _words(table: Path) -> dict[str, str]:
 
 
 def _lines(table: Path) -> list[str]:
-    return table.read_text(encoding="utf-8", errors="replace").splitlines()
+    return read_lines(table, errors="replace")
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:

@@ -9,13 +9,13 @@ sentences and no emotions, and trains a recogniser. Layout, written by steps/syn
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.corpus import UNLABELLED, Corpus, Protocol, Row
-from utils.errors import UsageError, UserError
+from utils.csv_table import TAB, read_table
+from utils.errors import UsageError
 
 if TYPE_CHECKING:
     from local.synthesis.plan import Utterance
@@ -64,12 +64,8 @@ def rows(corpus_dir: Path) -> list[Row]:
     if not table.is_file():
         raise UsageError(f"--corpus-dir {corpus_dir}: no utterances.tsv there; make the corpus with "
                          "steps/synthesize_corpus.sh --corpus mini")
-    with table.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = {"id", "path", *FIELDS} - set(reader.fieldnames or ())
-        if missing:
-            raise UserError(f"{table}: no column {sorted(missing)[0]}; make the corpus again")
-        return [Row(line["id"], corpus_dir / line["path"], fields=_fields(line)) for line in reader]
+    return [Row(line["id"], corpus_dir / line["path"], fields=_fields(line), where=f"{table}, line {number}")
+            for number, line in read_table(table, ("id", "path", *FIELDS), TAB)]
 
 
 def _fields(line: dict[str, str]) -> dict[str, Any]:

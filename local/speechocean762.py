@@ -13,6 +13,7 @@ from pathlib import Path
 from utils.corpus import Corpus, Protocol, Row
 from utils.errors import UsageError, UserError
 from utils.folds import carve_dev
+from utils.text_files import read_keyed
 
 PARTS = ("train", "test")
 GENDERS = {"m": "male", "f": "female"}
@@ -60,12 +61,13 @@ def _part(corpus_dir: Path, part: str) -> list[Row]:
 
 def _table(path: Path) -> dict[str, str]:
     """A Kaldi table: key, white space, value."""
-    table = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        words = line.split(maxsplit=1)
-        if len(words) != 2:
-            raise UserError(f"{path}, line {number}: expected a key and a value; found {line!r}")
-        table[words[0]] = words[1].strip()
+    table: dict[str, str] = {}
+    for number, key, value in read_keyed(path):
+        if not value:
+            raise UserError(f"{path}, line {number}: expected a key and a value; found {key!r}")
+        if key in table:
+            raise UserError(f"{path}, line {number}: {key} occurs twice; remove one of its lines")
+        table[key] = value
     return table
 
 

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Union
 
-from utils.errors import UsageError
+from utils.errors import UsageError, UserError
 from utils.files import ROOT, write_text
+from utils.text_files import read_text
 
 T = TypeVar("T")
 
@@ -78,9 +79,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = _load(Path(path).read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+        content = _load(read_text(path))
+    except UserError as error:
+        raise UsageError(str(error)) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.corpus import Row
 from utils.errors import UsageError, UserError
+from utils.text_files import read_keyed
 
 
 def require(corpus_dir: Path, name: str, *needed: str) -> None:
@@ -34,10 +35,8 @@ def row(corpus: str, key: str, path: Path, text: str, part: str, speaker: str | 
 
 def table(path: Path) -> Iterator[tuple[str, str, str]]:
     """(key, rest of the line, where) of the lines of a text file; a byte order mark and empty lines are passed over."""
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        key, _, rest = line.strip().replace("\t", " ").partition(" ")
-        if key:
-            yield key, rest.strip(), f"{path}, line {number}"
+    for number, key, rest in read_keyed(path):
+        yield key, rest.replace("\t", " "), f"{path}, line {number}"
 
 
 _ITEM = re.compile(r'^\s*(name|xmin|xmax|text|class)\s*=\s*(.*?)\s*$', re.MULTILINE)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.mandarin_speech.layout import require, row
 from utils.corpus import Row
+from utils.text_files import read_text
 
 DIRECTORY = "ST-CMDS-20170001_1-OS"
 
@@ -20,5 +21,5 @@ def rows(corpus_dir: Path) -> Iterator[Row]:
     require(corpus_dir, "st_cmds", DIRECTORY)
     for path in sorted((corpus_dir / DIRECTORY).glob("*.wav")):
         transcript = path.with_suffix(".txt")
-        text = transcript.read_text(encoding="utf-8-sig").strip() if transcript.is_file() else ""
+        text = read_text(transcript).strip() if transcript.is_file() else ""
         yield row("st_cmds", path.stem, path, text, "train", path.stem[8:15], style="read")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.mandarin_speech.layout import require, row
 from utils.corpus import PARTS, Row
+from utils.text_files import read_text
 
 
 def rows(corpus_dir: Path) -> Iterator[Row]:
@@ -26,5 +27,5 @@ def _first_line(path: Path) -> str:
     """The transcript, behind a link or behind a path written out; "" where there is none."""
     if not path.is_file():
         return ""
-    line = path.read_text(encoding="utf-8").partition("\n")[0].strip()
+    line = read_text(path).partition("\n")[0].strip()
     return _first_line(path.parent / line) if line.endswith(".trn") else line

@@ -22,6 +22,7 @@ from steps.text import normal_form as normal
 from utils.config import from_dict, option
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json, write_text
+from utils.text_files import read_lines
 
 BLANK, UNKNOWN, SPACE = "<blk>", "<unk>", "▁"
 TOKENS, MODEL, ABOUT = "tokens.txt", "bpe.model", "units.json"
@@ -233,8 +234,7 @@ def read_tokens(path: Path) -> list[str]:
     if not path.is_file():
         raise UserError(f"{path} does not exist: a recogniser has its tokens there, one `token id` a line")
     found: dict[int, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        line = line.rstrip("\r")
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         token, _, last = line.rstrip().rpartition(" ") if " " in line.strip() or line[0] == " " \

@@ -21,6 +21,7 @@ from steps.data.trained_on import (
     recording_names,
     sentence_digest,
 )
+from utils.names import spelling
 
 KINDS = {"speaker": "speakers", "recording": "recordings", "sentence": "sentences"}
 PARTS = ("dev", "test")
@@ -71,11 +72,12 @@ def below(directory: Path) -> list[Path]:
 
 
 def names_of(data: Dataset) -> Names:
-    """What each utterance's speaker, recording and sentence are called in records; [] where the corpus does not say."""
+    """What each utterance's speaker (by its `spelling`), recording and sentence are called in records; [] where the
+    corpus does not say."""
     hashes = read_hashes(data.path / "audio_hashes.tsv")
 
     def all_names(item: Item) -> dict[str, list[str]]:
-        return {"speaker": [item.speaker] if item.speaker else [],
+        return {"speaker": [spelling(item.speaker)] if item.speaker else [],
                 "recording": recording_names(data.name, item, hashes),
                 "sentence": [digest] if (digest := sentence_digest(item.text)) else []}
 
@@ -88,9 +90,10 @@ def compare(data: Dataset, split: Split, record: Record, kind: str, part: str, n
     """One record, one kind, one part."""
     ids = sorted({key for fold in split.folds for key in split.ids(fold, part)})
     listed = record.get(KINDS[kind])
-    # The speakers of two corpora are taken as different: names such as 01 mean nothing outside their corpus.
+    # The speakers of two corpora are taken as different: names such as 01 mean nothing outside their corpus. Within
+    # one, names that look alike (S3 and s3) are taken as one.
     apart = kind == "speaker" and record["corpus"] != data.name
-    trained = set() if apart else set(listed or ())
+    trained = set() if apart else set(map(spelling, listed or ()) if kind == "speaker" else listed or ())
     shared = {key: values for key in ids if (values := [name for name in names[kind][key] if name in trained])}
     silent = not apart and (listed is None or not any(names[kind][key] for key in ids))
     if shared:

@@ -10,6 +10,7 @@ from typing import Any
 
 from utils.errors import UsageError
 from utils.files import ROOT
+from utils.names import plain_name
 
 DEFAULT = ROOT / "conf" / "common_classes.yaml"
 KEYS = ("classes", "corpora")
@@ -66,6 +67,8 @@ def read_class_map(path: Path) -> ClassMap:
         if key not in KEYS:
             raise UsageError(f"{path}: unknown key {key}{_nearest(str(key), KEYS)}; it has classes and corpora")
     classes = content.get("classes")
+    if isinstance(classes, list):
+        classes = [plain_name(name) if isinstance(name, str) else name for name in classes]
     if not isinstance(classes, list) or len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise UsageError(f"{path}: classes is {classes!r}; expected a list of two names or more")
     if len(set(classes)) != len(classes):
@@ -81,13 +84,18 @@ def _labels(path: Path, name: Any, labels: Any, classes: list[str]) -> Labels:
     where = f"{path}: corpora.{name}"
     if not isinstance(labels, dict) or not labels:
         raise UsageError(f"{where} is {labels!r}; expected a mapping {{label: class, ...}}")
+    found: dict[str, str | None] = {}
     for label, common in labels.items():
         if not isinstance(label, str):
             raise UsageError(f"{where}: the label {label!r} is no text for YAML; put it between quotes")
+        common = plain_name(common) if isinstance(common, str) else common
         if common is not None and common not in classes:
             raise UsageError(f"{where}.{label} is {common!r}, which is no common class"
                              f"{_nearest(str(common), classes)}; accepted: {', '.join(classes)}, or null")
-    return labels
+        if found.setdefault(plain_name(label), common) != common:
+            raise UsageError(f"{where}: the label {label} comes in two spellings, as {found[plain_name(label)]} and as "
+                             f"{common}; remove one")
+    return found
 
 
 def map_votes(votes: Mapping[str, float], labels: Labels) -> dict[str, float]:

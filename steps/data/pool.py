@@ -132,6 +132,7 @@ def pooled_cuts(member: Member, label: str) -> Iterable[dict[str, Any]]:
     from steps.data.derived import read_cuts
     from steps.data.fields import check_id
     from utils.corpus import UNLABELLED
+    from utils.names import plain_name
 
     def named(value: Any) -> str:
         return f"{member.name}.{value}"
@@ -139,7 +140,7 @@ def pooled_cuts(member: Member, label: str) -> Iterable[dict[str, Any]]:
     for cut in read_cuts(member.data):
         supervision, key = cut["supervisions"][0], cut["id"]
         custom = dict(supervision.get("custom") or {})
-        own = str(custom.get(label, UNLABELLED))
+        own = plain_name(str(custom.get(label, UNLABELLED)))
         common = member.labels.get(own) if own != UNLABELLED else None
         if common is None:
             member.left_out[own] += 1

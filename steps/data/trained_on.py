@@ -23,6 +23,8 @@ from typing import Any
 from steps.data.dataset import Dataset, Item
 from utils.errors import UserError
 from utils.files import write_json
+from utils.names import plain_name
+from utils.text_files import read_text
 
 TRAINED_ON = "trained_on.json"
 KEY = "trained_on"
@@ -97,7 +99,7 @@ def read_training(path: Path) -> list[Record] | None:
         raise UserError(f"{path}: no such file or directory; it should say what a component was trained on")
     found: list[Record] | None = None
     for file in [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*/*.json")]):
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
         if file.name != TRAINED_ON and f'"{KEY}"' not in text:
             continue
         try:
@@ -128,7 +130,14 @@ def records_of(value: Any, where: str = KEY) -> list[Record]:
         if not fits:
             raise UserError(f"{where}: a record needs a corpus, and lists of names for {', '.join(LISTS)}; see "
                             "steps/data/trained_on.py")
-    return [dict(record) for record in records]
+    return [_plain(record) for record in records]
+
+
+def _plain(record: Mapping[str, Any]) -> Record:
+    """The record with its names plain, as a data set has them."""
+    speakers = record.get("speakers")
+    known = {"speakers": sorted({plain_name(name) for name in speakers})} if speakers else {}
+    return {**record, "corpus": plain_name(record["corpus"]), **known}
 
 
 def read_hashes(path: Path) -> dict[str, str]:

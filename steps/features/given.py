@@ -16,6 +16,7 @@ from steps.data.given_arrays import load_given
 from steps.features.extractor import CannotCompute, Extractor
 from utils.config import option
 from utils.errors import UserError
+from utils.names import Finder
 
 
 @dataclass
@@ -35,6 +36,10 @@ class Given(Extractor):
     needs_audio = False
     config: GivenConfig
     _first = ""  # which utterance says what the others must be like
+
+    def __init__(self, name: str, config: GivenConfig):
+        super().__init__(name, config)
+        self._finder = Finder()
 
     def bind(self, items: Mapping[str, Item]) -> None:
         """Kind, width and frame shift from the first utterance that has features.
@@ -90,7 +95,7 @@ class Given(Extractor):
 
     def _path(self, item: Item) -> Path | None:
         if self.config.directory is not None:
-            return self.config.directory / f"{item.id}.npy"
+            return self._finder.find(self.config.directory / f"{item.id}.npy")
         return Path(item.features["path"]) if item.features else None
 
 

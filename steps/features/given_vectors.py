@@ -18,6 +18,8 @@ from steps.data.dataset import Item
 from steps.features.extractor import CannotCompute, Extractor
 from utils.config import option
 from utils.errors import UsageError, UserError
+from utils.names import plain_name
+from utils.text_files import read_keyed, read_lines
 
 TABLES, ARCHIVES = (".tsv", ".txt"), (".ark", ".scp")
 EXAMPLES = 5
@@ -95,18 +97,14 @@ def read_vectors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _table(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    with open(path, encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            key, *cells = line.replace("[", " ").replace("]", " ").split() or [""]
-            if not key:
-                continue
-            try:
-                vector = np.array(cells, dtype=np.float32)
-            except ValueError as error:
-                raise UserError(f"{path}, line {number}: {error}; expected an id and numbers") from error
-            if not len(vector):
-                raise UserError(f"{path}, line {number}: {key} has no values")
-            yield key, vector
+    for number, key, rest in read_keyed(path):
+        try:
+            vector = np.array(rest.replace("[", " ").replace("]", " ").split(), dtype=np.float32)
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: {error}; expected an id and numbers") from error
+        if not len(vector):
+            raise UserError(f"{path}, line {number}: {key} has no values")
+        yield key, vector
 
 
 def _archive(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -117,13 +115,13 @@ def _archive(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         raise UserError(f"{path}: reading Kaldi's archives needs kaldi_native_io; pip install kaldi_native_io, or give "
                         "a table `id v1 v2 ...`") from error
     if path.suffix == ".scp":
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_lines(path), start=1):
             if "|" in line:
                 raise UserError(f"{path}, line {number}: reads from a command; only files are read")
     # An absolute name ends in its suffix, so it is neither standard input nor a pipe.
     try:
         with kaldi_native_io.SequentialFloatVectorReader(f"{path.suffix[1:]}:{path.resolve()}") as reader:
             for key, vector in reader:
-                yield key, np.array(vector, dtype=np.float32)
+                yield plain_name(key), np.array(vector, dtype=np.float32)
     except RuntimeError as error:
         raise UserError(f"{path}: not an archive of vectors that can be read (matrices are not taken)") from error

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from utils.errors import UserError
+from utils.names import Finder, is_missing, plain_name
+from utils.text_files import read_lines
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".w64", ".caf")
 LISTS = (".txt", ".tsv", ".list", ".scp")
@@ -19,7 +21,8 @@ def sources(words: Sequence[str], speaker: str | None = None) -> Iterator[Source
 
     A directory stands for the audio files below it, sorted. A list has one path a line and, after a tab, the speaker;
     with a header whose first column is `path`, the speaker stands in the column `speaker`. A path of a list that is not
-    there is looked for beside the list. Everything else is a recording; whether it can be read is seen later.
+    there is looked for beside the list; wav.scp has Kaldi's form, `utterance path`.
+    Everything else is a recording; whether it can be read is seen later.
 
     Raises:
         UserError: a directory without audio, a list that cannot be read, or an empty word.
@@ -41,21 +44,52 @@ def sources(words: Sequence[str], speaker: str | None = None) -> Iterator[Source
 
 
 def listed(path: Path, speaker: str | None = None) -> Iterator[Source]:
-    """The recordings of a list; `speaker` is that of lines that name none."""
+    """The recordings of a list; `speaker` is that of lines that name none.
+
+    Raises:
+        UserError: no list that can be read, or a line of Kaldi's wav.scp that is a command.
+    """
     try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = read_lines(path, "surrogateescape")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; expected a list of recordings, one a line") from error
-    columns = lines[0].split("\t") if lines else []
-    place = 1
-    if columns[:1] == ["path"]:
-        place, lines = columns.index("speaker") if "speaker" in columns else len(columns), lines[1:]
-    if not any(line.partition("\t")[0].strip() for line in lines):
+    entries = list(_scp(path, lines) if path.suffix.lower() == ".scp" else _table(lines))
+    if not entries:
         raise UserError(f"{path}: no recording is listed; expected a path a line")
-    for line in lines:
-        cells = line.split("\t")
-        if cells[0].strip():
-            name = cells[0].strip()
-            beside = path.parent / name
-            own = cells[place].strip() if place < len(cells) else ""
-            yield str(beside) if not os.path.exists(name) and beside.exists() else name, own or speaker
+    finder = Finder()
+    for name, own in entries:
+        own = plain_name(own)
+        yield _place(name, path.parent, finder), speaker if is_missing(own) else own
+
+
+def _table(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(path, speaker or "") of lines of a path and, after a tab, the speaker; a header may name the columns."""
+    rows = [line.split("\t") for line in lines]
+    header = [plain_name(cell).lower() for cell in rows[0]] if rows else []
+    place, by = 0, 1
+    if "path" in header:
+        place, by = header.index("path"), header.index("speaker") if "speaker" in header else len(header)
+        rows = rows[1:]
+    for cells in rows:
+        if len(cells) > place and (name := cells[place].strip()):
+            yield name, cells[by] if by < len(cells) else ""
+
+
+def _scp(path: Path, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The paths of Kaldi's wav.scp, `utterance path`, or of lines that are a path alone."""
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        if line.startswith("|") or line.endswith("|"):
+            raise UserError(f"{path}, line {number}: reads from a command ({line:.60}); only files are read: convert "
+                            "the recordings first")
+        words = line.split(maxsplit=1)
+        if words:
+            alone = len(words) == 1 or os.path.exists(line) or (path.parent / line).exists()
+            yield line if alone else words[1], ""
+
+
+def _place(name: str, directory: Path, finder: Finder) -> str:
+    """Where the recording of a list lies: as it is written, else beside the list, in either Unicode form."""
+    for place in (Path(name), directory / name):
+        if (found := finder.find(place)).exists():
+            return name if found == Path(name) else str(found)
+    return name

@@ -28,7 +28,7 @@ def test_a_key_that_comes_twice_is_no_yaml(tmp_path):
 
 def test_a_file_in_another_encoding_is_named(tmp_path):
     (tmp_path / "c.yaml").write_bytes(b"a: caf\xe9\n")
-    with pytest.raises(UsageError, match="c.yaml: not UTF-8 .* at byte 6"):
+    with pytest.raises(UsageError, match="c.yaml, line 1: not UTF-8 .* at byte 6"):
         read_yaml(tmp_path / "c.yaml")
 
 

@@ -22,9 +22,9 @@ def test_with_tabs_a_quotation_mark_is_a_letter(tmp_path):
 @pytest.mark.parametrize(("content", "says"), [
     (b"name;age\nx;3\n", "t.csv: no column name; expected name, age, with commas between; it has: name;age"),
     (b"", "t.csv: no column name; .* it has: nothing"),
-    (b"name,age\n\xe9,3\n", "t.csv: no table of UTF-8 text .*; save it as CSV in UTF-8"),
-    (b"PK\x03\x04" + bytes(range(256)), "t.csv: no table of UTF-8 text"),
-    ("name,age\nx,3\n".encode("utf-16"), "t.csv: no table of UTF-8 text")])
+    (b"name,age\n\xe9,3\n", "t.csv, line 2: not UTF-8 .*; save it as UTF-8"),
+    (b"PK\x03\x04" + bytes(range(256)), "t.csv: no text file"),
+    ("name,age\nx,3\n".encode("utf-16"), "t.csv: not UTF-8 but UTF-16")])
 def test_what_is_no_such_table_is_named(tmp_path, content, says):
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(UserError, match=says):

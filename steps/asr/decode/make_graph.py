@@ -19,6 +19,7 @@ from steps.asr.decode.graph import ABOUT, BACKOFF, BEGIN, EMPTY, END, FORMAT, UN
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
 from utils.files import atomic_directory, read_json, write_json, write_text
+from utils.text_files import read_keyed
 
 if TYPE_CHECKING:
     from steps.asr.decode.fst import Fst
@@ -110,8 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     recogniser, out = open_recogniser(arguments.recogniser), arguments.out or arguments.recogniser / "graph"
     units = recogniser.units
-    lines = arguments.more_words.read_text(encoding="utf-8").splitlines() if arguments.more_words else []
-    more = sorted({normalise(line.split()[0]) for line in lines if line.strip()} - {""})
+    listed = read_keyed(arguments.more_words) if arguments.more_words else ()
+    more = sorted({normalise(word) for _, word, _ in listed} - {""})
     spellings = Lexicon.of_words([*graph_parts.read_model(arguments.arpa), *more], units)
     about = build(out, spellings, units, arguments.arpa, more)
     print(f"graph: {about['words']} words ({about['added']} by backoff, {about['left_out']} of the model left out), "

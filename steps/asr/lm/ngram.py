@@ -24,6 +24,7 @@ from steps.asr.lm.kneser_ney import BEGIN_ID, END_ID, UNKNOWN_ID, Estimate, coun
 from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
 from utils.files import atomic_open, write_json
+from utils.text_files import read_keyed, read_lines
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 HIGHEST_ORDER = 6
@@ -239,8 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sentences = {part: [words(text) for text in texts] for part, texts in parts.items()}
     vocabulary = None
     if arguments.vocabulary:
-        listed = arguments.vocabulary.read_text(encoding="utf-8").splitlines()
-        vocabulary = sorted({normalise(line.split()[0]) for line in listed if line.strip()} - {""})
+        vocabulary = sorted({normalise(word) for _, word, _ in read_keyed(arguments.vocabulary)} - {""})
     trained = [sentence for sentence in sentences[arguments.part] if sentence]
     model = train(trained, arguments.order, vocabulary, [int(word) for word in arguments.prune.split()])
     model.write_arpa(arguments.out)
@@ -267,8 +267,8 @@ def _texts(arguments: argparse.Namespace) -> tuple[str, dict[str, list[str]]]:
     if arguments.text:
         if not arguments.text.is_file():
             raise UsageError(f"--text {arguments.text}: no such file")
-        with open(arguments.text, encoding="utf-8") as stream:
-            return arguments.text.name, {arguments.part: [normalise(line, arguments.language) for line in stream]}
+        lines = read_lines(arguments.text)
+        return arguments.text.name, {arguments.part: [normalise(line, arguments.language) for line in lines]}
     from steps.data.dataset import Dataset
 
     data = Dataset.open(arguments.data)

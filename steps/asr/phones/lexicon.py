@@ -8,6 +8,7 @@ from pathlib import Path
 from steps.asr.units import Units
 from steps.text.normal_form import normalise, words
 from utils.errors import UserError
+from utils.text_files import read_lines
 
 Symbol = int | str
 Spelling = tuple[Symbol, ...]
@@ -75,7 +76,7 @@ class Lexicon(Mapping[str, "list[Spelling]"]):
             raise UserError(f"{path} does not exist: a lexicon has lines of a word and its phones")
         spelled: dict[str, list[Spelling]] = {}
         left_out = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_lines(path), start=1):
             if not line.strip() or line.startswith(";;;"):
                 continue
             word, *phones = line.split()

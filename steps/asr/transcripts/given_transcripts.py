@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from steps.text.normal_form import normalise
 from utils.errors import UserError
+from utils.names import plain_name
+from utils.text_files import read_lines
 
 if TYPE_CHECKING:
     from steps.asr.decode.hypothesis import Hypothesis
@@ -51,21 +53,18 @@ def read_transcripts(path: Path, languages: Mapping[str, str | None] | None = No
     """
     if not path.is_file():
         raise UserError(f"--text {path}: no such file", 2)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); convert it") from error
-    header = lines[0].rstrip("\r").split("\t")
+    lines = read_lines(path)
+    header = [plain_name(name) for name in lines[0].split("\t")] if lines else []
     is_table = len(header) > 1 and header[0] == "id"
     if is_table and "text" not in header:
         raise UserError(f"{path}, line 1: the header has no column text; it has {', '.join(header)}")
     found: dict[str, Transcript] = {}
     for number, line in enumerate(lines, start=1):
-        line = line.rstrip("\r")
         if not line.strip() or (is_table and number == 1):
             continue
         where = f"{path}, line {number}"
         key, transcript = _row(line, header, where) if is_table else _kaldi(line)
+        key = plain_name(key)
         if key in found:
             raise UserError(f"{where}: {key} occurs twice")
         language = (languages or {}).get(key)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json, write_text
+from utils.text_files import read_keyed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,7 +158,7 @@ def read_subsets(given: Iterable[str], data: Dataset) -> dict[str, set[str] | No
         name, separator, path = text.partition("=")
         if not separator or not name or not Path(path).is_file():
             raise UsageError(f"--subset {text}: expected NAME=FILE, where FILE lists ids, one a line")
-        ids = {line.split()[0] for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()}
+        ids = {key for _, key, _ in read_keyed(path)}
         foreign = sorted(ids - data.items.keys())
         if foreign:
             raise UserError(f"{path}: {foreign[0]} is no utterance of {data.path} ({len(foreign)} of {len(ids)} are "

@@ -50,6 +50,14 @@ def test_what_was_trained_on_other_speech_shares_nothing(emotions, tmp_path):
     assert set(found.values()) == {"none"} and len(found) == 6 and whole["leaks"] == []
 
 
+@pytest.mark.parametrize("name", ["S00", "s00\u00a0", "\ufeffs00", "s0"])
+def test_a_speaker_of_a_record_is_found_in_every_spelling(emotions, tmp_path, name):
+    record = describe_training(elsewhere(tmp_path, speaker="x"), ["x0"]) | {"corpus": emotions.name, "speakers": [name]}
+    assert verdicts(emotions, tmp_path, record)[0]["speaker", "test"] == "leak"
+    record["speakers"] = ["s000x"]
+    assert verdicts(emotions, tmp_path, record)[0]["speaker", "test"] == "none"
+
+
 def test_the_same_speaker_name_in_another_corpus_is_another_person(emotions, tmp_path):
     record = describe_training(elsewhere(tmp_path, speaker="s00"), ["x0"], "recogniser")
     assert verdicts(emotions, tmp_path, record)[1]["leaks"] == []

@@ -13,7 +13,7 @@ from steps.data.dataset import Dataset
 from steps.data.derived import read_cuts
 from steps.features.given import Given, GivenConfig
 from tests.steps.scored_recipe import write_data
-from utils.errors import run_main
+from utils.errors import UserError, run_main
 from utils.files import ROOT
 
 MAP = """classes: [angry, happy, sad]
@@ -75,6 +75,21 @@ def change_info(directory: Path, **info) -> None:
 
 
 # --- what comes out ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [
+    "classes: [tra\u0308ge, froh\u00a0]\ncorpora:\n  a: {tr\u00e4ge: tra\u0308ge, 'froh\u200b': froh}\n",
+    "\ufeffclasses: [tr\u00e4ge, froh]\r\ncorpora:\r\n  a: {tra\u0308ge: tra\u0308ge, froh: froh}\r\n"])
+def test_a_class_map_means_the_same_in_every_spelling(tmp_path, text):
+    (tmp_path / "map.yaml").write_bytes(text.encode())
+    maps = read_class_map(tmp_path / "map.yaml")
+    assert maps.classes == ("tr\u00e4ge", "froh") and maps.maps["a"] == {name: name for name in maps.classes}
+
+
+def test_a_label_that_a_class_map_has_twice_is_told(tmp_path):
+    (tmp_path / "map.yaml").write_text("classes: [a, b]\ncorpora:\n  x: {'c': a, 'c\u00a0': b}\n")
+    with pytest.raises(UserError, match="corpora.x: the label c.* comes in two spellings, as a and as b"):
+        read_class_map(tmp_path / "map.yaml")
 
 
 def test_labels_become_common_classes_and_names_get_their_corpus(sets):
@@ -210,7 +225,7 @@ def test_the_same_features_in_two_corpora_do_not_validate(sets, capsys):
     ("joy: happy, sorrow: sad, calm: null}", "joy: happy, sorrow: sad, calm: null, joy: sad}",
      "map.yaml:3: not valid YAML: the key joy comes twice"),
     ("  two: {", "  one: {", "map.yaml:4: not valid YAML: the key one comes twice"),
-    ("classes:", "# caf\udce9\nclasses:", "map.yaml: not UTF-8"),
+    ("classes:", "# caf\udce9\nclasses:", "map.yaml, line 1: not UTF-8"),
     ("classes:", "clases:", "unknown key clases (the nearest is classes)"),
     ("  two: {wut: angry, freude: happy}", "  two:", "corpora.two is None; expected a mapping"),
 ])

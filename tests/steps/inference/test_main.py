@@ -116,6 +116,34 @@ def test_files_directories_and_lists_are_found(tmp_path):
         list(sources([str(tmp_path / "gone.txt")]))
 
 
+@pytest.mark.parametrize(("name", "content"), [
+    ("wav.scp", b"utt1 x.wav\nutt2\tin here/y.wav\n"), ("wav.scp", b"x.wav\r\nin here/y.wav\r\n"),
+    ("l.tsv", b"\xef\xbb\xbfpath\tgender\tspeaker\r\nx.wav\tf\tnan\r\nin here/y.wav\tm\t\xc2\xa0\r\n"),
+    ("l.tsv", b"Gender\tPath\nf\tx.wav\nm\tin here/y.wav\n"), ("l.txt", b"x.wav\tNone\nin here/y.wav\t\n"),
+    ("l.list", b"\xef\xbb\xbfx.wav\rin here/y.wav")])
+def test_lists_of_kaldi_and_of_windows(tmp_path, name, content):
+    (tmp_path / "in here").mkdir()
+    for wav in ("x.wav", "in here/y.wav"):
+        (tmp_path / wav).touch()
+    (tmp_path / name).write_bytes(content)
+    assert list(sources([str(tmp_path / name)])) == [(f"{tmp_path}/x.wav", None), (f"{tmp_path}/in here/y.wav", None)]
+
+
+@pytest.mark.parametrize(("name", "content", "says"), [
+    ("p.scp", b"utt1 sph2pipe -f wav a.sph |\n", "p.scp, line 1: reads from a command"),
+    ("u.txt", "a.wav\n".encode("utf-16"), "u.txt: not UTF-8 but UTF-16")])
+def test_a_list_that_cannot_be_taken_is_one_line(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        list(sources([str(tmp_path / name)]))
+
+
+def test_a_list_and_the_disk_may_differ_in_unicode_form(tmp_path):
+    (tmp_path / "gro\u0308.wav").touch()
+    (tmp_path / "l.txt").write_text("gr\u00f6.wav\tZoe\u0308\n", encoding="utf-8")
+    assert list(sources([str(tmp_path / "l.txt")])) == [(f"{tmp_path}/gro\u0308.wav", "Zo\u00eb")]
+
+
 def test_the_speakers_of_a_list_count(lab, exported, tmp_path, capsys):
     (tmp_path / "list.tsv").write_text("".join(f"{item.path}\t{item.speaker}\n" for item in lab.items))
     status, lines = run(exported("svm_is10", "norm-speaker"), tmp_path / "list.tsv")

@@ -63,8 +63,13 @@ def test_a_mistake_names_its_line(tmp_path, text, message):
         read_transcripts(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("text", ["\ufeffid\ttext\r\nzoe\u0308\tone two\r\n", "zoe\u0308\u200b  one two\r\n"])
+def test_ids_are_the_same_in_every_spelling(tmp_path, text):
+    assert list(read_transcripts(write(tmp_path, text))) == ["zo\u00eb"]
+
+
 def test_a_file_that_is_not_utf_8_or_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match="is not UTF-8"):
+    with pytest.raises(UserError, match="text, line 1: not UTF-8"):
         read_transcripts(write(tmp_path, "a schön\n", encoding="latin-1"))
     with pytest.raises(UserError, match="--text .*: no such file"):
         read_transcripts(tmp_path / "nowhere")
