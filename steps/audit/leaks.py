@@ -16,14 +16,13 @@ What the corpus does not say of some utterances, on either side, is unknown of t
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from steps.data.dataset import Dataset, Item
 from steps.data.recordings import overlapping, recording_of
+from steps.data.sentences import sentence_of
 from steps.data.splits import Split
 from steps.data.trained_on import read_hashes
 from utils.errors import UserError
@@ -162,13 +161,3 @@ def _check_whole(path: Path, wanted: Iterable[str], found: Mapping[str, Any]) ->
     if lost:
         raise UserError(f"{path} says nothing of {len(lost)} of {len(wanted)} utterances, e.g. {lost[0]}; "
                         "run steps/validate_data.sh again")
-
-
-def sentence_of(item: Item) -> str | None:
-    """The sentence's own name where the corpus has one, else the text without case, width and punctuation."""
-    if item.fields.get("sentence") is not None:
-        return str(item.fields["sentence"])
-    if item.text is None:
-        return None
-    plain = re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", item.text).casefold())
-    return " ".join(plain.split()) or None

@@ -90,6 +90,7 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     Raises:
         UserError: a recording or split that cannot be used; the earlier validation.json is removed.
     """
+    from steps.data import confounds
     from steps.data.audio import warnings_of
     from steps.data.listen import listen
     from steps.data.prepare import report
@@ -110,14 +111,16 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     heard = warnings_of({key: result.remarks for key, result in decoded.items()}, len(items), "utterances",
                         data.path / "sound.tsv")
     warnings = [*data.info.get("warnings", []), *heard, *duplicates, *check_recordings(splits, items),
-                *check_sequences(data)]
+                *check_sequences(data), *confounds.warnings_of(data)]
     protocols = {}
     for split in splits:
         folds, notes = describe_split(split, items, data.classes)
         warnings += notes
         protocols[split.name] = {"description": split.description, "speaker_overlap": split.speaker_overlap,
                                  "folds": folds}
-    result = {"name": data.name, **summarise(data), "sound": sound, "protocols": protocols, "warnings": warnings}
+    result = {"name": data.name, **summarise(data), "sound": sound,
+              "confounds": [found.to_json() for found in confounds.confounds(data)], "protocols": protocols,
+              "warnings": warnings}
     write_json(data.path / "validation.json", result)
     return result
 

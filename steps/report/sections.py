@@ -6,7 +6,7 @@ Every text from outside goes through `E`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape as E  # noqa: N812
 from typing import Any
 
@@ -78,6 +78,7 @@ def data_section(content: Content) -> str:
     table = info.get("class_by_speaker") or {}
     if len(table) > 1 and len(table) <= 120 and content.data.classes:
         text += "<h3>Speakers</h3>" + pictures.speaker_table(table, content.data.classes)
+    text += confounds_table(info.get("confounds") or ())
     folds = (info.get("protocols") or {}).get(content.protocol, {}).get("folds") or ()
     if folds:
         numbers = [[fold["fold"], *(number for part in ("train", "dev", "test")
@@ -94,6 +95,23 @@ def data_section(content: Content) -> str:
         text += (f"<details><summary>Warnings of the validation <span>{len(warnings)}</span></summary>"
                  f'<ul class="plain">{lines}</ul></details>')
     return text
+
+
+def confounds_table(measured: Sequence[Mapping[str, Any]]) -> str:
+    """How far each field determines the label (steps/data/confounds.py); "" where none was measured."""
+    body = ""
+    for entry in measured:
+        cells = [f"{100 * entry[name]:.1f}" for name in ("accuracy", "chance")] + [f"{entry['strength']:.2f}"]
+        tag = ' <span class="tag warn">determines the label</span>' if entry["tells"] else ""
+        body += (f'<tr><td class="name">{E(entry["field"].capitalize())}{tag}</td>'
+                 + td_num(str(entry["values"]), entry["values"]) + td_num(str(entry["pure"]), entry["pure"])
+                 + "".join(td_num(cell, float(cell)) for cell in cells) + "</tr>")
+    head = th("Field", "") + "".join(th(name, "num") for name in (
+        "Values", "with one label", "Accuracy of the field alone (%)", "by chance (%)", "Strength"))
+    return body and (
+        '<h3>What else tells the label</h3><p class="lead">Each value\'s most frequent label; 0: the field says '
+        "nothing, 1: it determines the label, and a system may learn the field in place of the emotion.</p>"
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
 def audit_section(content: Content) -> str:

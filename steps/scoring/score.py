@@ -133,9 +133,12 @@ def fused_of(system: System) -> dict[str, list[str]]:
 
 def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int]) -> list[str]:
     """What a reader must know beside the figures."""
+    from steps.data.confounds import confound_marks, few_utterances
+
     marks = data_marks(data, split)
     if "norm-speaker" in system.variant.split("+"):
-        marks.append("per-speaker normalisation")
+        marks += ["per-speaker normalisation", *few_utterances(data, split)]
+        marks += [mark for mark in confound_marks(data, split, per_speaker=True) if mark not in marks]
     if system.folds != split.folds:
         marks.append(f"{len(system.folds)} of {len(split.folds)} folds")
     if counted["prior"]:
@@ -148,6 +151,7 @@ def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int
 
 def data_marks(data: Dataset, split: Split) -> list[str]:
     """The marks that every figure on a data set has."""
+    from steps.data.confounds import confound_marks
     from steps.data.splits import shares_test_speakers
 
     info, marks = data.info, []
@@ -161,7 +165,7 @@ def data_marks(data: Dataset, split: Split) -> list[str]:
         marks.append(unknown)
     if split.speaker_overlap:
         marks.append("speaker overlap" if shares_test_speakers(split, data.items) else "dev has train's speakers")
-    return marks
+    return marks + confound_marks(data, split)
 
 
 def unknown_speakers(data: Dataset, split: Split) -> str:

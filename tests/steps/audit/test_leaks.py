@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from steps.audit import audit_leaks, permuted
-from steps.audit.leaks import audit, sentence_of
+from steps.audit.leaks import audit
 from steps.data.dataset import Dataset, Item
 from steps.data.fingerprint import Fingerprint, fingerprint, load, save
+from steps.data.sentences import sentence_of
 from steps.scoring.summary import Summary
 from tests.steps.data.test_fingerprint import speech
 from tests.steps.scored_recipe import folds_by_speaker, recipe, utterances, write_data, write_system

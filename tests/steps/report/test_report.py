@@ -66,12 +66,15 @@ def test_the_page_has_every_section_and_needs_no_network(tmp_path):
         "utterances": 96, "hours": 0.04, "classes": dict.fromkeys(CLASSES, 24), "genders": {"female": 48, "male": 48},
         "durations": {"min": 1, "median": 1.5, "max": 2},
         "duration_histogram": {"edges": [1, 1.5, 2], "counts": [40, 56]},
-        "class_by_speaker": {f"s{i:02d}": dict.fromkeys(CLASSES, 2) for i in range(12)}, "warnings": ["look <here>"]}))
+        "class_by_speaker": {f"s{i:02d}": dict.fromkeys(CLASSES, 2) for i in range(12)}, "warnings": ["look <here>"],
+        "confounds": [{"field": "speaker", "values": 29, "pure": 26, "accuracy": 0.95, "chance": 0.3, "highest": 0.4,
+                       "strength": 0.93, "tells": True}]}))
     text = made(tmp_path, data, exp)
     page = Page(text)
     assert [entry["id"] for entry in page.find("section")] == [
         "results", "differences", "confusions", "curves", "errors", "data", "audit", "configuration"]
     assert "3 of 9 test utterances unknown" in text
+    assert "What else tells the label" in text and 'Speaker <span class="tag warn">determines' in text
     assert not re.search(r"(src|href|url)\s*[=(]\s*['\"]?(https?:)?//", text)
     assert "default-src 'none'" in text and "Synthetic speech." in text and "multitask_is10" in text
     row = next(row for row in json.loads((tmp_path / "RESULTS.json").read_text())["rows"]
