@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +12,11 @@ from utils.errors import UserError
 from utils.names import Finder, is_missing, plain_name
 from utils.text_files import read_lines
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".w64", ".caf")
+# Of recordings in a directory; a file that is named itself may be called anything, it is told by its content.
+SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc", ".au", ".snd",
+            ".sph", ".w64", ".rf64", ".caf", ".m4a", ".m4b", ".aac", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm",
+            ".weba", ".mkv", ".mka", ".amr", ".awb", ".wma", ".wmv", ".asf", ".ac3", ".ape", ".wv", ".tta", ".avi",
+            ".flv", ".voc")
 LISTS = (".txt", ".tsv", ".list", ".scp")
 
 Source = tuple[str, str | None]  # path, speaker
@@ -19,7 +25,8 @@ Source = tuple[str, str | None]  # path, speaker
 def sources(words: Sequence[str], speaker: str | None = None) -> Iterator[Source]:
     """The recordings that the command line names, in order.
 
-    A directory stands for the audio files below it, sorted. A list has one path a line and, after a tab, the speaker;
+    A directory stands for the audio files below it, sorted; names that begin with a dot (macOS leaves ._x beside x) are
+    passed over, and counted in a line on standard error. A list has one path a line and, after a tab, the speaker;
     with a header whose first column is `path`, the speaker stands in the column `speaker`. A path of a list that is not
     there is looked for beside the list; wav.scp has Kaldi's form, `utterance path`.
     Everything else is a recording; whether it can be read is seen later.
@@ -32,15 +39,33 @@ def sources(words: Sequence[str], speaker: str | None = None) -> Iterator[Source
             raise UserError("an input is empty; expected a recording, a directory or a list", 2)
         path = Path(word)
         if path.is_dir():
-            found = sorted(os.path.join(place, name) for place, _, names in os.walk(path) for name in names
-                           if name.lower().endswith(SUFFIXES))
+            found, others, hidden = below(path)
             if not found:
-                raise UserError(f"{word}: no audio file below it ({', '.join(SUFFIXES)})")
+                raise UserError(f"{word}: no audio file below it ({', '.join(SUFFIXES)}); it has {others} other files"
+                                + (f", {hidden} whose names begin with a dot" if hidden else ""))
+            if hidden:
+                print(f"note: {word}: {hidden} audio files whose names begin with a dot are passed over",
+                      file=sys.stderr)
             yield from ((name, speaker) for name in found)
         elif path.suffix.lower() in LISTS:
             yield from listed(path, speaker)
         else:
             yield word, speaker
+
+
+def below(directory: Path) -> tuple[list[str], int, int]:
+    """The audio files below a directory, sorted; how many others there are, and how many hidden audio files."""
+    found, others, hidden = [], 0, 0
+    for place, directories, names in os.walk(directory):
+        directories[:] = [name for name in directories if not name.startswith(".")]
+        for name in names:
+            if not name.lower().endswith(SUFFIXES):
+                others += 1
+            elif name.startswith("."):
+                hidden += 1
+            else:
+                found.append(os.path.join(place, name))
+    return sorted(found), others, hidden
 
 
 def listed(path: Path, speaker: str | None = None) -> Iterator[Source]:
@@ -50,6 +75,8 @@ def listed(path: Path, speaker: str | None = None) -> Iterator[Source]:
         UserError: no list that can be read, or a line of Kaldi's wav.scp that is a command.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UserError(f"{path}: no regular file; expected a list of recordings, one a line")
         lines = read_lines(path, "surrogateescape")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; expected a list of recordings, one a line") from error

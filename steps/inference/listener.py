@@ -30,6 +30,7 @@ class Heard:
     Attributes:
         features: name -> (F,) or (T, F), not normalised. failed: name -> why there are none.
         transcript: None where nobody was asked to transcribe, or the recording is too short.
+        notes: what is to be said of the sound.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Heard:
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     transcript: Transcript | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Computed:

@@ -3,8 +3,10 @@
     utils/emotion.sh MODEL a.wav b.flac directory list.tsv
 
 prints a line of JSON a recording: the posterior of each emotion, each subsystem's, the transcript. A file that cannot
-be read gives {"file", "error"}; the others are done, and the exit status is 1. With --timeline DIR a recording is cut
-into windows, and DIR/<name>.svg shows them.
+be read gives {"file", "error"}; the others are done, and the exit status is 1. What is to be said of a sound (digital
+silence, channels that cancel, bytes that were not read) stands in "notes". Whatever phones, browsers and cameras record
+is read, by its content. With --timeline DIR a recording of any length is cut into windows, read as it is heard, and
+DIR/<name>.svg shows them; without, it may have 300 seconds.
 
 A model with per-speaker normalisation wants 5 utterances of a speaker or more, named by --speaker or in the list
 (`path<tab>speaker`); with fewer it takes the statistics of the average training speaker, and the record says so.
@@ -28,12 +30,16 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
+    from steps.data.audio import is_pointer, pointers_line
     from steps.features.extract import keep_freed_memory
     from steps.inference.inputs import sources
     from steps.inference.model import EmotionModel
     from steps.inference.output import Json, Table
 
     named = list(sources(arguments.inputs, arguments.speaker))
+    pointers = [Path(path) for path, _ in named if is_pointer(path)]
+    if pointers and len(pointers) == len(named):
+        raise UserError(pointers_line(pointers, len(named)))
     if arguments.timeline is not None:
         try:  # before an hour of recordings is heard, not after it
             arguments.timeline.mkdir(parents=True, exist_ok=True)
@@ -54,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "error" in record:
             failed += 1
             print(f"error: {record['error']}", file=sys.stderr)
-        for line in out.lines(record):
-            print(line, flush=True)
+        sys.stdout.writelines(out.pieces(record))
+        sys.stdout.flush()
     if failed:
         print(f"{failed} of {len(named)} recordings could not be read", file=sys.stderr)
     return 1 if failed else 0

@@ -8,16 +8,20 @@ A record is plain values, ready for JSON:
 
     {"file", "emotion", "posteriors": {class: p}, "subsystems": {name: {class: p}}, "transcript", "seconds"}
 
-and, where they say something, "prior": {subsystem: why it knows the class prior only} and "speaker": whose statistics
-normalised the features ("average": those of the average training speaker, for lack of utterances of one speaker).
+and, where they say something,
+
+    "notes"     what is to be said of the sound: digital silence, channels that cancel, bytes that were not read, ...
+    "prior"     {subsystem: why it knows the class prior only}
+    "speaker"   whose statistics normalised the features ("average": those of the average training speaker, for lack of
+                utterances of one speaker)
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,23 +29,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steps.data.audio import RATE, load_audio
+from steps.data.audio import RATE, Recording, Remark, TooLong, read_sound, remarks_of, show_path
 from steps.data.dataset import Item
-from steps.experiments.apply import TrainedExperiment
+from steps.experiments.apply import TrainedExperiment, speaker_statistics
 from steps.experiments.arrays import load_npz
 from steps.features.normalise import Normaliser
 from steps.inference.directory import AVERAGE, FUSION, SUBSYSTEMS, check, read_about
 from steps.inference.listener import Heard, Listener
+from steps.inference.windows import Windows, starts_of, windows_of
 from utils.errors import UserError
 
 if TYPE_CHECKING:
     from steps.fusion.combine import Fusion
 
     Record = dict[str, Any]
+    Learned = Mapping[str, Mapping[str, Normaliser]]
 
 BLOCK = 32  # recordings that are scored together
 LONGEST = 300  # seconds; what a recogniser's attention takes grows by their square
 FEWEST = 5  # utterances of a speaker from which his own mean and deviation are worth more than the average speaker's
+MOST = 1000  # windows of a recording that its speaker's mean and deviation are learned from
 NOBODY = "-"  # stands for a speaker of whom too little is known
 
 
@@ -59,13 +66,23 @@ class Subsystem:
     features: str | None
     average: Normaliser | None = None
 
-    def log_posteriors(self, items: Sequence[Item], heard: Sequence[Heard], few: set[str]) -> np.ndarray:
-        """(N, C) natural log; `few` are the speakers who are normalised as the average one."""
+    def log_posteriors(self, items: Sequence[Item], heard: Sequence[Heard],
+                       known: Mapping[str, Normaliser]) -> np.ndarray:
+        """(N, C) natural log; `known` are speakers with statistics of their own, beside NOBODY."""
         if self.features is None:
             return self.experiment.log_posteriors(items)
         rows = [one.features.get(self.features) for one in heard]
-        known = {} if self.average is None else dict.fromkeys(few, self.average)
-        return self.experiment.log_posteriors(items, rows, known)
+        if self.average is None:
+            return self.experiment.log_posteriors(items, rows)
+        return self.experiment.log_posteriors(items, rows, {NOBODY: self.average, **known})
+
+    def learn(self, heard: Sequence[Heard]) -> dict[str, Normaliser]:
+        """Statistics of each speaker; none where nothing is normalised by speaker, or has features."""
+        known = [] if self.average is None else [one for one in heard if self.features in one.features]
+        if not known:
+            return {}
+        items = [Item(id=str(number), speaker=one.speaker) for number, one in enumerate(known)]
+        return speaker_statistics(items, [one.features[str(self.features)] for one in known])
 
 
 class EmotionModel:
@@ -137,26 +154,46 @@ class EmotionModel:
         """A long recording in windows: {"file", "seconds", "emotion", "posteriors", "windows": [...]}.
 
         A window's record has "start" and "end" (seconds); the posteriors of the whole are the mean over its windows.
+        The recording is read twice from front to end, and never held as a whole. A model with per-speaker
+        normalisation learns from all windows, of more than MOST from so many that are spread over the recording.
 
         Raises:
             UserError: not audio that can be read.
         """
-        samples, _ = load_audio(path)
+        recording = Recording(path)
+        survey = recording.survey()
+        length, speaker = survey.length(), speaker or str(path)
         size, step = max(1, round(window * RATE)), max(1, round(shift * RATE))
-        starts = range(0, max(len(samples) - size + step - 1, 0) + 1, step)
+        number = len(starts_of(length, size, step))
+
+        def heard(every: int = 1) -> Iterator[list[tuple[int, Heard]]]:
+            """Blocks of windows with where they start; of `every` windows the first."""
+            cut = islice(windows_of(recording.resampled(survey.channel), length, size, step), 0, None, every)
+            while block := list(islice(cut, BLOCK)):
+                yield list(pool.map(lambda one: (one[0], self._listen(f"{path} {one[0]}", one[1], speaker)), block))
+
+        found = Windows(self.classes, list(self.subsystems))
         with ThreadPoolExecutor(threads) as pool:
-            heard = list(pool.map(lambda start: self.listener(
-                f"{path} {start}", samples[start:start + size], len(samples[start:start + size]) / RATE,
-                speaker or str(path)), starts))
-        records = []
-        for start, record in zip(starts, self.score(heard), strict=True):
-            del record["file"]
-            begin = start / RATE
-            records.append({"start": round(begin, 3), "end": round(begin + record.pop("seconds"), 3), **record})
-        mean = np.mean([list(record["posteriors"].values()) for record in records], axis=0)
-        return {"file": str(path), "seconds": round(len(samples) / RATE, 3),
+            blocks: Iterable[list[tuple[int, Heard]]] = heard()
+            learned = None
+            if self.by_speaker:
+                # Statistics come before the first score: of few windows what was heard is kept, many are heard twice.
+                every = -(-number // MOST)
+                sample = list(heard(every))
+                learned = self.learn([one for block in sample for _, one in block])
+                blocks = sample if every == 1 else blocks
+            for block in blocks:
+                for (start, _), record in zip(block, self.score([one for _, one in block], learned), strict=True):
+                    begin = start / RATE
+                    end = round(begin + record.pop("seconds"), 3)
+                    del record["file"]
+                    found.append(round(begin, 3), end, record)
+        mean = found.scores[:, 0].mean(axis=0)
+        notes = list(map(str, survey.remarks))
+        return {"file": str(path), "seconds": round(length / RATE, 3),
                 "emotion": self.classes[int(mean.argmax())],
-                "posteriors": dict(zip(self.classes, mean.tolist(), strict=True)), "windows": records}
+                "posteriors": dict(zip(self.classes, mean.tolist(), strict=True)),
+                **({"notes": notes} if notes else {}), "windows": found}
 
     def hear(self, path: str | Path, speaker: str | None = None) -> Heard:
         """Features and transcript of one recording.
@@ -164,11 +201,25 @@ class EmotionModel:
         Raises:
             UserError: not audio that can be read, or too long.
         """
-        samples, _ = load_audio(path)
-        if len(samples) > LONGEST * RATE:
-            raise UserError(f"{path}: {len(samples) / RATE:.0f} s are no utterance; more than {LONGEST} s are cut into "
-                            "windows (--timeline, EmotionModel.windows)")
-        return self.listener(str(path), samples, len(samples) / RATE, speaker)
+        try:
+            sound = read_sound(path, rate=RATE, longest=LONGEST)
+        except TooLong as error:
+            told = f"more than {LONGEST} s are no utterance; they" if error.seconds is None else (
+                f"{error.seconds:.0f} s are no utterance; more than {LONGEST} s")
+            raise UserError(f"{show_path(path)}: {told} are cut into windows (--timeline, EmotionModel.windows)"
+                            ) from error
+        return self._listen(str(path), sound.samples, speaker, sound.remarks)
+
+    def _listen(self, key: str, samples: np.ndarray, speaker: str | None,
+                remarks: Sequence[Remark] | None = None) -> Heard:
+        """`remarks`: on the sound; None: it is looked at here."""
+        heard = self.listener(key, samples, len(samples) / RATE, speaker)
+        return replace(heard, notes=tuple(map(str, remarks_of(samples) if remarks is None else remarks)))
+
+    def learn(self, heard: Sequence[Heard]) -> Learned:
+        """Statistics of the one speaker of windows, by subsystem; none where too few were heard."""
+        return {name: subsystem.learn(heard) for name, subsystem in self.subsystems.items()} if (
+            len(heard) >= FEWEST) else {}
 
     def _try_to_hear(self, source: tuple[str | Path, str | None]) -> Heard | Record:
         try:
@@ -178,15 +229,21 @@ class EmotionModel:
         except (RuntimeError, ValueError, MemoryError) as error:  # of a library; the other recordings are done
             return {"file": str(source[0]), "error": f"{source[0]}: cannot be processed ({error!s:.200})"}
 
-    def score(self, heard: Sequence[Heard]) -> list[Record]:
-        """The records of what was heard."""
+    def score(self, heard: Sequence[Heard], learned: Learned | None = None) -> list[Record]:
+        """The records of what was heard.
+
+        Args:
+            learned: statistics of speakers, by subsystem; None: they are learned from what was heard.
+        """
         if not heard:
             return []
         counts = Counter(one.speaker for one in heard if one.speaker)
-        speakers = [one.speaker if one.speaker and counts[one.speaker] >= FEWEST else NOBODY for one in heard]
+        known = {speaker for speaker, count in counts.items() if count >= FEWEST} if learned is None else {
+            speaker for speakers in learned.values() for speaker in speakers}
+        speakers = [one.speaker if one.speaker in known else NOBODY for one in heard]
         items = [item_of(one, speaker, str(number))
                  for number, (one, speaker) in enumerate(zip(heard, speakers, strict=True))]
-        scores = {name: subsystem.log_posteriors(items, heard, {NOBODY})
+        scores = {name: subsystem.log_posteriors(items, heard, (learned or {}).get(name, {}))
                   for name, subsystem in self.subsystems.items()}
         final = self.fusion.log_posteriors(scores) if self.fusion is not None else next(iter(scores.values()))
         return [self._record(heard[number], speakers[number], final[number],
@@ -204,6 +261,8 @@ class EmotionModel:
             record["prior"] = {name: reason for name, reason in prior.items() if reason}
         if self.by_speaker:
             record["speaker"] = "average" if speaker == NOBODY else speaker
+        if heard.notes:
+            record["notes"] = list(heard.notes)
         return record
 
     @staticmethod

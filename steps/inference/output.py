@@ -12,31 +12,43 @@ DIGITS = 6  # of a posterior
 class Json:
     """A line a recording."""
 
-    def lines(self, record: Mapping[str, Any]) -> Iterator[str]:
-        yield json.dumps(rounded(record), ensure_ascii=False)
+    def pieces(self, record: Mapping[str, Any]) -> Iterator[str]:
+        """The line in parts, since a long recording has many windows."""
+        if "windows" not in record:
+            yield json.dumps(rounded(record), ensure_ascii=False) + "\n"
+            return
+        # Within a name or a transcript the quotation marks would be escaped: this comes once.
+        head, tail = json.dumps(rounded({**record, "windows": []}), ensure_ascii=False).split('"windows": []')
+        yield head + '"windows": ['
+        for number, window in enumerate(record["windows"]):
+            yield (", " if number else "") + json.dumps(rounded(window), ensure_ascii=False)
+        yield "]" + tail + "\n"
 
 
 class Table:
     """Tab-separated with a header; a line a recording, or a window of one. What does not apply is empty.
 
-    `prior` says which subsystems heard nothing, so that theirs are the classes' shares in training, and why.
+    `notes` says what is to be said of the sound; `prior` which subsystems heard nothing, so that theirs are the
+    classes' shares in training, and why.
     """
 
     def __init__(self, classes: Sequence[str], subsystems: Sequence[str], windows: bool = False):
         self.classes, self.subsystems, self.windows = list(classes), list(subsystems), windows
         self._begun = False
 
-    def lines(self, record: Mapping[str, Any]) -> Iterator[str]:
+    def pieces(self, record: Mapping[str, Any]) -> Iterator[str]:
+        """Whole lines."""
         if not self._begun:
             self._begun = True
             times = ["start", "end"] if self.windows else ["seconds"]
             yield "\t".join(["file", *times, "emotion", *self.classes,
                              *(f"{name}:{label}" for name in self.subsystems for label in self.classes),
-                             "transcript", "prior", "error"])
+                             "notes", "transcript", "prior", "error"]) + "\n"
         for row in record.get("windows", [record]):
-            yield "\t".join(self._cells(record["file"], row))
+            notes = dict.fromkeys([*record.get("notes", []), *row.get("notes", [])])
+            yield "\t".join(self._cells(record["file"], row, list(notes))) + "\n"
 
-    def _cells(self, file: str, row: Mapping[str, Any]) -> Iterator[str]:
+    def _cells(self, file: str, row: Mapping[str, Any], notes: Sequence[str]) -> Iterator[str]:
         yield plain(file)
         for name in ("start", "end") if self.windows else ("seconds",):
             yield f"{row[name]:g}" if name in row else ""
@@ -44,6 +56,7 @@ class Table:
         alone = row.get("subsystems", {})
         for table in (row.get("posteriors", {}), *(alone.get(name, {}) for name in self.subsystems)):
             yield from (f"{table[label]:.{DIGITS}f}" if label in table else "" for label in self.classes)
+        yield plain("; ".join(notes))
         yield plain(row.get("transcript") or "")
         yield plain("; ".join(f"{name}: {why}" for name, why in row.get("prior", {}).items()))
         yield plain(row.get("error", ""))

@@ -18,7 +18,7 @@ def timeline(record: Mapping[str, Any], classes: Sequence[str]) -> str:
     Args:
         record: what EmotionModel.windows gives.
     """
-    windows, seconds = record["windows"], max(record["seconds"], 1e-3)
+    windows, seconds = drawn(record["windows"], classes), max(record["seconds"], 1e-3)
     right, bottom = LEFT + WIDTH, TOP + HEIGHT
     colour = {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(classes)}
 
@@ -53,6 +53,18 @@ def timeline(record: Mapping[str, Any], classes: Sequence[str]) -> str:
         parts.append(f'<rect x="{right + 14}" y="{y}" width="12" height="12" fill="{colour[name]}"/>'
                      f'<text x="{right + 32}" y="{y + 11}">{escape(name)}</text>')
     return "\n".join([*parts, "</svg>", ""])
+
+
+def drawn(windows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """What there is room for: of more windows than pixels, neighbors are averaged."""
+    many = -(-len(windows) // WIDTH)
+    found = []
+    for start in range(0, len(windows), many):
+        group = [windows[number] for number in range(start, min(start + many, len(windows)))]
+        mean = {name: sum(window["posteriors"][name] for window in group) / len(group) for name in classes}
+        found.append({"start": group[0]["start"], "end": group[-1]["end"], "posteriors": mean,
+                      "emotion": max(classes, key=mean.__getitem__) if many > 1 else group[0]["emotion"]})
+    return found
 
 
 def ticks(seconds: float) -> list[float]:

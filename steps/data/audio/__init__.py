@@ -11,6 +11,7 @@ mixed down by their mean; where they cancel, the loudest is taken. Another rate 
 """
 
 from steps.data.audio.files import GitLfsPointer, is_companion, is_pointer, pointers_line, show_path
+from steps.data.audio.levels import remarks_of
 from steps.data.audio.reading import (
                                       AudioInfo,
                                       Recording,
@@ -25,5 +26,5 @@ from steps.data.audio.remarks import Remark, warnings_of
 from steps.data.audio.resampling import RATE, resample, resample_blocks
 
 __all__ = ["RATE", "AudioInfo", "GitLfsPointer", "Recording", "Remark", "Sound", "TooLong", "audio_info",
-           "is_companion", "is_pointer", "load_audio", "pointers_line", "read_audio", "read_sound", "resample",
-           "resample_blocks", "show_path", "warnings_of"]
+           "is_companion", "is_pointer", "load_audio", "pointers_line", "read_audio", "read_sound", "remarks_of",
+           "resample", "resample_blocks", "show_path", "warnings_of"]

@@ -13,7 +13,7 @@ from utils.errors import UserError
 if TYPE_CHECKING:
     import numpy
 
-BLOCK = 2**20  # values that are decoded at a time
+BLOCK = 2**18  # values that are decoded at a time
 
 
 def blocks(header: Header, first: int = 0, wanted: int | None = None,

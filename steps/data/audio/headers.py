@@ -102,8 +102,10 @@ def _by_content(path: str, stream: BinaryIO, head: bytes, size: int) -> Header:
     remarks = _after(length.after)
     if length.parts:
         remarks += (Remark(SEVERAL, f"{len(length.parts)}, one after the other; all are read"),)
-    if length.believed:
-        return _by_soundfile(path, stream, remarks, length.parts)
+    if length.believed or length.counted is not None:
+        found = _by_soundfile(path, stream, remarks, length.parts)
+        if length.believed or found.samples == length.counted:
+            return found
     if length.stated is None and is_flac(head):
         remarks += (Remark(UNSTATED, "its header gives 0 samples; decoded to the end of the file"),)
     return _by_av(path, remarks, length)

@@ -96,3 +96,11 @@ class Levels:
         if (loudest := self.loudest) is not None:
             found.append(Remark(CANCEL, f"their mean is near silence; channel {loudest + 1} alone is heard"))
         return tuple(found)
+
+
+def remarks_of(samples: numpy.ndarray) -> tuple[Remark, ...]:
+    """What is to be said of mono samples (T,)."""
+    levels = Levels()
+    if len(samples):
+        levels.add(samples[:, None])
+    return levels.remarks()

@@ -17,6 +17,7 @@ CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "ogg", "mp3", "aac", "
               "mpeg", "mpegts", "rm", "ape", "wv", "tta", "tak", "mpc", "mpc8", "gsm", "ilbc", "voc", "qcp",
               "nistsphere", "oma", "dsf", "iff", "sox", "ircam")
 STATES_NO_LENGTH = ("mp3", "aac", "amr", "amrnb", "amrwb", "ogg", "flac", "wav")  # or an estimate
+GATHERED = 2**18  # values of a block; a frame has some thousands at most
 FEW = 2  # damaged packets that are no news: remains of tags between frames
 MOST = 0.1  # of all packets may be damaged
 
@@ -46,18 +47,26 @@ def decode(path: str, damaged: list[int] | None = None) -> Iterator[numpy.ndarra
         damaged: gets the number of packets that were passed over.
 
     Yields:
-        float32 (n, channels).
+        float32 (n, channels); the channels may change.
 
     Raises:
         UserError: it cannot be decoded, or its rate changes.
     """
-    first = 0
+    import numpy
+
+    first, waiting, count = 0, list[numpy.ndarray](), 0
     for rate, block in _frames(path, [], "", damaged):
         first = first or rate
         if rate != first:
             raise UserError(f"{show_path(path)}: its sampling rate changes from {first} to {rate} Hz; convert it: "
                             "ffmpeg -i IN -ar 16000 OUT.wav")
-        yield block
+        if waiting and (count >= GATHERED or block.shape[1] != waiting[0].shape[1]):
+            yield numpy.concatenate(waiting)
+            waiting, count = [], 0
+        waiting.append(block)
+        count += block.size
+    if waiting:
+        yield numpy.concatenate(waiting)
 
 
 def _frames(path: str, stated: list[int], why: str,

@@ -51,6 +51,23 @@ class AudioInfo:
 
 
 @dataclass(frozen=True)
+class Survey:
+    """What one pass over a recording showed. channel: to be heard alone, where the channels cancel."""
+
+    info: AudioInfo
+    channel: int | None
+    levels: tuple[Remark, ...]
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        return self.info.remarks + self.levels
+
+    def length(self, rate: int = RATE) -> int:
+        """Samples after resampling."""
+        return -(-self.info.samples * rate // self.info.rate)
+
+
+@dataclass(frozen=True)
 class Sound:
     """
     Attributes:
@@ -106,6 +123,21 @@ class Recording:
 
                 alone = block[:, min(channel, block.shape[1] - 1)]
                 yield numpy.where(numpy.isfinite(alone), alone, numpy.float32(0))
+
+    def survey(self) -> Survey:
+        """Decode it once and keep nothing.
+
+        Raises:
+            UserError: it cannot be decoded, ends before its header says, or holds no numbers.
+        """
+        decoded = sum(len(block) for block in self.mono())
+        self.levels.check(self.name)
+        info = AudioInfo(self.header.rate, self.header.channels, decoded, self.file_remarks(decoded))
+        return Survey(info, self.levels.loudest, self.levels.remarks())
+
+    def resampled(self, channel: int | None = None, rate: int = RATE) -> Iterator[numpy.ndarray]:
+        """`mono` of the whole, at another rate."""
+        return resample_blocks(self.mono(channel=channel), self.header.rate, rate)
 
     def file_remarks(self, decoded: int | None = None) -> tuple[Remark, ...]:
         """On the header, and on what the last `mono` passed over.

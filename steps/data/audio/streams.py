@@ -14,8 +14,16 @@ Data = bytes | mmap.mmap
 Range = tuple[int, int]
 
 FLAC = b"fLaC\x00\x00\x00\x22"  # with the head of STREAMINFO
+SCANNED = 2**24  # bytes of a mapped file that are kept in memory
 TAIL = 2**16  # bytes in which FLAC's last frame is looked for
 TAG_SLACK = 1500  # bytes by which an MP3 may differ from its tag: a frame
+
+
+# Of MP3, by the numbers in a frame's head: kbit/s, and Hz by version and number.
+MPEG1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
+MPEG2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
+RATES = {(version, number): hertz // part for version, part in ((3, 1), (2, 2), (0, 4))
+         for number, hertz in enumerate((44100, 48000, 32000))}
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Length:
     Attributes:
         stated: samples a channel as the header says; None: it does not say.
         believed: whether the file's own structure bears it out.
+        counted: samples by its frames; a decoder that gives just as many is believed too.
         parts: first byte and byte after the last of each of several streams that follow one another.
         after: bytes after the last page.
     """
@@ -32,6 +41,23 @@ class Length:
     believed: bool
     parts: tuple[Range, ...] = ()
     after: int = 0
+    counted: int | None = None
+
+
+def forget(data: Data) -> None:
+    """Give back the memory of what was looked at of a mapped file."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)
+
+
+def _find(data: Data, what: bytes, start: int) -> int:
+    """As data.find, in bounded memory."""
+    while start < len(data):
+        if (place := data.find(what, start, start + SCANNED + len(what))) >= 0:
+            return place
+        start += SCANNED
+        forget(data)
+    return -1
 
 
 def id3_end(data: Data) -> int:
@@ -48,7 +74,7 @@ def flac_length(data: Data) -> Length:
         data: the file, with fLaC at its begin or after an ID3 tag.
     """
     begins = [id3_end(data)]
-    while (again := data.find(FLAC, begins[-1] + 4)) >= 0:  # another file put after this one
+    while (again := _find(data, FLAC, begins[-1] + 4)) >= 0:  # another file put after this one
         begins.append(again)
     parts = tuple(zip(begins, [*begins[1:], len(data)], strict=True))
     found = [_flac_part(data, begin, end) for begin, end in parts]
@@ -79,7 +105,7 @@ def _last_frame_end(data: Data, first: int, end: int, block: int, tail: int) -> 
         return None
     place = end
     while (place := data.rfind(sync, max(first, end - tail), min(end, place + 1))) >= 0:
-        found = _frame(bytes(data[place:place + 16]))
+        found = _frame(bytes(data[place:place + 16]).ljust(16, b"\0"))  # silence fills fewer
         # Rate and width are those of the first frame.
         if found is not None and not ((data[place + 2] ^ data[first + 2]) & 0x0F
                                       or (data[place + 3] ^ data[first + 3]) & 0x0E):
@@ -92,7 +118,7 @@ def _last_frame_end(data: Data, first: int, end: int, block: int, tail: int) -> 
 def _frame(head: bytes) -> tuple[int, int] | None:
     """(number of the frame or of its first sample, its samples), or None: no frame begins here."""
     size, rate = head[2] >> 4, head[2] & 0x0F
-    if len(head) < 16 or size == 0 or rate == 15 or head[3] >> 4 > 10 or head[3] & 1:
+    if size == 0 or rate == 15 or head[3] >> 4 > 10 or head[3] & 1:
         return None
     extra = 0
     while extra < 7 and head[4] << extra & 0x80:
@@ -134,28 +160,57 @@ def ogg_length(data: Data) -> Length:
     return Length(None, bool(starts), parts if len(parts) > 1 else (), len(data) - end)
 
 
-def _pages(data: Data) -> Iterator[tuple[int, int]]:
-    """(first byte, byte after the last) of each whole page."""
-    place = data.find(b"OggS")
+def _pages(data: Data) -> Iterator[Range]:
+    """First byte, and byte after the last, of each whole page."""
+    place = kept = _find(data, b"OggS", 0)
     while place >= 0 and place + 27 <= len(data):
         table = place + 27 + data[place + 26]
         end = table + sum(data[place + 27:table])
         if end > len(data):
             return
         yield place, end
-        place = end if data[end:end + 4] == b"OggS" else data.find(b"OggS", end)
+        place = end if data[end:end + 4] == b"OggS" else _find(data, b"OggS", end)
+        if place - kept > SCANNED:
+            forget(data)
+            kept = place
 
 
 def mp3_length(data: Data) -> Length:
-    """An MP3 states its length in a tag (Xing, Info) with the bytes that it counts; many have none."""
+    """An MP3 states its length in a tag (Xing, Info), with the bytes that it counts; without one its frames tell."""
     begin = id3_end(data)
+    end = len(data) - (128 if data[len(data) - 128:len(data) - 125] == b"TAG" else 0)
     head = bytes(data[begin:begin + 64])
     place = max(head.find(b"Xing"), head.find(b"Info"))
     if place < 0:
-        return Length(None, False)
+        frames, reached = _mp3_frames(data, begin, end)
+        whole = frames > 0 and reached >= end - 4
+        return Length(None, False, counted=_mp3_samples(head) * frames if whole else None)
     flags, frames, size = struct.unpack(">III", data[begin + place + 4:begin + place + 16])
     if not flags & 1:
         return Length(None, False)
-    stated = frames * (1152 if head[1] >> 3 & 3 == 3 else 576)
-    there = len(data) - begin - (128 if data[len(data) - 128:len(data) - 125] == b"TAG" else 0)
-    return Length(stated, bool(flags & 2) and abs(there - size) <= TAG_SLACK)
+    return Length(_mp3_samples(head) * frames, bool(flags & 2) and abs(end - begin - size) <= TAG_SLACK)
+
+
+def _mp3_samples(head: bytes) -> int:
+    """Of a frame of layer III."""
+    return 1152 if head[1] >> 3 & 3 == 3 else 576
+
+
+def _mp3_frames(data: Data, place: int, end: int) -> Range:
+    """Frames of layer III that follow one another without a gap, and where the last of them ends."""
+    frames, kept = 0, place
+    while place + 4 <= end and (length := _mp3_frame(data[place:place + 4])) and place + length <= end:
+        frames, place = frames + 1, place + length
+        if place - kept > SCANNED:
+            forget(data)
+            kept = place
+    return frames, place
+
+
+def _mp3_frame(head: bytes) -> int:
+    """Bytes of the frame with this head; 0: it is none of layer III."""
+    version, rate = head[1] >> 3 & 3, RATES.get((head[1] >> 3 & 3, head[2] >> 2 & 3))
+    bits = (MPEG1 if version == 3 else MPEG2)[head[2] >> 4]
+    if head[0] != 0xFF or head[1] >> 5 != 7 or head[1] >> 1 & 3 != 1 or rate is None or not bits:
+        return 0
+    return (144 if version == 3 else 72) * 1000 * bits // rate + (head[2] >> 1 & 1)

@@ -86,7 +86,7 @@ def test_a_table_has_a_column_a_class_and_subsystem(lab, exported, tmp_path):
     status, lines = run("--format", "tsv", exported("fusion_simplex"), lab.items[1].path, tmp_path / "bad\tname.wav")
     header, good, bad = (line.split("\t") for line in lines)
     assert status == 1 and header[:5] == ["file", "seconds", "emotion", "glad", "sad"]
-    assert header[5:7] == ["svm_is10:glad", "svm_is10:sad"] and header[-3:] == ["transcript", "prior", "error"]
+    assert header[5:7] == ["svm_is10:glad", "svm_is10:sad"] and header[-4:] == ["notes", "transcript", "prior", "error"]
     row = dict(zip(header, good, strict=True))
     assert row["emotion"] == max(("glad", "sad"), key=lambda label: float(row[label])) and row["seconds"] == "0.3"
     assert len(bad) == len(header) and bad[2] == "" and "not audio" in bad[-1] and "bad name" in bad[0]

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from steps.data.audio import audio_info, read_audio, read_sound
+from steps.data.audio.headers import inspect
 from tests.steps.data.audio.sounds import sine, with_flac_total
 from utils.errors import UserError
 
@@ -114,3 +115,21 @@ def test_an_impossible_rate_is_refused(tmp_path):
         path.write_bytes(whole[:24] + struct.pack("<I", rate) + whole[28:])
         with pytest.raises(UserError, match="sampling rate"):
             read_sound(path)
+
+
+def test_an_mp3_without_a_tag_stays_with_soundfile_where_its_frames_bear_it_out(tmp_path):
+    path = tmp_path / "a.mp3"
+    whole = content(path, bitrate_mode="CONSTANT", compression_level=0.5)
+    tag = max(whole.find(b"Xing"), whole.find(b"Info"))
+    frame = whole.index(whole[:2], 4)  # the first holds the tag
+    path.write_bytes(whole[frame:])
+    assert tag > 0 and inspect(path).decoder == "soundfile"
+    path.write_bytes(whole[frame:] + bytes(1000) + whole[frame:])
+    assert inspect(path).decoder == "av" and audio_info(path).duration == pytest.approx(1.0, abs=0.2)
+
+
+def test_silence_of_hours_in_kilobytes_is_believed(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.zeros(16000 * 300, "int16"), 16000)
+    assert path.stat().st_size < 20000 and inspect(path).decoder == "soundfile"
+    assert audio_info(path).samples == 16000 * 300
