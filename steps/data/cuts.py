@@ -26,7 +26,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from steps.data.audio import AudioInfo, audio_info, show_path
+from steps.data.audio import (
+    AudioInfo,
+    GitLfsPointer,
+    audio_info,
+    is_companion,
+    is_pointer,
+    pointers_line,
+    show_path,
+)
 from steps.data.dataset import NATIVE
 from steps.data.fields import FieldSpec
 from steps.data.given_arrays import load_given
@@ -54,14 +62,34 @@ def located(rows: Iterable[Row]) -> list[Row]:
     return [dataclasses.replace(row, path=place(row.path), features=place(row.features)) for row in rows]
 
 
+def without_companions(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """The rows but for `._x`, which macOS leaves beside every x on a foreign disk; and a line that counts them."""
+    kept = [row for row in rows if row.path is None or not is_companion(row.path)]
+    passed = len(rows) - len(kept)
+    return kept, [f"{passed} files ._*, which macOS leaves beside others, are passed over"] if passed else []
+
+
+def stop_at_pointers(rows: Sequence[Row]) -> None:
+    """
+    Raises:
+        UserError: git-lfs has not fetched recordings; one line for all.
+    """
+    paths = list(dict.fromkeys(row.path for row in rows if row.path is not None))
+    if pointers := [path for path in paths if is_pointer(path)]:
+        raise UserError(pointers_line(pointers, len(paths)))
+
+
 def read_headers(rows: Sequence[Row], nj: int) -> tuple[dict[Path, AudioInfo], list[str]]:
-    """The header of every recording that the rows name, and a line for each that cannot be used."""
+    """The header of every recording that the rows name, and a line for each that cannot be used (one for all that
+    git-lfs has not fetched)."""
     wanted = {row.path: row for row in reversed(rows) if row.path is not None}
     paths, finder = list(reversed(wanted)), Finder()
 
-    def look(path: Path) -> AudioInfo | str:
+    def look(path: Path) -> AudioInfo | GitLfsPointer | str:
         try:
             return audio_info(path)
+        except GitLfsPointer as pointer:
+            return pointer
         except UserError as error:
             hint = f"; {alike}" if not path.exists() and (alike := finder.hint(path)) else ""
             where = f" ({wanted[path].where})" if wanted[path].where else ""
@@ -70,6 +98,8 @@ def read_headers(rows: Sequence[Row], nj: int) -> tuple[dict[Path, AudioInfo], l
     with ThreadPoolExecutor(max(1, nj)) as pool:
         found = dict(zip(paths, pool.map(look, paths), strict=True))
     problems = [text for text in found.values() if isinstance(text, str)]
+    if pointers := [path for path, what in found.items() if isinstance(what, GitLfsPointer)]:
+        problems.insert(0, pointers_line(pointers, len(paths)))
     return {path: info for path, info in found.items() if isinstance(info, AudioInfo)}, problems
 
 

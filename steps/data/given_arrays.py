@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from steps.data.audio import show_path
+from steps.data.audio import GitLfsPointer, is_pointer, show_path
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def load_given(path: Path, where: str = "", mmap_mode: Literal["r"] | None = Non
     try:
         array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        if is_pointer(path):
+            raise GitLfsPointer(path) from error
         # Of what is no array numpy says that it may be unpickled, which is no advice to give.
         why = "no array of numbers" if "pickle" in str(error) or "object" in str(error) else str(error)
         raise UserError(f"{where}{show_path(path)} is no .npy array that can be read ({why})") from error

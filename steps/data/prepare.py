@@ -1,6 +1,7 @@
 """Make a data set: a corpus module's rows, checked, as cuts.jsonl.gz, corpus.json and splits/.
 
-Called by steps/prepare_data.sh. Reads the recordings' headers; steps/data/validate.py decodes them.
+Called by steps/prepare_data.sh. Reads the recordings' headers, and decodes those that do not state their
+length rightly (headers.tsv lists them); steps/data/validate.py decodes all.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
     Raises:
         UserError: whatever is wrong with the corpus, all at once; see steps/data/{checks,cuts,splits}.py.
     """
+    from steps.data.audio import show_path, warnings_of
     from steps.data.checks import check_corpus, check_rows, missing_of, plain_classes, present_classes
-    from steps.data.cuts import cut_of_row, located, read_headers, write_cuts
+    from steps.data.cuts import cut_of_row, located, read_headers, stop_at_pointers, without_companions, write_cuts
     from steps.data.dataset import CORPUS, CUTS, item_of_cut
     from steps.data.fields import load_fields
     from steps.data.splits import faults_of_split, split_of_protocol, usable_folds, write_splits
@@ -70,9 +72,11 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
         raise
     if not source.rows:
         problems.stop(data)
-    rows, notes = check_rows(source.rows, corpus, registry, problems, may_pass=source.table)
+    rows, passed = without_companions(source.rows)
+    rows, notes = check_rows(rows, corpus, registry, problems, may_pass=source.table)
     missing = missing_of(rows, corpus)
     if missing and not allow_partial and not problems:
+        stop_at_pointers(rows)  # says more
         raise UserError(f"{corpus.name} is not whole: {'; '.join(missing)}; --allow-partial true takes what is there")
     if missing and corpus.task == "classification" and not problems:
         corpus = dataclasses.replace(corpus, classes=present_classes(rows, corpus))
@@ -98,8 +102,10 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
     for split in splits:
         problems.add(f"faults of protocol {split.name}", *faults_of_split(split, items, unit_of))
     problems.stop(data)
-    warnings = [*source.notices, *(f"{corpus.name} is not whole: {line}" for line in missing), *notes,
-                *notes_on_rows(rows)]
+    told = warnings_of({show_path(path): info.remarks for path, info in headers.items()}, len(headers), "recordings",
+                       data / "headers.tsv")
+    warnings = [*source.notices, *(f"{corpus.name} is not whole: {line}" for line in missing), *passed, *notes,
+                *notes_on_rows(rows), *told]
     converted = Counter(note for row in rows if row.path for note in headers[row.path].notes)
     info = {**describe(corpus, items), "size": size, "speakers_known": speakers_known, "warnings": warnings,
             "converted": dict(sorted(converted.items())), "missing": missing, "protocols": [s.name for s in splits]}

@@ -117,19 +117,10 @@ def encode(cut: dict[str, Any]) -> tuple[bytes, int]:
     """
     import soundfile
 
-    from steps.data.audio import resample
+    from steps.data.audio import read_sound
 
-    path, rate = cut["recording"]["sources"][0]["source"], cut["recording"]["sampling_rate"]
-    first, wanted = round(cut["start"] * rate), round(cut["duration"] * rate)
-    try:
-        with soundfile.SoundFile(path) as stream:
-            stream.seek(first)
-            samples = stream.read(wanted, dtype="float32", always_2d=True)[:, cut["channel"]]
-    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
-        raise UserError(f"{path}: cannot be decoded ({error})") from error
-    if len(samples) < wanted - 1:
-        raise UserError(f"{path}: {wanted} samples expected from {first} on, {len(samples)} decoded")
-    samples = resample(samples, rate)
+    path = cut["recording"]["sources"][0]["source"]
+    samples = read_sound(path, cut["start"], cut["duration"], cut["channel"], RATE).samples
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, RATE, format="FLAC", subtype="PCM_16")
     return buffer.getvalue(), len(samples)

@@ -50,6 +50,7 @@ class Limits:
 
 def cut_of(row: Row, limits: Limits, info: Callable[[Path], Any]) -> tuple[dict[str, Any] | None, str]:
     """(the cut as lhotse's JSON, "") or (None, why it is dropped)."""
+    from steps.data.audio import GitLfsPointer
     from steps.text.normal_form import normalise
 
     if row.path is None or not row.fields.get("text"):
@@ -61,6 +62,8 @@ def cut_of(row: Row, limits: Limits, info: Callable[[Path], Any]) -> tuple[dict[
         return None, "others speak too"
     try:
         about = info(row.path)
+    except GitLfsPointer:
+        return None, "not fetched by git-lfs (git lfs pull)"
     except UserError:
         return None, "unreadable"
     end = about.duration if row.end is None else row.end

@@ -212,7 +212,8 @@ def read_sound(path: str | Path, start: float = 0.0, duration: float | None = No
     decoded = recording.levels.frames
     if most is not None and decoded > most:
         raise TooLong(path, None, longest or 0.0)
-    if wanted is not None and decoded < wanted:
+    rounded = 1 if start and duration is not None else 0  # both ends of a segment are
+    if wanted is not None and decoded < wanted - rounded:
         raise UserError(f"{recording.name}: truncated: {wanted} samples expected, {decoded} decoded")
     recording.levels.check(recording.name)
     told = recording.file_remarks(first + decoded if duration is None else None)
