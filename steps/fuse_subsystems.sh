@@ -13,6 +13,7 @@ Usage: steps/fuse_subsystems.sh --protocol NAME --subsystems "NAME ..." [option 
   --text-variant NAME     variant of a subsystem that has no normalisations (default: asr-text)
   --variants "V ..."      variants that are fused (default: every norm-... without +aug)
   --more "NAME ..."       further subsystems: each variant is fused a second time, with these too (variant ...+more)
+  --leave-out "NAME ..."  subsystems that are not looked at, because they are unfinished, say
   --debug                 show Python tracebacks
 
 Writes EXP/fusion_equal, EXP/fusion_simplex and EXP/fusion_logistic, laid out as every subsystem, and
@@ -21,12 +22,12 @@ dev, in seconds. Exit status 1 with fewer than two subsystems.
 END
 }
 
-protocol="" subsystems="" text_variant=asr-text variants="" more="" positional=()
-front_end_options "protocol subsystems text-variant variants more" "" "$@"
+protocol="" subsystems="" text_variant=asr-text variants="" more="" leave_out="" positional=()
+front_end_options "protocol subsystems text-variant variants more leave-out" "" "$@"
 [ -n "$protocol" ] || fail "--protocol NAME is missing; see --help"
 [ -n "$subsystems" ] || fail "--subsystems \"NAME ...\" is missing; see --help"
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the experiments' directory, found ${#positional[@]} arguments"
 
 front_end_environment
 exec python -m steps.fusion.fuse --protocol "$protocol" --subsystems "$subsystems" --text-variant "$text_variant" \
-  --variants "$variants" --more "$more" "${positional[@]}"
+  --variants "$variants" --more "$more" --leave-out "$leave_out" "${positional[@]}"

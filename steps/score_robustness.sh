@@ -13,6 +13,7 @@ Usage: steps/score_robustness.sh --protocol NAME --conditions "NAME=DIR ..." [op
                     subsystems read; after a comma the same set transcribed, where one reads text
   --text-data DIR   DATA transcribed, where a subsystem reads text
   --subsystems "NAME ..."   only these, fusions among them (default: all that kept their models)
+  --leave-out "NAME ..."    subsystems that are not looked at, because they are unfinished, say
   --nj N            parallel tasks (default: 1)
   --tasks N         tasks, each with its share of the systems (default: one system a task)
   --cmd CMD         how tasks are run (default: utils/job.sh)
@@ -25,8 +26,8 @@ scores of every condition.
 END
 }
 
-protocol="" conditions="" text_data="" subsystems="" nj=1 tasks="" cmd=$ROOT/utils/job.sh positional=()
-front_end_options "protocol conditions text-data subsystems nj tasks cmd" "" "$@"
+protocol="" conditions="" text_data="" subsystems="" leave_out="" nj=1 tasks="" cmd=$ROOT/utils/job.sh positional=()
+front_end_options "protocol conditions text-data subsystems leave-out nj tasks cmd" "" "$@"
 for name in protocol conditions; do
   [ -n "${!name}" ] || fail "--$name is missing; see --help"
 done
@@ -40,7 +41,7 @@ front_end_environment
 front_end_job
 
 score=(python -m steps.noise.score_robustness --protocol "$protocol" --conditions "$conditions"
-  --subsystems "$subsystems")
+  --subsystems "$subsystems" --leave-out "$leave_out")
 plan=("${score[@]}" --plan)
 [ -z "$tasks" ] || plan+=(--tasks "$tasks")
 tasks=$("${plan[@]}" "$data" "$exp")

@@ -24,6 +24,30 @@ width_of_size() {
   [[ $width =~ $number && ! $width =~ $too_small ]] || _o_fail "--width is '$width'; accepted: 0.01 to 4"
 }
 
+# wants NAME ...: whether one of these subsystems is trained in this run (--only names some; empty: all).
+wants() {
+  local name
+  [ -n "$only" ] || return 0
+  for name in "$@"; do
+    case " $only " in *[[:space:]]"$name"[[:space:]]*) return 0 ;; esac
+  done
+  return 1
+}
+
+# members NAME ...: the list inputs gets those of these subsystems that a stage trains.
+members() {
+  local name
+  for name in "$@"; do
+    case " ${trained[*]} " in *" $exp/$name/$protocol "*) inputs+=(--in-member "$name=$exp/$name/$protocol") ;; esac
+  done
+}
+
+# every_member: the list inputs gets all that stages train.
+every_member() {
+  local directory
+  for directory in "${trained[@]}"; do inputs+=(--in-member "$(basename "$(dirname "$directory")")=$directory"); done
+}
+
 # stage_synthesize N [CORPUS [option ...]]: make the recordings of a synthetic corpus (default: $corpus) under $corpus_dir.
 stage_synthesize() {
   local number=$1 of=${2:-$corpus}; shift; [ $# -eq 0 ] || shift
@@ -67,8 +91,8 @@ stage_features() {
 stage_train() {
   local number=$1 subsystem=$2 config=$3 features=$4 more=(); shift 4
   if [ "${1:-}" = --augment ]; then more=(--in "$2/$features"); fi
-  if [ "${1:-}" = --init ] && [ "$2" != none ]; then more=(--in "$2"); started+=(--in "$exp/$subsystem/$protocol"); fi
-  stage "$number" "Train $subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
+  if [ "${1:-}" = --init ] && [ "$2" != none ]; then more=(--in "$2"); started+=("$subsystem"); fi
+  stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${more[@]}" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
     --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" \
@@ -81,30 +105,32 @@ stage_train() {
 stage_text() {
   local number=$1 subsystem=$2 sources=$3 more=(); shift 3
   if [ "${1:-}" = --augment ]; then more=(--in "$2"); fi
-  stage "$number" "Train $subsystem" --in "${data}_transcribed" "${more[@]}" --in "$data/splits/$protocol.tsv" \
+  stage "$number" "Train $subsystem" --name "$subsystem" --in "${data}_transcribed" "${more[@]}" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
     --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" \
     "${data}_transcribed" "$exp/$subsystem/$protocol"
-  trained+=("$exp/$subsystem/$protocol")
+  trained+=("$exp/$subsystem/$protocol") hearing+=("$subsystem")
 }
 
 # stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
 # system. One that no stage trains (there is no recogniser, say) is told and left out. Where a recipe has the setting
 # fused_more, each variant is fused a second time, with these too (...+more), and dev chooses among all.
 stage_fuse() {
-  local number=$1 inputs=() outputs=() more=() variants="" subsystem how norm; shift
+  local number=$1 inputs=() outputs=() more=() variants="" name how norm; shift
+  for name in $only; do   # whoever asks for one wants it fused
+    case " $* ${fused_more:-} " in *" $name "*) ;; *) set -- "$@" "$name" ;; esac
+  done
   [ -z "${fused_more:-}" ] || more=(--more "$fused_more")
   for norm in $norms; do variants+="norm-$norm ${noise:+norm-$norm+aug }"; done
-  for subsystem in "$@" ${fused_more:-}; do
-    case " ${trained[*]} " in *" $exp/$subsystem/$protocol "*) inputs+=(--in "$exp/$subsystem/$protocol") ;; esac
-  done
+  # shellcheck disable=SC2086  # one name a word
+  members "$@" ${fused_more:-}
   for how in equal simplex logistic; do
     outputs+=(--out "$exp/fusion_$how/$protocol")
     trained+=("$exp/fusion_$how/$protocol")
   done
-  stage "$number" "Fuse" --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" --out "$exp/fusion/$protocol.json" -- \
-    steps/fuse_subsystems.sh --protocol "$protocol" --subsystems "$*" --variants "$variants" \
+  stage "$number" "Fuse" --at-least 2 --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" --out "$exp/fusion/$protocol.json" -- \
+    steps/fuse_subsystems.sh --leave-out "{left-out}" --protocol "$protocol" --subsystems "$*" --variants "$variants" \
     "${more[@]}" "$data" "$exp"
 }
 
@@ -124,22 +150,30 @@ stage_noisy_set() {
 # stage_robustness N "FEATURES ..." SYSTEM ...: trained systems at the ratios $noise, whose sets have these features
 # -> $exp/robustness.
 stage_robustness() {
-  local number=$1 features=$2 conditions="" text=() inputs=() systems=() ratio to system name; shift 2
+  local number=$1 features=$2 conditions="" text=() inputs=() systems=() how=--in-if-there ratio to system name; shift 2
   for ratio in $noise; do
     to=${data}_snr$ratio
     inputs+=(--in "$to/cuts.jsonl.gz")
     for name in $features; do inputs+=(--in "$to/$name"); done
-    if [ -n "$transcribed" ]; then inputs+=(--in "${to}_transcribed"); to+=,${to}_transcribed; fi
+    if [ -n "$transcribed" ] && wants ${hearing[@]+"${hearing[@]}"}; then
+      inputs+=(--in "${to}_transcribed"); to+=,${to}_transcribed
+    elif [ -n "$transcribed" ]; then
+      inputs+=(--in-if-there "${to}_transcribed")
+    fi
     conditions+="snr$ratio=$to "
   done
   [ -z "$transcribed" ] || text=(--text-data "$transcribed")
   for system in "$@"; do
-    case " ${trained[*]} " in
-      *" $exp/$system/$protocol "*) systems+=("$system"); inputs+=(--in "$exp/$system/$protocol") ;;
-    esac
+    case $system in fusion_*) ;; *) wants "$system" || continue ;; esac
+    case " ${trained[*]} " in *" $exp/$system/$protocol "*) systems+=("$system") ;; esac
   done
+  members "${systems[@]}"
+  if wants multitask_ivector; then how=--in; fi
+  if [ -n "${own_kind:-}" ]; then
+    for ratio in $noise; do inputs+=("$how" "${data}_snr$ratio/ivector_$own_kind"); done
+  fi
   stage "$number" "Robustness" "${inputs[@]}" --out "$exp/robustness/$protocol.json" -- \
-    steps/score_robustness.sh --protocol "$protocol" --conditions "$conditions" "${text[@]}" \
+    steps/score_robustness.sh --leave-out "{left-out}" --protocol "$protocol" --conditions "$conditions" "${text[@]}" \
     --subsystems "${systems[*]}" --nj "$nj" "${tiny_tasks[@]}" --cmd "$cpu_cmd" "$data" "$exp"
 }
 
@@ -155,34 +189,36 @@ stage_permuted() {
 
 # stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
 stage_audit() {
-  local inputs=("${started[@]}") words=() kind
-  for kind in ${kinds[@]+"${kinds[@]}"}; do inputs+=(--in "$data/ivector_$kind"); done
-  if [ -n "${transcribed:-}" ]; then inputs+=(--in "$transcribed") words+=(--trained-on "$transcribed"); fi
+  local inputs=() words=() kind
+  members "${started[@]}"
+  for kind in ${kinds[@]+"${kinds[@]}"}; do inputs+=(--in-if-there "$data/ivector_$kind"); done
+  if [ -n "${transcribed:-}" ]; then inputs+=(--in-if-there "$transcribed") words+=(--trained-on "$transcribed"); fi
   stage "$1" "Audit for leaks" "${inputs[@]}" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/audio_hashes.tsv" \
     --in "$exp/permuted/$protocol" --out "$exp/audit/$protocol.json" -- \
-    steps/audit_leaks.sh --protocol "$protocol" --permuted "$exp/permuted/$protocol" "${words[@]}" "$data" "$exp"
+    steps/audit_leaks.sh --leave-out "{left-out}" --protocol "$protocol" --permuted "$exp/permuted/$protocol" "${words[@]}" "$data" "$exp"
 }
 
 # stage_score N [option ...]: every trained subsystem -> $exp/RESULTS.{json,md}. The setting recipe_options: options
 # of the recipe that chose what is trained, for the rows' command.
 stage_score() {
-  local number=$1 inputs=() directory; shift
+  local number=$1 inputs=(); shift
   [ -z "${noise:-}" ] || inputs+=(--in "$exp/robustness/$protocol.json")
-  for directory in "${trained[@]}"; do inputs+=(--in "$directory"); done
+  every_member
   if [ -n "${recipe_options:-}" ]; then set -- --recipe-options "$recipe_options" "$@"; fi
   stage "$number" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" --update "$results.json" -- \
-    steps/score.sh --protocol "$protocol" --results "$results" "${committed[@]}" "$@" "$data" "$exp"
+    steps/score.sh --leave-out "{left-out}" --protocol "$protocol" --results "$results" "${committed[@]}" "$@" "$data" "$exp"
 }
 
 # stage_report N: one page with tables, pictures and the worst errors.
 stage_report() {
   local inputs=()
-  case " ${trained[*]} " in *" $exp/fusion_equal/$protocol "*) inputs+=(--in "$exp/fusion/$protocol.json") ;; esac
+  every_member
+  case " ${trained[*]} " in *" $exp/fusion_equal/$protocol "*) inputs+=(--in-if-there "$exp/fusion/$protocol.json") ;; esac
   if [ -n "${noise:-}" ]; then inputs+=(--in "$exp/robustness/$protocol.json"); fi
   stage "$1" "Write the report" --in "$exp/scored/$protocol.json" --in "$data/validation.json" "${inputs[@]}" \
     --out "$exp/report/index.html" -- \
-    steps/make_report.sh --protocol "$protocol" --results "$results" "$data" "$exp"
+    steps/make_report.sh --leave-out "{left-out}" --protocol "$protocol" --results "$results" "$data" "$exp"
 }
 
 # stage_export_one N SUBSYSTEM FEATURES [option ...]: one subsystem in its first normalisation -> $exp/model. Options go to
@@ -196,12 +232,10 @@ stage_export_one() {
 
 # stage_export N SUBSYSTEM ...: the primary fusion of these as one directory -> $exp/model (utils/emotion.sh uses it).
 stage_export() {
-  local number=$1 inputs=() words=() name; shift
-  if [ "$asr" != none ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi
-  if [ -n "$ivectors" ]; then inputs+=(--in "$extractors") words+=(--ivectors "$extractors"); fi
-  for name in "$@"; do
-    case " ${trained[*]} " in *" $exp/$name/$protocol "*) inputs+=(--in "$exp/$name/$protocol") ;; esac
-  done
+  local number=$1 inputs=() words=(); shift
+  if [ "$asr" != none ]; then inputs+=(--in-if-there "$asr") words+=(--asr "$asr"); fi
+  if [ -n "$ivectors" ]; then inputs+=(--in-if-there "$extractors") words+=(--ivectors "$extractors"); fi
+  members "$@"
   stage "$number" "Export the model" --in "$exp/fusion/$protocol.json" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" --in "$exp/audit/$protocol.json" "${inputs[@]}" --out "$exp/model" -- \
     steps/export.sh --data "$data" "${words[@]}" "$exp/fusion/$protocol.json" "$exp/model"
@@ -247,4 +281,4 @@ if [ "$size" = tiny ]; then
   tiny_models+="asr_encoder:training.epochs=2 asr_encoder:training.batch_size=16 asr_encoder:training.tensorboard=false asr_encoder:frames.longest=200 "
   unset _network
 fi
-trained=() started=()
+trained=() started=() hearing=()

@@ -29,9 +29,9 @@ stage_pool() {
 
 # stage_score_cross N: every trained subsystem, a row a pair of corpora -> $exp/RESULTS.{json,md}.
 stage_score_cross() {
-  local inputs=() directory
-  for directory in "${trained[@]}"; do inputs+=(--in "$directory"); done
+  local inputs=()
+  every_member
   stage "$1" "Score across corpora" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" --update "$results.json" -- \
-    steps/score_cross_corpus.sh --protocol "$protocol" --results "$results" "${committed[@]}" "$data" "$exp"
+    steps/score_cross_corpus.sh --leave-out "{left-out}" --protocol "$protocol" --results "$results" "${committed[@]}" "$data" "$exp"
 }

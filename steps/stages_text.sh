@@ -6,18 +6,21 @@
 # stage_reference_text N SUBSYSTEM [option ...]: the text subsystem on the reference text of $data.
 stage_reference_text() {
   local number=$1 subsystem=$2; shift 2
-  _reference_text "$number" "$subsystem" "Train $subsystem on reference text" "$@"
+  _reference_text "$number" "$subsystem" "Train $subsystem on reference text" --name "$subsystem" -- "$@"
   trained+=("$exp/$subsystem/$protocol")
 }
 
 # stage_reference_permuted N: the same on permuted labels, which must fall to chance (the audit checks it).
 stage_reference_permuted() {
-  _reference_text "$1" permuted "Train on permuted labels" --permute-labels
+  _reference_text "$1" permuted "Train on permuted labels" -- --permute-labels
 }
 
+# _reference_text N SUBSYSTEM "title" [--name NAME] -- [option ...]
 _reference_text() {
-  local number=$1 subsystem=$2 title=$3; shift 3
-  stage "$number" "$title" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
+  local number=$1 subsystem=$2 title=$3 name=(); shift 3
+  if [ "$1" = --name ]; then name=(--name "$2"); shift 2; fi
+  shift
+  stage "$number" "$title" ${name[@]+"${name[@]}"} --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --sources reference --protocol "$protocol" \
     --set "$tiny_text$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"

@@ -36,6 +36,12 @@ class ArgumentParser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog}: {message}; see --help")
 
 
+def add_leave_out(parser: argparse.ArgumentParser) -> None:
+    """--leave-out, of programs that gather what was trained."""
+    parser.add_argument("--leave-out", type=str.split, default=[], metavar='"NAME ..."',
+                        help="subsystems below EXP that are not looked at, because they are unfinished, say")
+
+
 def count(text: str) -> int:
     """The type of an option that says how many: 1 or more."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 999_999:

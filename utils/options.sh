@@ -12,10 +12,10 @@ _o_names=()
 _o_free=()
 _o_command=("$0")
 declare -A _o_default=() _o_help=() _o_integer=() _o_choices=()
-_o_standard=(help dry-run stage stop-stage force why strict-code trust-earlier debug)
+_o_standard=(help dry-run stage stop-stage force why strict-code trust-earlier debug only)
 # The standard options; utils/stage.sh hands them to the engine.
 # shellcheck disable=SC2034
-stage="" stop_stage="" why="" dry_run=false force=false strict_code=false trust_earlier=false debug=false
+stage="" stop_stage="" why="" dry_run=false force=false strict_code=false trust_earlier=false debug=false only=""
 
 _o_fail() {
   printf 'error: %s\n' "${1//$'\n'/ }" >&2
@@ -117,7 +117,7 @@ parse_options() {
         printf -v "${_o_name//-/_}" true
         continue
         ;;
-      stage | stop-stage | why) ;;
+      stage | stop-stage | why | only) ;;
       *) if [ -z "$_o_name" ] || [ -z "${_o_default[$_o_name]+set}" ]; then _o_unknown "$_o_name"; fi ;;
     esac
     if ! "$_o_inline"; then
@@ -127,6 +127,7 @@ parse_options() {
     fi
     case $_o_name in
       stage | stop-stage | why) _o_stage_number "$_o_name" "$_o_value" ;;
+      only) printf -v "$_o_name" %s "$_o_value" ;;
       *) _o_set "$_o_name" "$_o_value" ;;
     esac
   done
@@ -168,7 +169,8 @@ Options of every recipe:
   --force                run every stage from scratch (default: off)
   --why N                print because of what stage N would run; run nothing (default: empty)
   --strict-code          run stages again whose Python code has changed (default: off: say so in one line)
-  --trust-earlier        with --stage: go on although an earlier stage is missing or stale (default: off)
+  --trust-earlier        with --stage: go on with what is there, although earlier stages are stale or missing (default: off)
+  --only "NAME ..."      train these subsystems alone; fusion, scores, audit, report: of what is there (default: empty: all)
   --debug                show Python tracebacks (default: off)
 END
 }

@@ -18,6 +18,12 @@
 #   --out-names P an output, a manifest: the files that it names, as they were when the stage ended, are inputs
 #   --out-same P  an output: when all of these come out as they were, what depends on the stage does not run again
 #   --update P    an output that the command changes in place; never moved
+#   --name NAME   the subsystem that the stage trains, for --only
+#   --in-if-there P       an input that the stage can do without, with --only or --trust-earlier: where it is not there,
+#                         the word P and the option before it go out of the command
+#   --in-member NAME=P    the same for a subsystem; the word {left-out} of the command becomes the names of those that are
+#                         not there (where all are, it goes, with the option before it)
+#   --at-least K  members without which the stage is left out
 #   --needs N     stage N must have run, without a file between them
 #
 # Each option may be given several times. The command runs in the recipe's directory, in a process group of its own;
@@ -35,7 +41,7 @@ _o_words() {
   local _o_name _o_variable
   printf '%s\0' recipe 4 "$ROOT" "$PWD" "${stage_dir:-.}" "$(IFS=,; echo "${_o_free[*]-}")"
   printf '%s\0' command "${#_o_command[@]}" "${_o_command[@]}"
-  printf '%s\0' switches 8 "$stage" "$stop_stage" "$why" "$dry_run" "$force" "$strict_code" "$trust_earlier" "$debug"
+  printf '%s\0' switches 9 "$stage" "$stop_stage" "$why" "$dry_run" "$force" "$strict_code" "$trust_earlier" "$debug" "$only"
   for _o_name in "${_o_names[@]}"; do
     _o_variable=${_o_name//-/_}
     printf '%s\0' option 2 "$_o_name" "${!_o_variable-}"

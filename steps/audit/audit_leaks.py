@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import run_main
 from utils.files import write_json
 
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                         "i-vector extractor); may be repeated. Those that DATA names are held against it anyhow")
     parser.add_argument("--sentences-may-be-shared", action="store_true",
                         help="sentences that such a component was trained on are told, and are no leak")
+    add_leave_out(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     arguments = parser.parse_args(argv)
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     audit_of(arguments.exp, split.name).unlink(missing_ok=True)
     found: dict[str, Any] = {"corpus": data.name, **leaks.audit(data, split)}
     found["permuted"] = [] if arguments.permuted is None else permuted.check(data, split, arguments.permuted)
-    started = {str(directory): started_from(directory) for directory in sorted(arguments.exp.glob(f"*/{split.name}"))}
+    started = {str(directory): started_from(directory) for directory in sorted(arguments.exp.glob(f"*/{split.name}"))
+               if directory.parent.name not in arguments.leave_out}
     outside = trained_on.audit_components(data, split, arguments.trained_on, arguments.sentences_may_be_shared, started)
     found |= {"components": outside["components"], "unknown_training": outside["unknown"]}
     found["leaks"] += outside["leaks"]

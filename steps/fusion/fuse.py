@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import UserError, run_main
 from utils.files import atomic_directory, write_json
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if data.task != "classification":
         raise UserError(f"{data.path} is a task of {data.task}; only the log-posteriors of classes are fused")
     found = find(arguments.exp, split.name, names, arguments.text_variant, arguments.variants.split(),
-                 arguments.more.split())
+                 arguments.more.split(), arguments.leave_out)
     tell_missing(found)
     reader = Reader(data, split)
     inputs = {ensemble.variant: runs.stacks(ensemble, reader) for ensemble in found.ensembles}
@@ -65,6 +65,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--variants", default="", help='e.g. "norm-global"; empty: every norm-... without +aug')
     parser.add_argument("--more", default="", metavar="NAME ...",
                         help="each variant is fused a second time, with these too (variant ...+more)")
+    add_leave_out(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)

@@ -58,20 +58,23 @@ class Found:
 
 
 def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, variants: Sequence[str] = (),
-         more: Sequence[str] = ()) -> Found:
+         more: Sequence[str] = (), leave_out: Sequence[str] = ()) -> Found:
     """The ensembles of every variant in which at least two of the named subsystems have scores.
 
     Args:
         text_variant: what a subsystem without norm variants gives. variants: those to fuse; empty: every norm-...
             that a subsystem has, without those on augmented data (...+aug).
         more: further subsystems; each variant in which one has scores is fused with them too, as ...+more.
+        leave_out: named ones that are not looked at.
 
     Raises:
         UserError: no variant has two subsystems; folds or seeds do not agree; a fold or seed has no scores.
     """
     found = Found()
-    have = trained(exp, protocol, names, found)
-    further = trained(exp, protocol, [name for name in more if name not in have], found)
+    found.missing += [{"subsystem": name, "variant": None, "why": "is left out"}
+                      for name in dict.fromkeys([*names, *more]) if name in leave_out]
+    have = trained(exp, protocol, [name for name in names if name not in leave_out], found)
+    further = trained(exp, protocol, [name for name in more if name not in {*have, *leave_out}], found)
     wanted = list(dict.fromkeys(variants)) or sorted({
         variant for systems in have.values() for variant in systems if variant.startswith(NORM) and "+" not in variant})
     for variant in wanted:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.arguments import ArgumentParser, count
+from utils.arguments import ArgumentParser, add_leave_out, count
 from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json
 
@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if data.task != "classification":
         raise UserError(f"{data.path}: robustness is scored of classification, not of {data.task}")
     conditions = open_conditions(arguments.conditions, data.name)
-    systems = chosen(find_systems(arguments.exp, split.name), arguments.subsystems.split(), arguments.exp, split.name)
+    named = [name for name in arguments.subsystems.split() if name not in arguments.leave_out]
+    systems = chosen(find_systems(arguments.exp, split.name, leave_out=arguments.leave_out), named, arguments.exp,
+                     split.name)
     plain = with_model([system for system in systems if not is_fusion(system)], bool(arguments.subsystems))
     if arguments.plan:
         print(plan(arguments.exp / "robustness" / split.name / "log", plain, conditions, split, arguments.tasks))
@@ -63,6 +65,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--conditions", required=True, metavar="NAME=DIR ...")
     parser.add_argument("--subsystems", default="", metavar="NAME ...", help="default: all that kept their models")
+    add_leave_out(parser)
     parser.add_argument("data", metavar="DATA[,TRANSCRIBED]")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)

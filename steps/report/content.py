@@ -9,6 +9,7 @@ import base64
 import os
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -94,12 +95,14 @@ class Content:
         return " ".join(word for word in words if word)
 
 
-def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst: int, embed: int) -> Content:
+def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst: int, embed: int,
+           leave_out: Sequence[str] = ()) -> Content:
     """Read everything.
 
     Args:
         stem: of RESULTS.json. page: where the page will lie; players point from there.
         worst: how many errors are listed. embed: how many of their recordings go into the page itself.
+        leave_out: subsystems that are not looked at.
 
     Raises:
         UserError: the protocol is not scored.
@@ -113,7 +116,7 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
                       read_audit(audit_of(exp, split.name)) or {}, rows, stem.name + ".json")
     content.cross = [row for row in tested if row.get("train_corpus")]
     content.numbers = [row for row in tested if not row.get("train_corpus") and row["task"] != data.task]
-    systems = {system.name: system for system in collect.find_systems(exp, split.name)}
+    systems = {system.name: system for system in collect.find_systems(exp, split.name, leave_out=leave_out)}
     content.robustness = optional(exp / "robustness" / f"{split.name}.json")
     content.paired = all_pairs(rows)
     content.fusion = optional(exp / "fusion" / f"{split.name}.json")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import run_main
 from utils.files import write_text
 
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--worst", type=int, default=15, metavar="N", help="errors that are listed (%(default)s)")
     parser.add_argument("--embed-audio", type=int, default=0, metavar="N",
                         help="put the first N recordings of them into the page (%(default)s: players read the files)")
+    add_leave_out(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     arguments = parser.parse_args(argv)
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = Dataset.open(arguments.data)
     page = arguments.exp / "report" / "index.html"
     text = render(gather(data, data.split(arguments.protocol), arguments.exp, stem_of(arguments), page,
-                         max(arguments.worst, arguments.embed_audio), arguments.embed_audio))
+                         max(arguments.worst, arguments.embed_audio), arguments.embed_audio, arguments.leave_out))
     write_text(page, text)
     print(f"wrote {page} ({len(text.encode()) / 1024:.0f} KiB)")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,19 @@ class System:
         return sorted({experiment.seed for experiment in self.experiments})
 
 
-def find_systems(exp: Path, protocol: str, permuted: bool = False) -> list[System]:
+def find_systems(exp: Path, protocol: str, permuted: bool = False, leave_out: Collection[str] = ()) -> list[System]:
     """Every system of a protocol below `exp`, sorted by name; the runs on permuted labels only if `permuted`.
+
+    Args:
+        leave_out: subsystems that are not looked at.
 
     Raises:
         UserError: a planned fold or seed has no scores, or the folds of a system have different seeds.
     """
     systems = []
     for directory in sorted(exp.glob(f"*/{_quote(protocol)}")):
-        systems += [system for system in systems_of(directory) if permuted == is_permuted(system)]
+        if directory.parent.name not in leave_out:
+            systems += [system for system in systems_of(directory) if permuted == is_permuted(system)]
     return systems
 
 

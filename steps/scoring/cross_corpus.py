@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import UserError, run_main
 from utils.files import write_json
 
@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_options(parser)
     parser.add_argument("--reference", metavar="SUBSYSTEM[/VARIANT]", help="the system that all are tested against, "
                         "pair by pair; default: the best on the dev part of the training corpus")
+    add_leave_out(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     arguments = parser.parse_args(argv)
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "pooled" not in data.info or "cross" not in split.info:
         raise UserError(f"{arguments.data}, protocol {split.name}: it is not pooled from several corpora; make such a "
                         "data set with steps/pool_corpora.sh")
-    systems = find_systems(arguments.exp, split.name)
+    systems = find_systems(arguments.exp, split.name, leave_out=arguments.leave_out)
     if not systems:
         raise UserError(f"{arguments.exp} has no trained subsystem of protocol {split.name}; run the training stages "
                         "first")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import UserError, run_main
 from utils.files import ROOT, read_json, write_json
 
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     data, stem = Dataset.open(arguments.data), continued.stem_of(arguments)
     split = data.split(arguments.protocol)
-    systems = find_systems(arguments.exp, arguments.protocol)
+    systems = find_systems(arguments.exp, arguments.protocol, leave_out=arguments.leave_out)
     if not systems:
         raise UserError(f"{arguments.exp} has no trained subsystem of protocol {arguments.protocol}; "
                         "run the training stages first")
@@ -71,6 +71,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                              "default: the primary fusion, else the best on dev")
     parser.add_argument("--recipe-options", default="", metavar="WORDS",
                         help="options of the recipe that chose what is trained, for the rows' command")
+    add_leave_out(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)

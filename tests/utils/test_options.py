@@ -120,7 +120,7 @@ def test_help_names_every_option_with_its_default_and_starts_no_python(recipe, t
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith("  --")}
     assert set(lines) == {"--corpus-dir", "--nj", "--limit", "--set", "--shout", "--value", "--name", "--word",
                           "--cluster", "--help", "--dry-run", "--stage", "--stop-stage", "--force", "--why",
-                          "--strict-code", "--trust-earlier", "--debug"}
+                          "--strict-code", "--trust-earlier", "--only", "--debug"}
     assert "(default: 2)" in lines["--nj"] and "true, false" in lines["--shout"]
     assert all("default" in line for name, line in lines.items() if name != "--help")
 

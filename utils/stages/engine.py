@@ -13,6 +13,7 @@ from utils.leash import Leash, wait_for_leashes
 from utils.loaded import DIRECTORY
 from utils.loaded import write as write_loaded
 from utils.stages.attempt import Attempt
+from utils.stages.choose import choose, trust
 from utils.stages.explain import announce_code, dry_run, explain, name, say, say_done
 from utils.stages.graph import Recipe, Stage
 from utils.stages.lock import Lock
@@ -57,8 +58,13 @@ class Engine:
 
     def main(self) -> int:
         """Do what run.sh was asked to do; returns the exit status."""
-        switches = self.recipe.switches
+        switches, lines = self.recipe.switches, choose(self.planner)
         chosen, asked = self.planner.selection()
+        if switches.trust_earlier and switches.stage is not None:
+            chosen, left = trust(self.planner, chosen, asked)
+            lines += left
+        for line in lines:
+            say(line)
         if switches.why is not None:
             explain(self.planner, switches.why)
             return 0

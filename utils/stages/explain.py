@@ -69,7 +69,7 @@ def explain(planner: Planner, number: int) -> None:
         if decision.packages:
             say(f"{indent}  - it ran with {', '.join(decision.packages)} (counts with --strict-code)")
         todo += [(upstream, indent + "  ") for upstream in reversed(stage.upstream)
-                 if decisions[upstream].run or decisions[upstream].perhaps]
+                 if upstream in decisions and (decisions[upstream].run or decisions[upstream].perhaps)]
 
 
 def announce_code(decisions: dict[int, Decision]) -> None:

@@ -10,15 +10,24 @@ from pathlib import Path
 from utils.errors import UsageError
 from utils.stages.command import Command, parse_command
 
+LEFT_OUT = "{left-out}"
+"""Word of a command in whose place the names of absent members stand; without any it goes, and the option before it."""
+
+OTHERS = ("--needs", "--name", "--in-if-there", "--in-member", "--at-least")
+
 
 @dataclass
 class Stage:
     """One declared stage. Paths are as written in the recipe, relative to its directory.
 
     Attributes:
+        name: of the subsystem that it trains, for --only; "" of all other stages.
         inputs, audio, sound, late, code, conf: what it reads; see utils/stage.sh.
         updates: outputs that the command changes in place.
         names: outputs that name recordings. same: outputs that may come out as they were.
+        optional: inputs that it can do without. members: those of them that are subsystems, with their names.
+        absent: names of members that are not there.
+        at_least: members without which it has nothing to do. declared: the words with the place for absent members.
         producers: declared input path -> numbers of the stages that make it.
         upstream: numbers of all stages that this one needs directly, ascending.
         follows: those of them whose every run counts; of the others only what they made does.
@@ -35,6 +44,12 @@ class Stage:
     conf: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     updates: list[str] = field(default_factory=list)
+    name: str = ""
+    optional: list[str] = field(default_factory=list)
+    members: dict[str, str] = field(default_factory=dict)
+    at_least: int = 0
+    declared: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
     needs: list[int] = field(default_factory=list)
@@ -59,6 +74,7 @@ class Switches:
     strict_code: bool
     trust_earlier: bool
     debug: bool
+    only: str
 
 
 @dataclass
@@ -70,6 +86,7 @@ class Recipe:
         work: directory of markers and lock, relative to `directory`.
         command: run.sh as the user called it.
         options: name -> value of the recipe's own options.
+        left_out: stages that --only has taken out of `stages`.
     """
 
     root: Path
@@ -80,6 +97,7 @@ class Recipe:
     switches: Switches
     options: dict[str, str]
     stages: dict[int, Stage]
+    left_out: dict[int, Stage] = field(default_factory=dict)
 
     @property
     def markers(self) -> Path:
@@ -106,9 +124,9 @@ def read_recipe(data: bytes) -> Recipe:
     root, directory, work, free = next(words for tag, words in records if tag == "recipe")
     switches = next(words for tag, words in records if tag == "switches")
     numbers = [int(word) if word else None for word in switches[:3]]
-    flags = [word == "true" for word in switches[3:]]
+    flags = [word == "true" for word in switches[3:8]]
     recipe = Recipe(Path(root), Path(directory), Path(work), [name for name in free.split(",") if name],
-                    next(words for tag, words in records if tag == "command"), Switches(*numbers, *flags),
+                    next(words for tag, words in records if tag == "command"), Switches(*numbers, *flags, switches[8]),
                     {words[0]: words[1] for tag, words in records if tag == "option"}, {})
     last = 0
     for stage in (_read_stage(words) for tag, words in records if tag == "stage"):
@@ -145,22 +163,32 @@ def _read_stage(words: list[str]) -> Stage:
     split = words.index("--")
     if split + 1 == len(words):
         raise UsageError(f"{name}: no command after --")
-    stage = Stage(int(words[0]), words[1], words[split + 1:])
+    stage = Stage(int(words[0]), words[1], filled(words[split + 1:], []), declared=words[split + 1:])
     lists = {"--in": stage.inputs, "--in-audio": stage.audio, "--in-sound": stage.sound, "--in-late": stage.late,
              "--in-code": stage.code, "--conf": stage.conf, "--out": stage.outputs, "--update": stage.updates,
              "--out-names": stage.names, "--out-same": stage.same}
     declared = words[2:split]
     for index in range(0, len(declared), 2):
         option, value = declared[index], declared[index + 1:index + 2]
-        if option not in (*lists, "--needs"):
+        if option not in (*lists, *OTHERS):
             raise UsageError(f"{name}: unknown word {option} in its declaration; "
-                             f"accepted: {', '.join((*lists, '--needs'))}")
+                             f"accepted: {', '.join((*lists, *OTHERS))}")
         if not value:
             raise UsageError(f"{name}: {option} needs a value")
-        if option == "--needs":
+        if option in ("--needs", "--at-least"):
             if not value[0].isdecimal():
-                raise UsageError(f"{name}: --needs takes the number of a stage, not {value[0]!r}")
-            stage.needs.append(int(value[0]))
+                raise UsageError(f"{name}: {option} takes a number, not {value[0]!r}")
+            if option == "--needs":
+                stage.needs.append(int(value[0]))
+            else:
+                stage.at_least = int(value[0])
+        elif option == "--name":
+            stage.name = value[0]
+        elif option in ("--in-member", "--in-if-there"):
+            member, _, path = value[0].partition("=") if option == "--in-member" else ("", "", value[0])
+            stage.inputs.append(path)
+            stage.optional.append(path)
+            stage.members |= {path: member} if member else {}
         elif not value[0] and option.startswith(("--out", "--update")):
             raise UsageError(f"{name}: {option} is empty")
         else:
@@ -168,6 +196,14 @@ def _read_stage(words: list[str]) -> Stage:
     also = dict.fromkeys([*stage.names, *stage.same])
     stage.outputs += [path for path in also if path not in stage.outputs]
     return stage
+
+
+def filled(words: list[str], names: list[str]) -> list[str]:
+    """Words of a command with these names in their place."""
+    if LEFT_OUT not in words:
+        return words
+    place = words.index(LEFT_OUT)
+    return [*words[:place - 1], *([words[place - 1], " ".join(names)] if names else ()), *words[place + 1:]]
 
 
 def _connect(recipe: Recipe) -> None:
@@ -190,9 +226,14 @@ def _connect(recipe: Recipe) -> None:
         for path in (*stage.inputs, *stage.audio, *stage.sound, *stage.late):
             if path:
                 stage.producers[path] = _producers(recipe, stage, path, made)
-        stage.upstream = sorted({*stage.needs, *(n for numbers in stage.producers.values() for n in numbers)})
-        stage.follows = sorted({*stage.needs, *(number for path in (*stage.inputs, *stage.audio) if path
-                                                for number in stage.producers[path])})
+        derive(stage)
+
+
+def derive(stage: Stage) -> None:
+    """Set the stages before this one, from the producers of its inputs."""
+    stage.upstream = sorted({*stage.needs, *(n for numbers in stage.producers.values() for n in numbers)})
+    stage.follows = sorted({*stage.needs, *(number for path in (*stage.inputs, *stage.audio) if path
+                                            for number in stage.producers[path])})
 
 
 def _producers(recipe: Recipe, stage: Stage, path: str, made: list[tuple[str, int, str]]) -> list[int]:

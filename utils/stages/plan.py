@@ -92,6 +92,11 @@ class Planner:
             return Decision(True, fresh or "moving" in started, reasons, state, started.get("whole", False))
         return Decision(True, True, [*reasons, "not done yet"], state)
 
+    def is_whole(self, stage: Stage) -> bool:
+        """Whether a stage has finished, with outputs that are as it left them."""
+        marker = self.records.marker(stage.number)
+        return marker is not None and not self._damaged(stage, marker)
+
     def current(self, stage: Stage) -> State:
         """The present state of a stage."""
         return self._state(stage, None)
@@ -127,6 +132,8 @@ class Planner:
         for name, number in (("stage", switches.stage), ("stop-stage", switches.stop_stage), ("why", switches.why)):
             if number is not None and number not in stages:
                 known = ", ".join(map(str, stages))
+                if number in self.recipe.left_out:
+                    raise UsageError(f"--{name} {number}: --only leaves out {self.recipe.left_out[number]}")
                 raise UsageError(f"--{name} {number}: this recipe has no stage {number}; it has {known}")
         last = switches.stop_stage or max(stages)
         if switches.stage is not None and switches.stage > last:
@@ -160,7 +167,8 @@ class Planner:
             UsageError: an input is missing, or an earlier stage that will not run is missing or stale.
         """
         chosen_numbers = {stage.number for stage in chosen}
-        relies = {number for stage in chosen for number in stage.upstream} - chosen_numbers
+        relies = {number for stage in chosen for number in stage.upstream}
+        relies -= {*chosen_numbers, *self.recipe.left_out}
         if self.recipe.switches.trust_earlier:
             relies = set()
         everything = self.predict(list(self.recipe.stages.values()), {}) if relies else {}
@@ -191,6 +199,10 @@ class Planner:
         for path, producers in stage.producers.items():
             if producers and not running.intersection(producers) \
                     and not os.path.exists(os.path.join(self.recipe.directory, path)):
+                if not any(self.records.marker(number) for number in producers):
+                    makers = " or ".join(f"stage {number}" for number in producers)
+                    raise UsageError(f"{stage} needs {path}, which {makers} makes and has not made; "
+                                     "leave out --stage to run what is missing")
                 raise self.not_made(stage, path, producers)
 
     def not_made(self, stage: Stage, path: str, producers: list[int], status: int = 2) -> UserError:
