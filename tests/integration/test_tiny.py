@@ -129,6 +129,23 @@ def test_publishing_changes_the_tables_and_nothing_else(shop, first, tmp_path):
     assert without_terminal([*publish, name], copy).stdout == f"{name}: nothing new\n"
 
 
+def test_only_some_subsystems_and_then_the_rest(shop, first):
+    assert first[0].returncode == 0
+    scores = shop.read_scores()
+    for name in ("svm_is10", "attention_lld"):
+        shutil.rmtree(shop.work / "exp" / name / "official")
+    done = call(shop, "--only", "svm_is10 forest_is10")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "31  Train svm_is10: ran" in done.stdout and "Train attention_lld" not in done.stdout
+    rows = json.loads((shop.work / "exp/scored/official.json").read_text())["rows"]
+    assert {"svm_is10", "forest_is10", "fusion_equal"} <= {row["subsystem"] for row in rows}
+    assert "attention_lld" not in {row["subsystem"] for row in rows}
+    done = call(shop)
+    trained = [line for line in done.stdout.splitlines() if "  Train " in line and ": ran" in line]
+    assert done.returncode == 0 and len(trained) == 1 and "Train attention_lld" in trained[0]
+    assert shop.read_scores() == scores
+
+
 def test_on_slurm_the_same_scores(shop, first, roomy_slurm):  # noqa: F811
     assert first[0].returncode == 0
     local = shop.read_scores()

@@ -49,6 +49,18 @@ def test_the_rows_of_a_recipe_name_its_options_that_chose_what_is_trained(tmp_pa
     assert dict(zip(said[::2], said[1::2], strict=True)) == named
 
 
+@pytest.mark.parametrize(("recipe", "trains"), [
+    ("emodb/ensemble", "svm_compare, forest_is10, svm_is10, dnn_compare"),
+    ("emodb/pyresnet", "svm_is10, resnet, pyresnet"),
+    ("meld/text", "text"), ("daic_woz/depression", "svm_is10, pyresnet_random"), ("mini/asr", ""),
+])
+def test_only_of_an_unknown_subsystem_is_answered_with_those_of_the_recipe(recipe, trains):
+    done = subprocess.run([ROOT / "egs" / recipe / "run.sh", "--only", "nosuch", "--dry-run"], capture_output=True,
+                          text=True)
+    assert done.returncode == 2 and "--only: this recipe trains no nosuch; it " in done.stderr
+    assert f"trains {trains}" in done.stderr if trains else "has no subsystems" in done.stderr
+
+
 def test_only_of_a_tiny_recipe_several_experiments_share_a_process(tmp_path):
     for size, wanted in (("full", None), ("tiny", "3")):
         trains = [words for title, words in commands(tmp_path, "emodb/ensemble", *ENSEMBLE, "--size", size, "--nj",
