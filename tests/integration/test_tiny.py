@@ -143,7 +143,7 @@ def test_only_some_subsystems_and_then_the_rest(shop, first):
     done = call(shop)
     trained = [line for line in done.stdout.splitlines() if "  Train " in line and ": ran" in line]
     assert done.returncode == 0 and len(trained) == 1 and "Train attention_lld" in trained[0]
-    assert shop.read_scores() == scores
+    assert scores.items() <= shop.read_scores().items()  # and what gave place, as .old
 
 
 def test_on_slurm_the_same_scores(shop, first, roomy_slurm):  # noqa: F811
