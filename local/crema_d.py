@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import Corpus, Protocol, Row, speaker_folds
+from utils.corpus import Corpus, Protocol, Row, notice, speaker_folds
 from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 
@@ -65,6 +65,7 @@ def rows(corpus_dir: Path) -> list[Row]:
 def _demographics(table: Path) -> dict[str, dict[str, Any]]:
     """{actor: gender and age}; empty where the table was not fetched."""
     if not table.is_file():
+        notice(f"{table} is not there: the actors' gender and age are not known")
         return {}
     return {line["ActorID"]: {"gender": line["Sex"], "age": line["Age"]}
             for _, line in read_table(table, ["ActorID", "Age", "Sex"])}

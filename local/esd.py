@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, speaker_folds
+from utils.corpus import Corpus, Protocol, Row, notice_some, speaker_folds
 from utils.errors import UsageError
 
 EMOTIONS = {"Angry": "angry", "Happy": "happy", "Neutral": "neutral", "Sad": "sad", "Surprise": "surprise"}
@@ -41,6 +41,7 @@ def rows(corpus_dir: Path) -> list[Row]:
     if not found:
         raise UsageError(f"--corpus-dir {corpus_dir}: no recordings 0001/Angry/train/0001_000401.wav ... there; "
                          f"ESD is at {CORPUS.source}")
+    notice_some([row.id for row in found if "text" not in row.fields], len(found), "recordings have no text")
     return found
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import UNLABELLED, Corpus, Protocol, Row, speaker_folds
+from utils.corpus import UNLABELLED, Corpus, Protocol, Row, notice_some, speaker_folds
 from utils.errors import UsageError
 from utils.text_files import read_lines
 
@@ -43,25 +43,29 @@ def rows(corpus_dir: Path) -> list[Row]:
     Raises:
         UsageError: no sessions' directories.
     """
-    found = []
+    found, lost = [], list[str]()
     for session in sorted(corpus_dir.glob("Session[1-5]")) or sorted(corpus_dir.glob("*/Session[1-5]")):
         recordings = {path.stem: path for path in sorted(session.glob("sentences/wav/Ses*/Ses*"))
                       if path.suffix.lower() in (".wav", ".flac")}
         for table in sorted(session.glob("dialog/EmoEvaluation/Ses*.txt")):
-            found += _dialogue(table, recordings, _words(session / "dialog/transcriptions" / table.name))
+            found += _dialogue(table, recordings, _words(session / "dialog/transcriptions" / table.name), lost)
     if not found:
         raise UsageError(f"--corpus-dir {corpus_dir}: no Session1/dialog/EmoEvaluation/Ses01F_impro01.txt ... with "
                          f"recordings there; IEMOCAP is at {CORPUS.source}")
+    notice_some(lost, len(found) + len(lost), "utterances have no recording in sentences/wav/ and are passed over")
+    notice_some([row.id for row in found if row.fields["text"] is None], len(found), "utterances have no transcript")
     return found
 
 
-def _dialogue(table: Path, recordings: dict[str, Path], words: dict[str, str]) -> list[Row]:
+def _dialogue(table: Path, recordings: dict[str, Path], words: dict[str, str], lost: list[str]) -> list[Row]:
     lines = [match.groups() for match in map(LINE.match, _lines(table)) if match]
     found = []
     for turn, line in enumerate(sorted(lines, key=lambda line: (float(line[0]), float(line[1]), line[4]))):
         _, _, dialogue, session, letter, number, category, *judged = line
         key = f"{dialogue}_{letter}{number}"
-        if key in recordings:
+        if key not in recordings:
+            lost.append(key)
+        else:
             fields: dict[str, Any] = {
                 "speaker": session + letter, "gender": letter, "session": session, "dialogue": dialogue, "turn": turn,
                 "emotion": CLASSES.get(category, UNLABELLED), "category": category, "text": words.get(key),

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, notice_some
 from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 from utils.folds import class_parts, speaker_parts
@@ -51,7 +51,7 @@ def rows(corpus_dir: Path) -> list[Row]:
     spectrograms: dict[str, list[Path]] = {}
     for path in sorted((corpus_dir / "spectrogram").rglob("*.npy")):
         spectrograms.setdefault(path.stem, []).append(path)
-    found = []
+    found, lost = [], []
     for table in tables:
         for number, line in _lines(table):
             elsewhere = line.pop("features", "")
@@ -59,13 +59,16 @@ def rows(corpus_dir: Path) -> list[Row]:
             if len(paths) > 1:
                 raise UserError(f"{table}, line {number}: {line['name']} may be {paths[0]} or {paths[1]}; remove one, "
                                 "or name it in a column features")
-            if paths:
+            if not paths:
+                lost.append(line["name"])
+            else:
                 fields = {key: value for key, value in line.items() if key != "name" and value}
                 found.append(Row(line["name"], fields=fields | emotions(line["emotion"]), features=paths[0],
                                  frame_shift=FRAME_SHIFT, where=f"{table}, line {number}"))
     if not found:
         raise UsageError(f"--corpus-dir {corpus_dir}: no metadata_english*.csv with spectrogram/*.npy there; LSSED is "
                          f"at {CORPUS.source}; egs/lssed/pyresnet/README.md tells how another layout is read")
+    notice_some(lost, len(found) + len(lost), "lines of the tables have no spectrogram and are passed over")
     return found
 
 

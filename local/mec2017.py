@@ -18,6 +18,7 @@ from pathlib import Path
 from utils.corpus import UNLABELLED, Corpus, Protocol, Row
 from utils.csv_table import TAB, read_table
 from utils.errors import UsageError, UserError
+from utils.names import plain_name
 
 CLASSES = ("angry", "disgust", "happy", "sad", "surprise", "anxious", "worried", "neutral")
 ALIASES = {"anger": "angry", "happiness": "happy", "sadness": "sad", "surprised": "surprise", "worry": "worried",
@@ -46,8 +47,9 @@ def rows(corpus_dir: Path) -> list[Row]:
 
 
 def _part(corpus_dir: Path, part: str) -> list[Row]:
-    table, recordings = corpus_dir / f"{part}.tsv", {
-        path.stem: path for path in sorted((corpus_dir / part).iterdir()) if path.suffix.lower() in (".wav", ".flac")}
+    table = corpus_dir / f"{part}.tsv"
+    recordings = {plain_name(path.stem): path for path in sorted((corpus_dir / part).iterdir())
+                  if path.suffix.lower() in (".wav", ".flac")}
     known = _table(table) if table.is_file() else {}
     if lost := known.keys() - recordings.keys():
         raise UserError(f"{table}: {min(lost)} has no recording in {corpus_dir / part}")
@@ -64,7 +66,7 @@ def _part(corpus_dir: Path, part: str) -> list[Row]:
 
 
 def _table(table: Path) -> dict[str, dict[str, str]]:
-    return {line["clip"]: line for _, line in read_table(table, ["clip", "emotion"], TAB)}
+    return {plain_name(line["clip"]): line for _, line in read_table(table, ["clip", "emotion"], TAB)}
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:

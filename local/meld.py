@@ -1,9 +1,10 @@
 """MELD: utterances of the television series Friends in seven emotions, with their dialogues (Poria et al. 2019).
 
-Layout: DIR/train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv as published. Recordings, where there are any, are
-DIR/train/dia0_utt0.wav, DIR/dev/..., DIR/test/... (or .flac): MELD publishes video, and the sound must be taken out of
-it. Without them the rows are text alone, and so are those of utterances whose video is broken (dia125_utt3 of train,
-dia110_utt7 of dev).
+Layout: DIR/train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv as published (or in DIR/train/ ...). Recordings,
+where there are any, are dia0_utt0.wav (or .flac, or the published .mp4) in DIR/train, DIR/dev, DIR/test, or in the
+archives' own folders FOLDERS, there or in DIR. Without them the rows are text alone, and so are those of utterances
+whose video is broken (dia125_utt3 of train, dia110_utt7 of dev). Videos that no table has (final_videos_test*) are not
+used.
 
 Dialogues and utterances are numbered anew in every part. Quotation marks of train are control characters: bytes of
 Windows' code page 1252 that were taken for Latin-1.
@@ -17,11 +18,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import PARTS, Corpus, Protocol, Row
+from utils.corpus import PARTS, Corpus, Protocol, Row, notice_some
 from utils.errors import UsageError, UserError
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "Season", "Episode", "StartTime",
            "EndTime")
+FOLDERS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
+SUFFIXES = (".wav", ".flac", ".mp4")
 CONTROL = {code: text for code in range(0x80, 0xA0) if (text := bytes([code]).decode("cp1252", "ignore"))}
 
 CORPUS = Corpus(
@@ -42,17 +45,21 @@ def rows(corpus_dir: Path) -> list[Row]:
     Raises:
         UsageError: no such corpus there. UserError: a table without its columns.
     """
-    tables = {part: corpus_dir / f"{part}_sent_emo.csv" for part in PARTS}
-    if not all(path.is_file() for path in tables.values()):
+    tables = {part: next((path for place in (corpus_dir, corpus_dir / part)
+                          if (path := place / f"{part}_sent_emo.csv").is_file()), None) for part in PARTS}
+    if None in tables.values():
         raise UsageError(f"--corpus-dir {corpus_dir}: no train_sent_emo.csv, dev_sent_emo.csv and test_sent_emo.csv "
                          f"there; MELD is at {CORPUS.source}")
-    return [row for part, path in tables.items() for row in _part(corpus_dir, part, path)]
+    return [row for part, path in tables.items() if path for row in _part(corpus_dir, part, path)]
 
 
 def _part(corpus_dir: Path, part: str, table: Path) -> list[Row]:
     lines = csv.DictReader(io.StringIO(_text(table)))
     if missing := sorted(set(COLUMNS) - set(lines.fieldnames or ())):
         raise UserError(f"{table}: no column {missing[0]}; the header names {', '.join(COLUMNS)}")
+    places = [corpus_dir / part, corpus_dir / FOLDERS[part], corpus_dir / part / FOLDERS[part]]
+    recordings = {path.stem: path for suffix in reversed(SUFFIXES) for place in reversed(places)
+                  for path in place.glob(f"dia*_utt*{suffix}")}
     found = []
     for line in lines:
         dialogue, turn = line["Dialogue_ID"].strip(), line["Utterance_ID"].strip()
@@ -61,10 +68,11 @@ def _part(corpus_dir: Path, part: str, table: Path) -> list[Row]:
                   "emotion": line["Emotion"].strip().lower(), "dialogue": f"{part}-dia{dialogue}", "turn": turn,
                   "session": f"s{line['Season'].strip()}e{line['Episode'].strip()}", "list": part, "style": "series"}
         name = f"dia{dialogue}_utt{turn}"
-        path = next((path for suffix in (".wav", ".flac") if (path := corpus_dir / part / f"{name}{suffix}").is_file()),
-                    None)
+        path = recordings.get(name)
         found.append(Row(f"{part}-{name}", path, end=seconds if path is None and seconds > 0 else None, fields=fields,
                          where=f"{table}, line {lines.line_num}"))
+    notice_some([row.id for row in found if row.path is None], len(found), f"utterances of {part} are text alone; for "
+                f"{', '.join(SUFFIXES)} was looked in {', '.join(map(str, places))}")
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, one_speaker_out
+from utils.corpus import Corpus, Protocol, Row, notice_some, one_speaker_out
 from utils.csv_table import TAB, read_table
 from utils.errors import UsageError
 
@@ -37,13 +37,16 @@ def rows(corpus_dir: Path) -> list[Row]:
     if not table.is_file() or not recordings:
         raise UsageError(f"--corpus-dir {corpus_dir}: no data.tsv and samples/WR0_surprised_64.wav ... there; "
                          f"nEMO is at {CORPUS.source}")
-    found = []
+    found, lost = [], []
     for number, line in read_table(table, COLUMNS, TAB):
         key = Path(line["file_id"]).stem
-        if key in recordings:
+        if key not in recordings:
+            lost.append(line["file_id"])
+        else:
             found.append(Row(key, recordings[key], where=f"{table}, line {number}", fields={
                 "speaker": line["speaker_id"], "gender": line["gender"], "age": line["age"], "text": line["raw_text"],
                 "emotion": line["emotion"], "sentence": key.rpartition("_")[2], "language": "pl", "style": "acted"}))
+    notice_some(lost, len(found) + len(lost), f"lines of {table} have no recording in samples/ and are passed over")
     return found
 
 

@@ -37,6 +37,12 @@ def notice(text: str) -> None:
     warnings.warn(text, CorpusNotice, stacklevel=2)
 
 
+def notice_some(some: Sequence[str], whole: int, what: str) -> None:
+    """Tell of how many things something holds, if of any, and name the first few."""
+    if some:
+        notice(f"{len(some)} of {whole} {what}: {', '.join(some[:3])}{' ...' if len(some) > 3 else ''}")
+
+
 @dataclass(frozen=True)
 class Row:
     """One utterance.

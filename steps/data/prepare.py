@@ -60,6 +60,7 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
     from steps.data.cuts import cut_of_row, located, read_headers, stop_at_pointers, without_companions, write_cuts
     from steps.data.dataset import CORPUS, CUTS, item_of_cut
     from steps.data.fields import load_fields
+    from steps.data.passed_over import passed_over
     from steps.data.splits import faults_of_split, split_of_protocol, usable_folds, write_splits
     from steps.data.tiny import choose_tiny
 
@@ -81,9 +82,10 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
     if missing and corpus.task == "classification" and not problems:
         corpus = dataclasses.replace(corpus, classes=present_classes(rows, corpus))
         check_corpus(corpus, registry)
+    rows = located(rows)
+    unused = passed_over(rows, source.directory) if not problems else []
     if size == "tiny" and not problems:
         rows = choose_tiny(rows, corpus, source.protocols)
-    rows = located(rows)
     headers, unusable = read_headers(rows, nj)
     problems.add("recordings", *unusable)
     cuts = []
@@ -108,7 +110,8 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
                 *notes_on_rows(rows), *told]
     converted = Counter(note for row in rows if row.path for note in headers[row.path].notes)
     info = {**describe(corpus, items), "size": size, "speakers_known": speakers_known, "warnings": warnings,
-            "converted": dict(sorted(converted.items())), "missing": missing, "protocols": [s.name for s in splits]}
+            "converted": dict(sorted(converted.items())), "missing": missing, "passed_over": unused,
+            "protocols": [s.name for s in splits]}
     write_json(data / CORPUS, info)
     write_splits(data, splits)
     write_cuts(data / CUTS, cuts)
@@ -172,6 +175,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     unlabelled = f", {info['unlabelled']} unlabelled" if info["unlabelled"] else ""
     print(f"{args.data}: {info['utterances']} utterances, {info['hours']:.2f} h, {len(info['speakers'])} speakers, "
           f"{len(info['classes'])} classes{unlabelled}{converted}; protocols: {', '.join(info['protocols'])}")
+    for line in info["passed_over"]:
+        print(f"passed over: {line}")
     return 0
 
 

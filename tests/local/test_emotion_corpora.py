@@ -207,3 +207,19 @@ def test_modules_of_corpora_have_at_most_100_lines():
     modules = [path for path in (ROOT / "local").glob("[a-z]*.py") if re.search(r"^CORPUS\b", path.read_text(), re.M)]
     assert len(modules) >= 12
     assert [path.name for path in modules if len(path.read_text().splitlines()) > 100] == []
+
+
+def test_mec2017_finds_a_clip_in_either_unicode_form(tmp_path):
+    BUILDERS["mec2017"](tmp_path)
+    table, clip = tmp_path / "train.tsv", "0000"
+    (tmp_path / "train" / f"{clip}.wav").rename(tmp_path / "train/zoe\u0308.wav")
+    table.write_text(table.read_text().replace(f"\n{clip}\t", "\nzo\u00eb\t"), encoding="utf-8")
+    assert any(row.path.name == "zoe\u0308.wav" for row in mec2017.rows(tmp_path))
+
+
+def test_nemo_tells_what_its_table_has_and_the_directory_lacks(tmp_path, capsys):
+    BUILDERS["nemo"](tmp_path)
+    sorted((tmp_path / "samples").iterdir())[0].unlink()
+    words = ["--corpus", "nemo", "--corpus-dir", str(tmp_path), "--allow-partial", "true", str(tmp_path / "data")]
+    assert run_main(prepare.main, words) == 0
+    assert "have no recording in samples/ and are passed over: " in capsys.readouterr().err

@@ -10,6 +10,7 @@ from steps.data import prepare, validate
 from steps.data.dataset import Dataset
 from steps.features import extract
 from tests.local import meld_fixture
+from utils.corpus import CorpusNotice
 from utils.errors import UserError, run_main
 from utils.files import ROOT
 
@@ -41,6 +42,41 @@ def test_a_table_in_windows_own_bytes_is_read_alike(tmp_path):
     table = tmp_path / "train_sent_emo.csv"
     table.write_bytes(table.read_bytes().replace(b"\xc2\x92", b"\x92"))
     assert meld.rows(tmp_path) == before
+
+
+@pytest.mark.parametrize("form", ["{0}", "{1}", "{0}/{1}"])
+def test_recordings_are_found_in_the_folders_of_the_archives(tmp_path, form):
+    meld_fixture.meld(tmp_path, audio=True)
+    for part, folder in meld.FOLDERS.items():
+        (tmp_path / part).rename(tmp_path / "aside")
+        target = tmp_path / form.format(part, folder)
+        target.parent.mkdir(exist_ok=True)
+        (tmp_path / "aside").rename(target)
+        (tmp_path / f"{part}_sent_emo.csv").rename(target.parent / f"{part}_sent_emo.csv")
+    with pytest.warns(CorpusNotice, match="1 of 63 utterances of train are text alone.*: train-dia125_utt3$") as told:
+        rows = meld.rows(tmp_path)
+    assert len(told) == 1 and sum(row.path is None for row in rows) == 1
+    assert all(row.path.parent == tmp_path / form.format(row.fields["list"], meld.FOLDERS[row.fields["list"]])
+               for row in rows if row.path)
+
+
+def test_a_video_is_taken_where_nobody_took_the_sound_out(tmp_path):
+    meld_fixture.meld(tmp_path, audio=True)
+    path = tmp_path / "test/dia0_utt1.wav"
+    path.with_suffix(".mp4").touch()
+    path.with_name("dia0_utt2.wav").rename(path.with_name("dia0_utt2.mp4"))
+    path.with_name("final_videos_testdia0_utt2.mp4").touch()
+    with pytest.warns(CorpusNotice):
+        rows = {row.id: row for row in meld.rows(tmp_path)}
+    assert rows["test-dia0_utt1"].path == path and rows["test-dia0_utt2"].path == path.with_name("dia0_utt2.mp4")
+
+
+def test_where_recordings_were_looked_for_is_told(tmp_path, capsys):
+    meld_fixture.meld(tmp_path / "corpus")
+    prepared(tmp_path / "corpus", tmp_path / "data")
+    told = capsys.readouterr().err
+    assert "warning: 28 of 28 utterances of dev are text alone; for .wav, .flac, .mp4 was looked in " in told
+    assert f"in {tmp_path}/corpus/dev, {tmp_path}/corpus/dev_splits_complete, " in told
 
 
 def test_the_published_counts_add_up():
