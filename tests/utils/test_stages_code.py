@@ -1,6 +1,8 @@
 """What a stage was made with: code and packages. A change is told in a line, and counts with --strict-code."""
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -156,6 +158,39 @@ def test_what_an_attempt_that_broke_off_has_loaded_is_code_of_the_stage(tmp_path
     assert toy.run("--set", command).returncode == 1
     assert toy.run("--set", command).returncode == 0
     assert "utils/csv_table.py" in toy.marker(1)["code"]
+
+
+def test_with_strict_code_an_unfinished_stage_whose_code_changed_begins_anew(tmp_path):
+    toy = Toy(tmp_path / "recipe", CODE)
+    command = f"echo >> kept; {LOADS}; exit 1"
+    toy.run("--set", command)
+    assert toy.run("--set", command, "--strict-code").stdout.count("the code in") == 0
+    started = toy.record(1, "started.")
+    value = json.loads(started.read_text())["code"].get("utils/csv_table.py")
+    assert value is None, "nothing names it before it is loaded"
+    code = Code(ROOT).record(Code(ROOT).hashes(["utils/csv_table.py"]))["utils/csv_table.py"]
+    for there, says in ((code, False), ("0" * 16, True)):
+        record = json.loads(started.read_text())
+        started.write_text(json.dumps({**record, "code": {"utils/csv_table.py": there}}))
+        told = toy.run("--set", command, "--strict-code", "--dry-run").stdout
+        assert ("the code in utils/csv_table.py changed" in told) == says
+
+
+def test_tasks_of_an_array_and_the_stages_of_a_recipe_within_one_tell_their_code_too(tmp_path):
+    inner = Toy(tmp_path / "inner", f'stage 1 "In" --out a.tsv -- bash -c {shlex.quote(LOADS + "; echo 1 > a.tsv")}\n'
+                                    "run_stages\n")
+    program = tmp_path / "task.py"
+    program.write_text("import sys\nimport utils.differences\nfrom utils.errors import run_main\n"
+                       "sys.exit(run_main(lambda _: 0))\n")
+    toy = Toy(tmp_path / "outer", f"""
+stage 1 "Array" --out log -- "$ROOT/utils/job.sh" JOB=1:2 "log/x.{{JOB}}.log" env PYTHONPATH={ROOT} python {program}
+stage 2 "Nested" --out b.tsv -- bash -c '{inner.path}/run.sh; echo > b.tsv'
+run_stages
+""")
+    result = toy.run()
+    assert result.returncode == 0, result.stderr
+    assert "utils/differences.py" in toy.marker(1)["code"] and "utils/csv_table.py" in toy.marker(2)["code"]
+    assert inner.run().returncode == 0 and not list(toy.path.glob("**/*.tmp"))
 
 
 def test_another_version_of_a_package_is_told_in_one_line_and_reruns_only_when_asked(tmp_path):

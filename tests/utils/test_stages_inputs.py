@@ -14,6 +14,7 @@ stage 1 "Prepare" --in table.tsv --out-names data/cuts.tsv --out-same data/cuts.
 stage 2 "Extract" --in-sound data/cuts.tsv --out data/f -- ./do extract data/f
 stage 3 "Hear" --in-sound data/cuts.tsv --in-late data/cuts.tsv --in data/f --out data/o -- ./do hear data/o
 stage 4 "Train" --in data/f --in data/cuts.tsv --out exp/t -- ./do train exp/t
+stage 5 "Validate" --in data/cuts.tsv --out data/v -- ./do validate data/v
 run_stages
 """
 
@@ -49,7 +50,7 @@ def test_a_corrected_label_extracts_no_features_again(toy):
     told = toy.run("--dry-run").stdout
     assert "1  Prepare: would run: table.tsv changed" in told and "2  Extract: may run: stage 1 will tell" in told
     result = toy.run()
-    assert toy.calls == ["prepare", "hear", "train"] and "2  Extract: done already" in result.stdout
+    assert toy.calls == ["prepare", "hear", "train", "validate"] and "2  Extract: done already" in result.stdout
     assert "3  Hear: runs: data/cuts.tsv changed" in result.stdout
     assert len(toy.read("data/o/.kept").splitlines()) == 2, "it goes on in place"
     assert toy.run().returncode == 0 and toy.calls == []
@@ -79,7 +80,7 @@ def test_recordings_that_a_table_names_are_inputs(toy, harm, says):
     path = toy.path / "audio/2.wav"
     os.utime(path, (1, 1))
     assert "1  Prepare: runs: recordings of data/cuts.tsv changed (2 files)" in toy.run().stdout
-    assert "extract" in toy.calls
+    assert toy.calls == ["prepare", "extract", "hear", "train", "validate"], "though the manifest came out the same"
     harm(path)
     result = toy.run()
     assert f"1  Prepare: runs: recordings of data/cuts.tsv {says}" in result.stdout and "extract" in toy.calls
@@ -97,7 +98,7 @@ def test_a_stage_that_makes_the_same_again_leaves_what_depends_on_it(toy):
 
 def test_asked_for_it_is_followed_by_what_reads_it(toy):
     toy.run("--stage", "1")
-    assert toy.calls == ["prepare", "train"]
+    assert toy.calls == ["prepare", "train", "validate"]
 
 
 def test_a_module_of_a_corpus_counts_without_its_comments(tmp_path):
@@ -112,7 +113,7 @@ def test_a_module_of_a_corpus_counts_without_its_comments(tmp_path):
 
 
 def test_markers_of_the_first_format_stay_valid_and_then_tell_more(toy):
-    for number in (1, 2, 3, 4):
+    for number in (1, 2, 3, 4, 5):
         marker = toy.marker(number)
         parts = {key: text for key, text in marker["parts"].items() if key.split()[0] not in (
             "sound", "late", "recordings")}
@@ -123,9 +124,9 @@ def test_markers_of_the_first_format_stay_valid_and_then_tell_more(toy):
         del marker["format"], marker["inputs"], marker["packages"]
         toy.record(number).write_text(json.dumps({**marker, "parts": parts, "runs": runs}))
     dry = toy.run("--dry-run")
-    assert dry.stdout.count("done already") == 4, dry.stdout
+    assert dry.stdout.count("done already") == 5, dry.stdout
     relabelled(toy)
-    assert toy.run().returncode == 0 and toy.calls == ["prepare", "hear", "train"]
+    assert toy.run().returncode == 0 and toy.calls == ["prepare", "hear", "train", "validate"]
     assert toy.run().returncode == 0 and toy.calls == []
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from utils.loaded import DIRECTORY
 from utils.loaded import read as read_loaded
 from utils.stages.changes import FORMAT
+from utils.stages.fingerprint import OWN
 from utils.stages.graph import Recipe, Stage
 from utils.stages.markers import new_identifier
 from utils.stages.outputs import OLD, PARTIAL, move_away, record
@@ -55,7 +56,8 @@ class Attempt:
             suffix = earlier.get("moving") or (OLD if self.decision.whole else PARTIAL)
             if self.former is not None and self.stage.same:
                 seen = self.former.get("same_as", self.former)
-                self.start["before"] = {"contents": self._contents(), "run": seen.get("run"),
+                said = {key: text for key, text in self.former.get("parts", {}).items() if key.startswith(OWN)}
+                self.start["before"] = {"contents": self._contents(), "said": said, "run": seen.get("run"),
                                         "fingerprint": seen.get("fingerprint")}
             elif "before" in earlier:
                 self.start["before"] = earlier["before"]
@@ -80,20 +82,20 @@ class Attempt:
         outputs = {path: record(self._path(path)) for path in (*self.stage.outputs, *self.stage.updates)}
         absent = next((path for path, sizes in outputs.items() if sizes is None), None)
         if absent is None:
-            before = self.start.pop("before", None)
-            if before is not None and not asked and before["contents"] == self._contents():
+            before, said = self.start.pop("before", None), self.planner.inputs.own_parts(self.stage)
+            if before is not None and not asked and (before["contents"], before["said"]) == (self._contents(), said):
                 self.start["same_as"] = {"run": before["run"], "fingerprint": before["fingerprint"]}
             files, packages = read_loaded(self.planner.records.loaded(self.stage.number))
             self.planner.records.finish(self.stage.number, {
-                **self.start, "parts": {**self.start["parts"], **self.planner.inputs.own_parts(self.stage)},
-                "code": self.planner.code.record(self._ran(files)),
+                **self.start, "parts": {**self.start["parts"], **said}, "code": self._ran(files),
                 "packages": {name: self.start["packages"][name] for name in sorted(packages)
                              if name in self.start["packages"]},
                 "outputs": outputs, "seconds": round(seconds, 3), "finished": time.strftime("%Y-%m-%d %H:%M:%S")})
         return absent
 
     def _code(self) -> dict[str, str]:
-        return self.planner.code.of(self.stage.words, self.stage.command, self.recipe.directory)
+        code = self.planner.code
+        return code.record(code.of(self.stage.words, self.stage.command, self.recipe.directory))
 
     def _ran(self, files: set[str]) -> dict[str, str]:
         """What the stage ran, as it was when it began: what its processes loaded, and its scripts."""
@@ -103,7 +105,8 @@ class Attempt:
         scripts = {os.path.relpath(path, self.recipe.root)
                    for path in code.scripts(self.stage.words, self.recipe.directory)}
         names = files | code.beside(files) | scripts
-        return code.hashes(names) | {name: known[name] for name in names if name in known}
+        new = code.record(code.hashes(name for name in names if name not in known))
+        return new | {name: known[name] for name in names if name in known}
 
     def _contents(self) -> dict[str, str]:
         """The outputs that may come out as they were."""

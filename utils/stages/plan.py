@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from utils import loaded
 from utils.errors import UsageError, UserError
 from utils.stages.changes import FORMAT, differences
 from utils.stages.code_hash import Code
@@ -78,8 +79,7 @@ class Planner:
             code = self.code.changed(marker.get("code", {}))
             packages = self.versions.changed(marker.get("packages", {}))
             if self.recipe.switches.strict_code:
-                broken += [f"the code in {_few(code)} changed"] if code else []
-                broken += [f"it ran with {_few(packages)}"] if packages else []
+                broken += _told(code, packages)
             resumes = tasks_hold and changes and not (again or broken or reasons)
             reasons += [*again, *changes, *broken]
             first = [number for number in stage.upstream if number in ran or number in perhaps]
@@ -87,10 +87,18 @@ class Planner:
             return Decision(bool(reasons), not resumes, reasons, state, not damaged, code, packages, maybe)
         if started is not None:
             changes, tasks_hold = differences(started, state, ran)
-            fresh = bool(again) or bool(changes and not tasks_hold) or self.recipe.switches.force
-            reasons += ["it was begun and did not finish", *again, *changes]
+            other = self._made_otherwise(stage, started) if self.recipe.switches.strict_code else []
+            fresh = bool(again or other) or bool(changes and not tasks_hold) or self.recipe.switches.force
+            reasons += ["it was begun and did not finish", *again, *changes, *other]
             return Decision(True, fresh or "moving" in started, reasons, state, started.get("whole", False))
         return Decision(True, True, [*reasons, "not done yet"], state)
+
+    def _made_otherwise(self, stage: Stage, started: dict) -> list[str]:
+        """What has changed of the code and packages that the processes of an unfinished stage have loaded."""
+        files, packages = loaded.read(self.records.loaded(stage.number))
+        code = {name: value for name, value in started.get("code", {}).items() if name in files}
+        versions = {name: value for name, value in started.get("packages", {}).items() if name in packages}
+        return _told(self.code.changed(code), self.versions.changed(versions))
 
     def is_whole(self, stage: Stage) -> bool:
         """Whether a stage has finished, with outputs that are as it left them."""
@@ -216,6 +224,12 @@ class Planner:
             if value == wanted.stem:
                 return UsageError(f"--{name} is {value!r}, but {text}; there are: {there}")
         return UserError(f"{text}; run {makers} again with --stage {producers[0]}, or correct run.sh", status)
+
+
+def _told(code: list[str], packages: list[str]) -> list[str]:
+    """The reasons that --strict-code adds."""
+    return [*([f"the code in {_few(code)} changed"] if code else ()),
+            *([f"it ran with {_few(packages)}"] if packages else ())]
 
 
 def _few(names: list[str]) -> str:
