@@ -30,6 +30,11 @@ fail() {
   exit 2
 }
 
+# quoted TEXT: as a word of a script.
+quoted() {
+  printf "'%s'" "${1//\'/\'\\\'\'}"
+}
+
 # fill FILE: the template FILE on standard output, each @name@ replaced by value[name].
 declare -A value
 fill() {
@@ -55,6 +60,10 @@ corpus=${positional[0]} system=${positional[1]}
 [ -d "$ROOT/utils/templates/$system" ] || fail "there is no system '$system'; there are: $(systems)"
 recipe=egs/$corpus/$system
 [ ! -e "$ROOT/$recipe" ] || fail "$recipe exists; remove it or choose another name"
+for room in egs local; do
+  [ ! -e "$ROOT/$room" ] || [ -w "$ROOT/$room" ] ||
+    fail "$ROOT/$room cannot be written: clone the repository to where you may write"
+done
 
 # first_protocol OPTION ...: its first protocol is the recipe's; speakers that are known are a second normalization.
 first_protocol() {
@@ -72,13 +81,13 @@ if [ -n "$corpus_dir" ]; then
   [ -d "$corpus_dir" ] || fail "--corpus-dir $corpus_dir: no such directory"
   corpus_dir=$(realpath "$corpus_dir")
 fi
-directory="option corpus-dir ${corpus_dir@Q}"
+directory="option corpus-dir $(quoted "$corpus_dir")"
 if [ -n "$table" ]; then
   [ -f "$table" ] || fail "--table $table: no such file"
   [ ! -e "$ROOT/local/$corpus.py" ] || fail "local/$corpus.py exists; leave --table out, or choose another name"
   table=$(realpath "$table")
   first_protocol --table "$table"
-  value[source]="option table      ${table@Q} \"the corpus: one utterance a line\"
+  value[source]="option table      $(quoted "$table") \"the corpus: one utterance a line\"
 $directory \"directory that its paths are relative to; empty: where the table is\""
 else
   value[source]="$directory \"the corpus in its published layout\"

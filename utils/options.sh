@@ -142,16 +142,17 @@ _o_export() {
 
 # The comment at the head of run.sh, then every option with its default.
 _o_print_help() {
-  local _o_line _o_name _o_note
+  local _o_line _o_name _o_note _o_script=${EMOTION_RECIPE-}/run.sh  # $0 may be a link, and counted from elsewhere
+  [ -r "$_o_script" ] || _o_script=$0
   printf 'Usage: %s [--name value ...]\n' "$0"
-  if [ -r "$0" ]; then
+  if [ -r "$_o_script" ]; then
     while IFS= read -r _o_line; do
       case $_o_line in
         '#!'*) continue ;;
         '#'*) _o_line=${_o_line#'#'}; printf '%s\n' "${_o_line# }" ;;
         *) break ;;
       esac
-    done <"$0"
+    done <"$_o_script"
   fi
   printf '\nOptions of this recipe:\n'
   for _o_name in "${_o_names[@]}"; do

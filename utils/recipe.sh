@@ -11,6 +11,12 @@ export EMOTION_RECIPE
 # shellcheck disable=SC2034  # path.sh reads it. Not exported: what a recipe calls installs nothing.
 emotion_installs=true
 
+# An editor may have given this file the line ends of Windows; what bash says about that is no help.
+if [ -f cmd.sh ] && [[ $(<cmd.sh) == *$'\r'* ]]; then
+  echo "error: $PWD/cmd.sh has the line ends of Windows: take the carriage returns out (dos2unix, or your editor)" >&2
+  exit 2
+fi
+
 # shellcheck source=utils/options.sh
 . "$ROOT/utils/options.sh"
 # shellcheck source=utils/stage.sh

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,44 @@ def test_the_check_of_the_version_can_be_read_by_any_shell() -> None:
 def test_posix_mode_from_the_environment_changes_nothing(house: Path) -> None:
     done = call(ROOT / "egs/mini/pyresnet/run.sh", "--dry-run", cwd=house, POSIXLY_CORRECT="1")
     assert (done.returncode, done.stderr) == (0, "") and "would run" in done.stdout
+
+
+def test_a_checkout_has_the_line_ends_of_unix_whatever_git_is_told() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    told = subprocess.run(["git", "check-attr", "-z", "--stdin", "eol"], cwd=ROOT, capture_output=True,
+                          input=listed.stdout, check=True).stdout.split(b"\0")
+    assert len(told) > 1000 and set(told[2::3]) == {b"lf"}
+    assert not [name for name in executable_scripts() if b"\r" in (ROOT / name).read_bytes()]
+
+
+def test_a_cmd_sh_with_the_line_ends_of_windows_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text(f'set -euo pipefail\n. "{ROOT}/utils/recipe.sh"\necho went on\n')
+    (tmp_path / "cmd.sh").write_bytes(b'#!/usr/bin/env bash\r\n\r\ncpu_cmd="job.sh"\r\n')
+    done = call("bash", "run.sh", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"{tmp_path}/cmd.sh has the line ends of Windows" in done.stderr
+
+
+def test_help_has_the_text_at_the_head_of_the_recipe_from_wherever_it_is_called(house: Path) -> None:
+    for words, cwd in ((["egs/mini/pyresnet/run.sh"], ROOT), ([house / "egs-mini-pyresnet-run.sh"], house)):
+        assert "The synthetic corpus" in call(*words, "--help", cwd=cwd).stdout
+
+
+def test_in_a_checkout_that_is_read_only_one_line_says_what_to_do(tmp_path: Path) -> None:
+    mount = f'mount --bind "{ROOT}" "{ROOT}" && mount -o remount,ro,bind "{ROOT}"'
+    space = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*space, "bash", "-c", mount], capture_output=True).returncode:
+        pytest.skip("no file system can be made read-only here")
+
+    def tried(command: str) -> subprocess.CompletedProcess[str]:
+        return call(*space, "bash", "-c", f'{mount}; cd "{ROOT}"; exec {command}', cwd=tmp_path, EMOTION_NO_INSTALL="")
+
+    for command in ("egs/mini/pyresnet/run.sh --size tiny", "utils/new_recipe.sh nowhere ensemble",
+                    "utils/setup.sh --force"):
+        done = tried(command)
+        assert (done.returncode != 0, done.stderr.count("\n")) == (True, 1), done.stderr
+        assert done.stderr.startswith("error: ") and "clone the repository to where you may write" in done.stderr
+    done = tried(f"steps/prepare_data.sh --corpus mini --corpus-dir {tmp_path}/none {tmp_path}/data")
+    assert done.stderr.startswith("error: ") and str(tmp_path) in done.stderr and "ead-only" not in done.stderr
