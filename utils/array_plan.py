@@ -85,7 +85,7 @@ class ArrayPlan:
     def former(self) -> dict[str, Any] | None:
         """The plan that the directory has; None without one that can be read, empty while it is cleared."""
         try:
-            return read_json(self.out / self.name)
+            return read_json(self.out / self.name, {str: Any})
         except (FileNotFoundError, ValueError):
             return None
 

@@ -15,8 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Union
 
+from utils import yaml_text
 from utils.errors import UsageError, UserError
-from utils.files import ROOT, write_text
+from utils.files import ROOT, check_regular, write_text
+from utils.shape import check
 from utils.text_files import read_text
 
 T = TypeVar("T")
@@ -70,44 +72,31 @@ def load_config(cls: type[T], name: str, overrides: Iterable[str] = ()) -> T:
     return from_dict(cls, _unflatten(merged), origin)
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+def read_yaml(path: str | Path, shape: Any = Any, advice: str = "") -> dict[str, Any]:
     """Read a YAML mapping.
 
+    Args:
+        shape: what it must look like (utils/shape.py). advice: what to do where it does not.
+
     Raises:
-        UsageError: not YAML, or not a mapping; names file and line.
+        UsageError: not YAML, too large, or not a mapping; names file and line. DamagedFile: of another form.
     """
     import yaml
 
     try:
-        content = _load(read_text(path))
+        check_regular(path, 4 * yaml_text.MOST_CHARACTERS)
+        content = yaml_text.load(read_text(path))
     except UserError as error:
         raise UsageError(str(error)) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise UsageError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
-    if content is None:
-        return {}
+    content = {} if content is None else content
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a mapping of keys to values")
+    check(content, shape, path, advice)
     return content
-
-
-def _load(text: str) -> Any:
-    """YAML as `yaml.safe_load` reads it, but a key that a mapping has twice is an error, not the last one's value."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            seen = set()
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} comes twice",
-                                                            key.start_mark)
-                seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key))
-            return super().construct_mapping(node, deep)
-
-    return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
 
 
 def write_yaml(path: str | Path, value: Any) -> None:
@@ -142,7 +131,7 @@ def parse_scalar(text: str) -> Any:
     import yaml
 
     try:
-        value = _load(text)
+        value = yaml_text.load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"cannot read the value {text!r}") from error
     return value

@@ -13,21 +13,22 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from utils.loaded import note
+from utils.printable import printable
 
 
 class UserError(Exception):
     """A mistake that the user can mend. The message says what, where, and what to do, on one line.
 
     Args:
-        message: one line.
+        message: one line; control characters in it, of a file's name or content, are shown as escapes.
         status: exit status; 1 = failed work (bad data, full disk), 2 = usage (bad option, bad configuration).
     """
 
     def __init__(self, message: str, status: int = 1):
-        super().__init__(" ".join(str(message).split("\n")))
+        super().__init__(printable(" ".join(str(message).split("\n"))))
         self.status = status
 
 
@@ -36,6 +37,34 @@ class UsageError(UserError):
 
     def __init__(self, message: str):
         super().__init__(message, status=2)
+
+
+class DamagedFile(UserError, ValueError):
+    """A file that does not hold what it should. A ValueError, too, for who can do without the file or make it again."""
+
+
+# What code says to content that it did not expect: a key that is missing, a list where a number should be.
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError,
+             EOFError, MemoryError)
+
+
+@contextlib.contextmanager
+def reading(where: object, advice: str, *further: type[BaseException]) -> Iterator[None]:
+    """Around code that makes something of a file's content: whatever it stumbles over is the file's fault.
+
+    Args:
+        further: exceptions that belong to it, too, of the library that reads.
+
+    Raises:
+        DamagedFile: "WHERE is damaged (...); ADVICE". A UserError passes as it is.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (*MALFORMED, *further) as error:
+        what = f"no key {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        raise DamagedFile(f"{where} is damaged ({' '.join(what.split()):.160}); {advice}") from error
 
 
 def describe_os_error(error: OSError) -> str:
@@ -95,7 +124,7 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     if debug:
         traceback.print_exc()
     with contextlib.suppress(OSError):  # nobody reads it
-        print(f"error: {line}", file=sys.stderr, flush=True)
+        print(f"error: {printable(line)}", file=sys.stderr, flush=True)
     return status
 
 

@@ -13,13 +13,20 @@ import errno
 import fnmatch
 import json
 import os
+import re
 import shutil
 import signal
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from utils.errors import DamagedFile, UserError
+from utils.shape import check
+
 ROOT = Path(__file__).resolve().parent.parent
+LARGEST = 1 << 29  # bytes of a text that is read as a whole
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fault_point(path: Path) -> None:
@@ -51,13 +58,21 @@ def temporary_name(path: Path) -> Path:
 
 @contextlib.contextmanager
 def name_full_disk(path: Path) -> Iterator[None]:
-    """A disk that is full says so in write() and close(), which do not tell what was written: name it."""
+    """A disk that is full says so in write() and close(), which do not tell what was written: name it.
+
+    A library in Rust (safetensors) has errors of its own, whose text ends as "(os error 28)".
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.filename is None and error.errno in FULL:
             error.filename = str(path)
         raise
+    except Exception as error:
+        number = re.search(r"\(os error ([0-9]+)\)", str(error))
+        if number is None or isinstance(error, UserError):
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 @contextlib.contextmanager
@@ -163,6 +178,51 @@ def write_json(path: str | Path, value: Any, indent: int | None = 1) -> None:
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def check_regular(path: str | Path, most: int | None = None) -> None:
+    """Before a file of others is opened: a pipe would keep the reader waiting for ever.
+
+    Raises:
+        OSError: it is not there. DamagedFile: a pipe, a device, a directory; or of more than `most` bytes.
+    """
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
+        raise DamagedFile(f"{path} is no regular file")
+    if most is not None and about.st_size > most:
+        raise DamagedFile(f"{path} has {about.st_size} bytes; at most {most} are read")
+
+
+def read_text(path: str | Path, most: int = LARGEST) -> str:
+    """A whole file of UTF-8 text, of at most so many bytes; line ends as they are.
+
+    Raises:
+        OSError: it is not there. DamagedFile: no UTF-8, larger, or no file (a pipe, a device).
+    """
+    check_regular(path, most)
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DamagedFile(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+
+
+def read_json(path: str | Path, shape: Any = Any, advice: str = "") -> Any:
+    """Read a JSON file.
+
+    Args:
+        shape: what it must look like (utils/shape.py). advice: what to do where it does not.
+
+    Raises:
+        OSError: it is not there. DamagedFile: no JSON, or of another form; names the file, and the line or key.
+    """
+    then = f"; {advice}" if advice else ""
+    try:
+        value = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise DamagedFile(f"{path}, line {error.lineno}: no valid JSON ({error.msg}){then}") from error
+    except RecursionError as error:
+        raise DamagedFile(f"{path}: no valid JSON (too many lists within each other){then}") from error
+    except DamagedFile:
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise DamagedFile(f"{path}: no valid JSON ({error!s:.80}){then}") from error
+    check(value, shape, path, advice)
+    return value

@@ -17,11 +17,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from steps.text import normal_form as normal
 from utils.config import from_dict, option
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json, write_text
+from utils.shape import Maybe
 from utils.text_files import read_lines
 
 BLANK, UNKNOWN, SPACE = "<blk>", "<unk>", "▁"
@@ -31,6 +33,7 @@ FOREIGN_BLANKS = (BLANK, "<blank>", "<eps>", "<pad>", "[PAD]")
 FOREIGN_UNKNOWNS = (UNKNOWN, "<UNK>", "[UNK]")
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SPECIAL = re.compile(r"<.+>|\[[A-Z]+\]|#\d+")
+FORM = {"size": int, "pieces": bool, "config": Maybe({str: Any})}  # of units.json
 
 
 @dataclass
@@ -207,7 +210,7 @@ class Units:
         directory = Path(directory)
         if not (directory / ABOUT).is_file():
             raise UserError(f"{directory} has no {ABOUT}: it holds no units of a recogniser")
-        about = read_json(directory / ABOUT)
+        about = read_json(directory / ABOUT, FORM, "copy or train the recogniser again")
         tokens = read_tokens(directory / TOKENS)
         if len(tokens) != about["size"] or (about["pieces"] and not (directory / MODEL).is_file()):
             raise UserError(f"{directory} is damaged: {TOKENS} or {MODEL} is not what {ABOUT} says; copy or train the "

@@ -7,9 +7,11 @@ The arrays hold the nodes of all trees one after the other: `left` and `right` c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+from utils.arrays import Shapes
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -48,9 +50,26 @@ class Forest:
         """Arrays to be stored; `from_arrays` takes them back."""
         return {name: getattr(self, name) for name in FIELDS}
 
+    SHAPES: ClassVar[Shapes] = {"start": ("T",), **dict.fromkeys(FIELDS[1:5], ("N",)), "value": ("N", "C")}
+
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Forest:
-        return cls(**{name: np.asarray(arrays[name]) for name in FIELDS})
+        """
+        Raises:
+            ValueError: no trees: a child that is no node behind its parent would lead round for ever.
+        """
+        found = cls(**{name: np.asarray(arrays[name]) for name in FIELDS})
+        nodes = len(found.left)
+        whole = all(getattr(found, name).dtype.kind in "iu" for name in FIELDS[:4])
+        if not whole or not len(found.start) or found.start.min() < 0 or found.start.max() >= nodes:
+            raise ValueError("start is no list of nodes")
+        inner = np.flatnonzero((found.left >= 0) | (found.right >= 0))
+        for child in (found.left[inner], found.right[inner]):
+            if (child <= inner).any() or (child >= nodes).any():
+                raise ValueError("a child is no node behind its parent")
+        if (found.feature < 0).any() or (found.value < 0).any():
+            raise ValueError("a negative feature or probability")
+        return found
 
 
 def grow(rows: np.ndarray, labels: np.ndarray, classes: int, *, trees: int = 500, min_leaf: int = 1,

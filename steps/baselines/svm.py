@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+
+from utils.arrays import Shapes
 
 NEVER = -1e3  # decision value of a class without a training row: below every other's
 
@@ -30,6 +33,8 @@ class LinearSvm:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Arrays to be stored; `from_arrays` takes them back."""
         return {"weights": self.weights, "biases": self.biases}
+
+    SHAPES: ClassVar[Shapes] = {"weights": ("C", "F"), "biases": ("C",)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> LinearSvm:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,14 +31,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.data.splits import SPLITS, Split, read_split
-from utils.corpus import UNLABELLED
-from utils.errors import UserError
+from utils.corpus import TASKS, UNITS, UNLABELLED
+from utils.errors import UserError, reading
+from utils.files import read_json
+from utils.shape import Maybe, OneOf
 
 if TYPE_CHECKING:
     import lhotse
     import numpy
 
 CUTS, CORPUS = "cuts.jsonl.gz", "corpus.json"
+AGAIN = "run steps/prepare_data.sh again"
+ABOUT = {  # of corpus.json
+    "name": str, "task": OneOf(*TASKS, "unlabelled"), "unit": OneOf(*UNITS), "label": str, "classes?": Maybe([str]),
+    "positive?": Maybe(str), "threshold?": Maybe(float), "numbers?": Maybe({str: Any}),
+    "size?": Maybe(str), "speakers_known?": bool, "missing?": Maybe([Any]), "utterances?": int}
 NATIVE = ("speaker", "gender", "language", "text")
 LONGEST_SHARED = 32  # characters of a value of which all utterances share one copy: a class, a speaker, a language
 
@@ -112,11 +120,7 @@ class Dataset:
         for name in (CORPUS, CUTS):
             if not (path / name).is_file():
                 raise UserError(f"{path} is no prepared data set: {name} is missing; run steps/prepare_data.sh")
-        try:
-            info = json.loads((path / CORPUS).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path / CORPUS} is damaged ({error}); run steps/prepare_data.sh again") from error
-        return cls(path, info)
+        return cls(path, read_json(path / CORPUS, ABOUT, AGAIN))
 
     @property
     def name(self) -> str:
@@ -164,16 +168,29 @@ class Dataset:
         label = self.info["label"]
         found: dict[str, Item] = {}
         path = self.path / CUTS
-        try:
-            with gzip.open(path, "rt", encoding="utf-8") as stream:
-                for number, line in enumerate(stream, start=1):
+        number = 0
+        with reading(path, AGAIN, OSError, zlib.error), gzip.open(path, "rt", encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                with reading(f"{path}, line {number},", AGAIN):
                     item = item_of_cut(json.loads(line), label)
-                    if item.id in found:
-                        raise UserError(f"{path}, line {number}: the id {item.id!r} occurs twice")
-                    found[item.id] = item
-        except (OSError, EOFError, ValueError, KeyError) as error:
-            raise UserError(f"{path} is damaged ({error}); run steps/prepare_data.sh again") from error
+                    self._check_label(item)
+                if item.id in found:
+                    raise UserError(f"{path}, line {number}: the id {item.id!r} occurs twice")
+                found[item.id] = item
+        if not number:
+            raise UserError(f"{path} holds no utterance; {AGAIN}")
         return {key: found[key] for key in sorted(found)}
+
+    def _check_label(self, item: Item) -> None:
+        """
+        Raises:
+            ValueError: the label is none that the corpus declares.
+        """
+        fits = isinstance(item.id, str) and item.duration >= 0 and (item.label is None or {
+            "classification": item.label in self.classes, "regression": isinstance(item.label, (int, float)),
+            "sequence-regression": isinstance(item.label, Sequence)}.get(self.task, True))
+        if not fits:
+            raise ValueError(f"{item.id} has the label {item.label!r}, which {CORPUS} does not know")
 
     @cached_property
     def units(self) -> dict[str, list[str]]:

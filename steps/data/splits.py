@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from utils.corpus import PARTS, Protocol
 from utils.errors import UserError
-from utils.files import atomic_directory, read_json, write_json, write_text
+from utils.files import atomic_directory, read_json, read_text, write_json, write_text
 
 if TYPE_CHECKING:
     from steps.data.dataset import Item
 
 SPLITS = "splits"
+ABOUT = {"description?": str, "speaker_overlap?": bool}  # of <protocol>.json
 UnitOf = Callable[[str], str]
 
 
@@ -54,23 +56,25 @@ def read_split(path: Path) -> Split:
     """
     parts: dict[int, dict[str, list[str]]] = {}
     seen: set[tuple[str, str]] = set()
-    with open(path, encoding="utf-8") as stream:
-        if stream.readline().rstrip("\n").split("\t") != ["id", "fold", "part"]:
-            raise UserError(f"{path}: the first line must be: id<tab>fold<tab>part")
-        for number, line in enumerate(stream, start=2):
-            cells = line.rstrip("\n").split("\t")
-            if len(cells) != 3 or not cells[1].isdigit() or cells[2] not in PARTS:
-                raise UserError(f"{path}, line {number}: expected id, fold number and one of {', '.join(PARTS)}; "
-                                f"found {line.rstrip()!r}")
-            if (cells[0], cells[1]) in seen:
-                raise UserError(f"{path}, line {number}: {cells[0]} occurs twice in fold {cells[1]}")
-            seen.add((cells[0], cells[1]))
-            parts.setdefault(int(cells[1]), {}).setdefault(cells[2], []).append(cells[0])
+    header, *lines = read_text(path).split("\n")
+    if header.split("\t") != ["id", "fold", "part"]:
+        raise UserError(f"{path}: the first line must be: id<tab>fold<tab>part")
+    if lines[-1:] != [""]:
+        raise UserError(f"{path}: its last line is cut off; run steps/prepare_data.sh again")
+    for number, line in enumerate(lines[:-1], start=2):
+        cells = line.split("\t")
+        if len(cells) != 3 or not re.fullmatch("[0-9]{1,6}", cells[1]) or cells[2] not in PARTS:
+            raise UserError(f"{path}, line {number}: expected id, fold number and one of {', '.join(PARTS)}; "
+                            f"found {line.rstrip()!r}")
+        if (cells[0], cells[1]) in seen:
+            raise UserError(f"{path}, line {number}: {cells[0]} occurs twice in fold {cells[1]}")
+        seen.add((cells[0], cells[1]))
+        parts.setdefault(int(cells[1]), {}).setdefault(cells[2], []).append(cells[0])
     for fold in parts.values():
         for ids in fold.values():
             ids.sort()
     about = path.with_suffix(".json")
-    info = read_json(about) if about.is_file() else {}
+    info = read_json(about, ABOUT, "run steps/prepare_data.sh again") if about.is_file() else {}
     return Split(path.stem, parts, info.get("description", ""), bool(info.get("speaker_overlap", False)), info)
 
 

@@ -12,26 +12,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from steps.data.dataset import Item
-from steps.experiments.arrays import load_npz
-from steps.experiments.kinds import ExperimentConfig, Fitted, Kind, kind_class
+from steps.experiments.kinds import KINDS, ExperimentConfig, Fitted, Kind, kind_class
 from steps.experiments.part import NO_LABEL, Features, Frames, Part, Vectors
-from steps.features.normalise import Normalisation, Normaliser, check_speakers, speaker_moments
+from steps.features.normalise import MODES, Normalisation, Normaliser, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
 from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
-from utils.errors import UserError
+from utils.errors import UserError, reading
 from utils.files import read_json
+from utils.shape import NAME, Maybe, Number, OneOf, check
 
 if TYPE_CHECKING:
     Rows = Sequence[np.ndarray | None]
 
 # All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
 ABOUT, CONFIG, MODEL, NORMALISATION = "metrics.json", "config.yaml", "model.json", "normalisation.npz"
+AGAIN = "copy it again, or train it again"
+TASK = {"kind": OneOf(*KINDS), "config": {str: Any}, "norm": OneOf(*MODES), "features?": Maybe(NAME),
+        "corpus?": str, "config_name?": str, "permute_labels?": bool}
+METRICS = {"label": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
+           "prior_scored?": [str]}
 
 
 @dataclass(frozen=True)
@@ -57,23 +61,26 @@ class TrainedExperiment:
     normalisation: Normaliser | None = field(default=None)
 
     @classmethod
-    def open(cls, directory: str | Path, device: str = "cpu") -> TrainedExperiment:
+    def open(cls, directory: str | Path, device: str = "cpu", inputs: int | None = None) -> TrainedExperiment:
         """
+        Args:
+            inputs: width of the features that it is to take, where that is known.
+
         Raises:
             UserError: not trained, trained without keeping the model, or damaged.
         """
         directory = Path(directory)
         task, about = read_description(directory)
-        try:
+        classes, norm = list(about["log_prior"]), task["norm"]
+        with reading(f"{directory}: the model", AGAIN, OSError):
             kind = kind_class(task["kind"])
             config = from_dict(kind.Config, task["config"])
-            arrays = load_npz(directory / NORMALISATION) if (directory / NORMALISATION).is_file() else {}
+            learned = None if norm == "none" else Normaliser.load(directory / NORMALISATION, inputs or "F", AGAIN)
             fitted = kind.load(config, directory, device)
-        except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
-            raise UserError(f"{directory}: the model is damaged ({error!s:.200}); train it again") from error
-        return cls(directory, task, config, kind, fitted, about["label"], list(about["log_prior"]),
-                   float(about["temperature"]), np.array(list(about["log_prior"].values())),
-                   task.get("norm") or "none", Normaliser.from_arrays(arrays) if arrays else None)
+            if not fitted.fits(len(learned.mean) if learned is not None else inputs, len(classes)):
+                raise ValueError(f"it is not of {len(classes)} classes, or not of these features")
+        return cls(directory, task, config, kind, fitted, about["label"], classes, float(about["temperature"]),
+                   np.array(list(about["log_prior"].values()), dtype=np.float64), norm, learned)
 
     def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
                        speakers: Mapping[str, Normaliser] | None = None) -> np.ndarray:
@@ -142,7 +149,8 @@ def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not (directory / ABOUT).is_file() or not (directory / CONFIG).is_file():
         raise UserError(f"{directory} is no finished experiment ({ABOUT} or {CONFIG} is missing); train it with "
                         "steps/train_subsystem.sh")
-    task, about = read_yaml(directory / CONFIG), read_json(directory / ABOUT)
+    task = read_yaml(directory / CONFIG, TASK, AGAIN)
+    about = read_json(directory / ABOUT, {str: Any}, AGAIN)
     if not (directory / MODEL).is_file():
         name = task.get("config_name", "NAME")
         raise UserError(f"{directory} has scores but no model: {name} says keep_model: false; run the recipe again "
@@ -153,4 +161,5 @@ def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if "log_prior" not in about:
         raise UserError(f"{directory / ABOUT} has no log_prior: it was trained by an older version; move "
                         f"{directory} away and train it again")
+    check(about, METRICS, directory / ABOUT, AGAIN)
     return task, about

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from steps.baselines import forest, svm
-from steps.experiments.arrays import load_npz, save_npz
+from steps.experiments.arrays import save_npz
 from steps.experiments.kinds import ExperimentConfig, Kind
 from steps.experiments.part import Part
 from steps.scoring import metrics
 from steps.training.random_state import derive
+from utils.arrays import read_npz
 from utils.config import option
 from utils.files import read_json, write_json
 
 MODEL = "model.npz"
+ABOUT: dict[str, Any] = {"chosen": {str: float}, "parameters": int}  # model.json
 TINY = 1e-12  # probability of a class that no tree of the forest considers; the calibration's floor is far above
 
 
@@ -54,6 +56,9 @@ class FittedForest:
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.model.to_arrays(), self.about)
 
+    def fits(self, inputs: int | None, classes: int) -> bool:
+        return self.model.value.shape[1] == classes and (inputs is None or int(self.model.feature.max()) < inputs)
+
 
 @dataclass
 class FittedSvm:
@@ -67,6 +72,9 @@ class FittedSvm:
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.model.to_arrays(), self.about)
+
+    def fits(self, inputs: int | None, classes: int) -> bool:
+        return self.model.weights.shape == (classes, self.model.weights.shape[1] if inputs is None else inputs)
 
 
 class RandomForestKind(Kind):
@@ -88,7 +96,8 @@ class RandomForestKind(Kind):
 
     @classmethod
     def load(cls, config: RandomForestConfig, directory: Path, device: str = "cpu") -> FittedForest:
-        return FittedForest(forest.Forest.from_arrays(load_npz(directory / MODEL)), read_json(directory / "model.json"))
+        return FittedForest(forest.Forest.from_arrays(read_npz(directory / MODEL, forest.Forest.SHAPES)),
+                            read_json(directory / "model.json", ABOUT))
 
     def refit(self, fitted: FittedForest) -> FittedForest:
         return self._grow(self.examples.train.join(self.examples.dev), fitted.about["chosen"]["min_leaf"])
@@ -120,7 +129,8 @@ class LinearSvmKind(Kind):
 
     @classmethod
     def load(cls, config: LinearSvmConfig, directory: Path, device: str = "cpu") -> FittedSvm:
-        return FittedSvm(svm.LinearSvm.from_arrays(load_npz(directory / MODEL)), read_json(directory / "model.json"))
+        return FittedSvm(svm.LinearSvm.from_arrays(read_npz(directory / MODEL, svm.LinearSvm.SHAPES)),
+                         read_json(directory / "model.json", ABOUT))
 
     def refit(self, fitted: FittedSvm) -> FittedSvm:
         return self._learn(self.examples.train.join(self.examples.dev), [fitted.about["chosen"]["C"]])[0]

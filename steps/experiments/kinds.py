@@ -91,6 +91,9 @@ class Fitted(Protocol):
     def logits(self, part: Part) -> np.ndarray:
         """(N, C) float64, one row for each item of `part` (those with features), in their order."""
 
+    def fits(self, inputs: int | None, classes: int) -> bool:
+        """Whether it takes so many features (None: not known, or text) and tells so many classes."""
+
     def save(self, directory: Path) -> None:
         """Write model.* into the experiment's directory: arrays and JSON, no pickle."""
 
@@ -130,6 +133,9 @@ class Kind(Traits, abc.ABC):
 
         Args:
             device: cpu or cuda; classical kinds know only the former.
+
+        Raises:
+            DamagedFile, or one of utils.errors.MALFORMED: not what was written.
         """
 
     def close(self) -> None:  # noqa: B027 - most kinds start nothing

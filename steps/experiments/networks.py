@@ -25,11 +25,14 @@ from steps.models.heads.branches import Outputs, balanced_weights
 from steps.models.multitask_dnn import MultitaskDnn
 from steps.scoring import metrics
 from steps.training import distributed
-from steps.training.checkpoint import load_tensors
+from steps.training.checkpoint import load_module
 from steps.training.random_state import generator, seed_everything, shuffled
 from steps.training.trainer import Batches, Outcome, Trainer
 from utils.files import atomic_path, read_json, write_json
+from utils.shape import NAME, Either, Number
 
+WIDTH = Number(1, 10**6, whole=True)
+ABOUT = {"inputs": WIDTH, "tasks": {NAME: Either(WIDTH, {"mean": float, "deviation": float})}}  # of model.json
 Draw = Callable[[int], list[int]]  # epoch -> positions, always as many
 
 
@@ -94,6 +97,10 @@ class FittedNetwork(abc.ABC):
     def logits(self, part: Part) -> np.ndarray:
         return self.scores(self.prepare(part))
 
+    def fits(self, inputs: int | None, classes: int) -> bool:
+        heads: Any = self.model.heads
+        return inputs in (None, self.about["inputs"]) and heads.outputs[MAIN_TASK] == classes
+
     def save(self, directory: Path) -> None:
         with atomic_path(directory / "model.safetensors") as path:
             save_file({key: value.float().contiguous().cpu() for key, value in self.model.state_dict().items()}, path)
@@ -128,9 +135,9 @@ class NetworkKind(NetworkTraits, Kind):
     @classmethod
     def load(cls, config: Any, directory: Path, device: str = "cpu") -> FittedNetwork:
         """What `FittedNetwork.save` wrote."""
-        about = read_json(directory / "model.json")
-        model = cls.build(config, about["inputs"], about["tasks"], {})
-        model.load_state_dict(load_tensors(directory, "model"))
+        about = read_json(directory / "model.json", ABOUT)
+        model = load_module(lambda: cls.build(config, about["inputs"], about["tasks"], {}),
+                            directory / "model.safetensors")
         return cls.Fitted(model.to(device).eval(), device, config, about)
 
     def fit(self) -> FittedNetwork:

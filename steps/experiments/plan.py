@@ -17,8 +17,12 @@ from typing import Any
 from utils.arguments import ArgumentParser, count
 from utils.errors import UsageError, UserError, run_main
 from utils.files import read_json, write_json
+from utils.shape import NAME, Either, Number
 
 PERMUTED = "+permuted"
+NUMBER = Number(0, 10**6, whole=True)
+TASK = {  # of log/task.<j>.json, of every array over experiments
+    "variant": NAME, "fold": NUMBER, "seed": NUMBER, "subsystem": str}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -179,7 +183,7 @@ def shared_out(work: list[dict[str, Any]], tasks: int | None) -> list[Any]:
 
 def content_of(path: Path) -> list[dict[str, Any]]:
     """The pieces of work in a task's file."""
-    content = read_json(path)
+    content = read_json(path, Either(TASK, [TASK]), "run steps/train_subsystem.sh again")
     return content if isinstance(content, list) else [content]
 
 
@@ -208,7 +212,8 @@ def count_outputs(out: Path) -> int:
             directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
             if not all((directory / name).is_file() for name in ("scores/dev.tsv", "scores/test.tsv", "metrics.json")):
                 raise UserError(f"{directory} has no scores, see {out}/log/train.{number}.log")
-            variants.setdefault(task["variant"], []).append(read_json(directory / "metrics.json"))
+            variants.setdefault(task["variant"], []).append(read_json(
+                directory / "metrics.json", {"prior_scored": [str], "test": {"n": int}}, "train it again"))
     for variant, results in variants.items():
         prior = len({key for result in results for key in result["prior_scored"]})
         print(f"{out.parent.name} {variant}: {len(results)} experiments, {means([r['test'] for r in results])}"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.scoring.collect import read_subsystem
 from utils.errors import UserError
-from utils.files import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from steps.experiments.kinds import Traits
     from steps.features.store import FeatureStore
 
-TRUNK = "trunk."
+TRUNK, WEIGHTS = "trunk.", "model.safetensors"
 OF_RECOGNISER = ("encoder.", "mean", "deviation")  # what of a recogniser makes the trunk asr_encoder
 GIVEN = ("given", "given_vectors")  # extractors that compute nothing
 
@@ -91,9 +91,10 @@ def open_start(path: str | Path) -> Start:
 
 def _of_export(path: Path) -> Start:
     from steps.data.trained_on import read_training
-    from steps.experiments.arrays import load_weights
+    from steps.experiments.apply import CONFIG, TASK
     from steps.experiments.kinds import traits
     from steps.inference.directory import SUBSYSTEMS, check, read_about
+    from utils.arrays import read_safetensors
     from utils.config import read_yaml
 
     about = read_about(path)
@@ -104,9 +105,11 @@ def _of_export(path: Path) -> Start:
                         f"({', '.join(with_trunk) or 'none'}); export a single one", 2)
     [(name, told)] = with_trunk.items()
     place = path / SUBSYSTEMS / name
-    tensors = {key.removeprefix(TRUNK): value for key, value in load_weights(place).items()
+    tensors = {key.removeprefix(TRUNK): value for key, value in read_safetensors(place / WEIGHTS).items()
                if key.startswith(TRUNK)}
-    config = read_yaml(place / "config.yaml")["config"]
+    config = read_yaml(place / CONFIG, {**TASK, "config": {"model": {str: Any}}})["config"]
+    if told["features"] is None:
+        raise UserError(f"--init {path}: {name} reads no features")
     return Start(path, about["name"], told["kind"], tensors,
                  {key: config["model"][key] for key in traits(told["kind"]).of_trunk if key in config["model"]},
                  about["features"][told["features"]], read_training(path))
@@ -115,18 +118,19 @@ def _of_export(path: Path) -> Start:
 def _of_recogniser(path: Path) -> Start:
     from steps.asr.recognisers.recogniser import TRAINING_ONLY, fingerprint_of, read_about
     from steps.data.trained_on import read_training
-    from steps.experiments.arrays import load_weights
     from steps.features import registry
+    from utils.arrays import read_safetensors
     from utils.config import read_yaml
 
-    about, weights = read_about(path), load_weights(path)
+    about, weights = read_about(path), read_safetensors(path / WEIGHTS)
     if fingerprint_of({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)}) != \
             about["fingerprint"]:
         raise UserError(f"--init {path}: model.safetensors is not what recogniser.json vouches for; copy it again")
     extractor = registry.create(about["features"])
+    encoder = read_yaml(path / "config.yaml", {"model": {str: Any}})["model"]
     return Start(path, f"recogniser {about['fingerprint']}", "spectrogram_network",
                  {key: value for key, value in weights.items() if key.startswith(OF_RECOGNISER)},
-                 {"architecture": "asr_encoder", "encoder": read_yaml(path / "config.yaml")["model"]},
+                 {"architecture": "asr_encoder", "encoder": encoder},
                  {"kind": "frames", "dim": about["inputs"], "options": extractor.options}, read_training(path),
                  normalised=False)
 
@@ -191,8 +195,7 @@ def training_records(start: Start) -> list[Record]:
 
 def started_from(subsystem: Path) -> tuple[list[Record], list[str]]:
     """(records, what does not say) of the model that a trained subsystem started from; EXP/<subsystem>/<protocol>."""
-    path = subsystem / "subsystem.json"
-    told = read_json(path).get("init") if path.is_file() else None
+    told = read_subsystem(subsystem).get("init") if (subsystem / "subsystem.json").is_file() else None
     if not told:
         return [], []
-    return told["trained_on"] or [], [] if told["trained_on"] else [told["name"]]
+    return told.get("trained_on") or [], [] if told.get("trained_on") else [told["name"]]

@@ -10,11 +10,11 @@ import numpy as np
 
 from steps.baselines import sparse_svm
 from steps.baselines.svm import LinearSvm
-from steps.experiments.arrays import load_npz
-from steps.experiments.classical import MODEL, LinearSvmConfig, LinearSvmKind, save_arrays
+from steps.experiments.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmKind, save_arrays
 from steps.experiments.part import Part
 from steps.text.source import ASR, SOURCES, documents
 from steps.text.vectoriser import BLOCKS, Vectoriser
+from utils.arrays import read_npz
 from utils.config import option
 from utils.errors import UsageError
 from utils.files import read_json, write_json
@@ -59,6 +59,9 @@ class FittedTextSvm:
         save_arrays(directory, {**self.model.to_arrays(), **self.vectoriser.to_arrays()}, self.about)
         write_json(directory / VOCABULARY, self.vectoriser.to_json())
 
+    def fits(self, inputs: int | None, classes: int) -> bool:
+        return inputs is None and self.model.weights.shape == (classes, self.vectoriser.dim)
+
 
 class TextSvmKind(LinearSvmKind):
     """Deterministic: every seed gives the same."""
@@ -69,10 +72,10 @@ class TextSvmKind(LinearSvmKind):
     @classmethod
     def load(cls, config: TextSvmConfig, directory: Path, device: str = "cpu") -> FittedTextSvm:
         """What `FittedTextSvm.save` wrote."""
-        arrays = load_npz(directory / MODEL)
-        vectoriser = Vectoriser.from_parts(read_json(directory / VOCABULARY), arrays)
+        arrays = read_npz(directory / MODEL, LinearSvm.SHAPES)
+        vectoriser = Vectoriser.from_parts(read_json(directory / VOCABULARY, Vectoriser.FORM), arrays)
         return FittedTextSvm(vectoriser, LinearSvm.from_arrays(arrays), config.source,
-                             read_json(directory / "model.json"))
+                             read_json(directory / "model.json", ABOUT))
 
     def _learn(self, part: Part, penalties: list[float]) -> list[FittedTextSvm]:  # type: ignore[override]
         part = part.labelled()

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from utils.errors import UsageError, UserError
+from utils.arrays import AGAIN, read_npz
+from utils.errors import UsageError, UserError, reading
 
 MODES = ("global", "speaker", "none")
 # Relative to its mean, a float32 column with a smaller spread than this is constant up to rounding.
@@ -112,6 +114,23 @@ class Normaliser:
         clip = float(np.asarray(arrays["clip"]).reshape(-1)[0])
         return cls(np.asarray(arrays["mean"], dtype=np.float64), np.asarray(arrays["std"], dtype=np.float64),
                    None if np.isnan(clip) else clip)
+
+    @classmethod
+    def load(cls, path: Path, width: int | str = "F", advice: str = AGAIN) -> Normaliser:
+        """What `to_arrays` gave, from a .npz file.
+
+        Args:
+            width: F, where it is known.
+
+        Raises:
+            DamagedFile: other arrays, values that are not finite, a negative deviation.
+        """
+        arrays = read_npz(path, {"mean": (width,), "std": (width,)}, advice)
+        with reading(path, advice):
+            found = cls.from_arrays(arrays)
+            if (found.std < 0).any() or not (found.clip is None or found.clip > 0):
+                raise ValueError("a negative deviation or limit")
+        return found
 
 
 @dataclass

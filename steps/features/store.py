@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import errno
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,10 +27,14 @@ import numpy as np
 
 from utils.differences import differences
 from utils.errors import UserError
-from utils.files import atomic_open, atomic_path, read_json
+from utils.files import atomic_open, atomic_path, read_json, read_text
+from utils.shape import Maybe, Number, OneOf
 
 DESCRIPTION = "feature.json"
 KINDS = ("frames", "utterance")
+FORM = {  # of feature.json
+    "name": str, "kind": OneOf(*KINDS), "dim": Number(1, 10**7, whole=True), "archives": Number(0, 10**6, whole=True),
+    "frame_shift?": Maybe(Number(1e-9, 1e6)), "columns?": Maybe([str]), "options?": {str: Any}}
 _HEADER_BYTES = 128  # a fixed size, so that the number of rows can be filled in at the end
 
 
@@ -142,19 +147,34 @@ def read_index(path: Path) -> Iterator[tuple[str, int, int]]:
     Raises:
         UserError: naming file and line.
     """
-    with open(path, encoding="utf-8", newline="\n") as stream:
-        for number, line in enumerate(stream, start=1):
-            cells = line.rstrip("\n").split("\t")
-            if len(cells) != 3 or not cells[1].isdigit() or not cells[2].isdigit():
-                raise UserError(f"{path}, line {number}: expected id, start and rows; found {line.rstrip()!r}; "
-                                "extract these features again")
-            yield cells[0], int(cells[1]), int(cells[2])
+    for number, line in enumerate(_lines(path), start=1):
+        cells = line.split("\t")
+        if len(cells) != 3 or not all(re.fullmatch("[0-9]{1,15}", cell) for cell in cells[1:]):
+            raise UserError(f"{path}, line {number}: expected id, start and rows; found {line.rstrip()!r}; "
+                            "extract these features again")
+        yield cells[0], int(cells[1]), int(cells[2])
 
 
 def read_failed(path: Path) -> dict[str, str]:
-    """failed.<j>.tsv: {id: reason}."""
-    with open(path, encoding="utf-8", newline="\n") as stream:
-        return dict(line.rstrip("\n").split("\t", 1) for line in stream)
+    """failed.<j>.tsv: {id: reason}.
+
+    Raises:
+        UserError: naming file and line.
+    """
+    found = {}
+    for number, line in enumerate(_lines(path), start=1):
+        key, tab, found[key] = line.partition("\t")
+        if not tab:
+            raise UserError(f"{path}, line {number}: expected id and reason; extract these features again")
+    return found
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines of UTF-8 text; the last must be whole."""
+    *lines, rest = read_text(path).split("\n")
+    yield from lines
+    if rest:
+        raise UserError(f"{path}: its last line is cut off; extract these features again")
 
 
 class FeatureStore:
@@ -186,12 +206,10 @@ class FeatureStore:
         """
         path = Path(path)
         try:
-            description = read_json(path / DESCRIPTION)
+            description = read_json(path / DESCRIPTION, FORM, "extract these features again")
         except FileNotFoundError as error:
             raise UserError(f"{path} holds no finished features ({DESCRIPTION} is missing); run "
                             f"steps/extract_features.sh --features {path.name} {path.parent}") from error
-        except ValueError as error:
-            raise UserError(f"{path / DESCRIPTION} is damaged ({error}); extract these features again") from error
         for key, found, wanted in differences(description, expect or {}):
             raise UserError(f"{path}: {key} is {json.dumps(found)}, expected {json.dumps(wanted)}; extract these "
                             f"features again with steps/extract_features.sh, or set {key} accordingly")
@@ -203,14 +221,18 @@ class FeatureStore:
             rows = _map(archive)
             entries = list(read_index(index_path(self.path, task)))
             failed = read_failed(failed_path(self.path, task))
-        except (OSError, ValueError) as error:
+        except UserError:
+            raise
+        except (OSError, ValueError, EOFError) as error:
             if getattr(error, "errno", None) == errno.ENOMEM:
                 raise UserError(f"{archive} has {archive.stat().st_size / 2**30:.1f} GiB, for which the job's limit on "
                                 "virtual memory leaves no addresses (ulimit -v; h_vmem of Grid Engine counts mapped "
                                 "files whole): ask for more, or none; see conf/cluster/sge.yaml") from error
             raise UserError(f"{archive} or its index is missing or damaged ({error}); extract these features "
                             "again") from error
-        if rows.shape != (sum(count for _, _, count in entries), self.dim):
+        ends = list(itertools.accumulate(count for _, _, count in entries))
+        if rows.dtype != np.float32 or rows.shape != (ends[-1] if ends else 0, self.dim) or \
+                any(start + count != end for (_, start, count), end in zip(entries, ends, strict=True)):
             raise UserError(f"{archive} has shape {rows.shape}, which its index does not describe; extract these "
                             "features again")
         number = len(self._archives)

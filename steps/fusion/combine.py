@@ -20,11 +20,15 @@ from typing import Any
 import numpy as np
 
 from steps.scoring.calibration import apply_temperature
-from utils.errors import UserError
+from utils.errors import UserError, reading
 from utils.files import read_json, write_json
+from utils.shape import Number, OneOf
 
 HOWS = ("equal", "simplex", "logistic")  # also the order in which a tie on dev is decided: the least fitted first
 MODEL = "model.json"
+AGAIN = "run steps/fuse_subsystems.sh again"
+FORM = {"how": OneOf(*HOWS), "subsystems": [[str]], "classes": [str], "weights": [float], "biases": [float],
+        "temperature": Number(1e-9, 1e9), "chosen?": {str: Any}}
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,12 @@ class Fusion:
         path = Path(directory) / MODEL
         if not path.is_file():
             raise UserError(f"{path} does not exist; run steps/fuse_subsystems.sh")
-        try:
-            content: dict[str, Any] = read_json(path)
-            fusion = cls(content["how"], tuple((str(name), str(variant)) for name, variant in content["subsystems"]),
+        with reading(path, AGAIN):
+            content = read_json(path, FORM, AGAIN)
+            fusion = cls(content["how"], tuple((name, variant) for name, variant in content["subsystems"]),
                          tuple(content["classes"]), np.array(content["weights"], dtype=np.float64),
                          np.array(content["biases"], dtype=np.float64), float(content["temperature"]),
                          content.get("chosen", {}))
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is no fusion ({error}); run steps/fuse_subsystems.sh again") from error
         if fusion.weights.shape != (len(fusion.subsystems),) or fusion.biases.shape != (len(fusion.classes),):
             raise UserError(f"{path} has {len(fusion.subsystems)} subsystems and {len(fusion.classes)} classes, but "
                             f"weights {fusion.weights.shape} and biases {fusion.biases.shape}")

@@ -19,31 +19,49 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from steps.data.trained_on import TRAINED_ON
+from steps.experiments.kinds import KINDS
 from utils.config import read_yaml
 from utils.errors import UserError
 from utils.files import read_json, write_json
+from utils.printable import printable
+from utils.shape import NAME, Maybe, Number, OneOf
 
 ABOUT, CHECKSUMS, README = "model.yaml", "checksums.json", "README.md"
 SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNISER = "subsystems", "fusion", "features", "ivectors", "recogniser"
 AVERAGE = "average_speaker.npz"  # of a subsystem with per-speaker normalisation
 FORMAT = 1
-KEYS = ("name", "classes", "subsystems", "features", "fusion")  # of model.yaml, without which nothing can be done
+ROOMS, ARRAYS = (SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNISER), (".npz", ".safetensors")
 ADVICE = "copy the model again, or export it again with steps/export.sh"
+FORM = {  # of model.yaml
+    "name": str, "label": str, "classes": [NAME], "fusion": bool, "marks?": [str], "trained_on?": {str: Any},
+    "subsystems": {NAME: {"kind": OneOf(*KINDS), "variant": str, "features": Maybe(NAME)}},
+    "features": {NAME: {"kind": OneOf("utterance", "frames"), "dim": Number(1, 10**6, whole=True), "version": str,
+                        "options": {str: Any}}},
+    "recogniser?": Maybe({"decoding": {str: Any}, "features": {str: Any}})}
 
 
 def read_about(directory: Path) -> dict[str, Any]:
     """model.yaml.
 
     Raises:
-        UserError: no model there, or one of another format.
+        UserError: no model there, one of another format, or one whose description is not whole.
     """
-    if not (directory / ABOUT).is_file():
+    path = directory / ABOUT
+    if not path.is_file():
         raise UserError(f"{directory} is no exported model ({ABOUT} is missing); make one with steps/export.sh", 2)
-    about = read_yaml(directory / ABOUT)
-    if about.get("format") != FORMAT:
-        raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
-    if missing := [key for key in KEYS if key not in about]:
-        raise UserError(f"{directory / ABOUT} has no key {missing[0]}; {ADVICE}")
+    found = read_yaml(path).get("format")
+    if found != FORMAT:
+        raise UserError(f"{path} has format {found!s:.20}; this version reads {FORMAT}")
+    about = read_yaml(path, FORM, ADVICE)
+    classes, members = about["classes"], about["subsystems"]
+    if not classes or len(set(classes)) < len(classes):
+        raise UserError(f"{path}: classes are missing, or one comes twice; {ADVICE}")
+    if not members or (len(members) > 1 and not about["fusion"]):
+        raise UserError(f"{path}: {len(members)} subsystems and no fusion; {ADVICE}")
+    for name, told in members.items():
+        if told["features"] is not None and told["features"] not in about["features"]:
+            raise UserError(f"{path}: {name} reads {told['features']}, which features does not describe; {ADVICE}")
     return about
 
 
@@ -56,18 +74,24 @@ def write_checksums(directory: Path) -> None:
 def check(directory: Path) -> None:
     """
     Raises:
-        UserError: a file is missing or is not what was written, or arrays came in; names the first.
+        UserError: a file is missing or is not what was written, came in, or is a link that leads out; names the first.
     """
-    try:
-        expected = dict(read_json(directory / CHECKSUMS))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{directory / CHECKSUMS} is missing or damaged; {ADVICE}") from error
-    arrays = [path for pattern in ("*.safetensors", "*.npz") for path in directory.rglob(pattern)]
-    for path in (directory / ABOUT, *arrays):
-        if path.relative_to(directory).as_posix() not in expected:
+    path = directory / CHECKSUMS
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {ADVICE}")
+    expected = read_json(path, {str: str}, ADVICE)
+    root = directory.resolve()
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory)
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise UserError(f"{path} is a link that leads out of the model; {ADVICE}, with cp -L")
+        vouched = name.parts[0] in ROOMS or name.as_posix() in (ABOUT, TRAINED_ON) or path.suffix in ARRAYS
+        if vouched and path.is_file() and not name.name.startswith(".") and name.as_posix() not in expected:
             raise UserError(f"{path} is not in {CHECKSUMS}, so nobody vouches for it; {ADVICE}")
     for name, digest in expected.items():
         path = directory / name
+        if not path.resolve().is_relative_to(root):
+            raise UserError(f"{directory / CHECKSUMS} names {printable(name)}, which is not in the model; {ADVICE}")
         if not path.is_file():
             raise UserError(f"{path} is missing; {ADVICE}")
         if checksum(path) != digest:

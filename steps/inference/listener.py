@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steps.features.extractor import CannotCompute, Extractor
-from steps.inference.directory import FEATURES, IVECTORS, RECOGNISER
+from steps.inference.directory import ADVICE, FEATURES, IVECTORS, RECOGNISER
+from utils.config import read_yaml
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -163,16 +164,21 @@ def open_extractor(directory: Path, name: str, described: Mapping[str, Any]) -> 
     """
     from steps.features import registry
 
-    places = []
+    path, places = directory / FEATURES / f"{name}.yaml", []
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {ADVICE}")
+    kind = read_yaml(path, {"extractor": str}, ADVICE)["extractor"]
+    if kind.startswith("given") or (kind == "ivector") != (directory / IVECTORS / name).is_dir():
+        raise UserError(f"{path}: extractor is {kind}, whose files are not in the model; {ADVICE}")
     if (directory / IVECTORS / name).is_dir():
         places = [f"directory={json.dumps(str(directory / IVECTORS / name))}"]
         if (directory / RECOGNISER).is_dir():
             places.append(f"asr={json.dumps(str(directory / RECOGNISER))}")
-    extractor = registry.create(str(directory / FEATURES / f"{name}.yaml"), places)
+    extractor = registry.create(str(path), places)
     extractor.name = name
     extractor.bind({})
     check_options(extractor, described["options"])
-    if extractor.dim != described["dim"]:
+    if (extractor.kind, extractor.dim) != (described["kind"], described["dim"]):
         raise UserError(f"{name} has {extractor.dim} columns here, the model was trained on {described['dim']}: "
                         f"install {described['version']}")
     return extractor

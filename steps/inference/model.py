@@ -32,9 +32,8 @@ import numpy as np
 from steps.data.audio import RATE, Recording, Remark, TooLong, read_sound, remarks_of, show_path
 from steps.data.dataset import Item
 from steps.experiments.apply import TrainedExperiment, speaker_statistics
-from steps.experiments.arrays import load_npz
 from steps.features.normalise import Normaliser
-from steps.inference.directory import AVERAGE, FUSION, SUBSYSTEMS, check, read_about
+from steps.inference.directory import ABOUT, ADVICE, AVERAGE, FUSION, SUBSYSTEMS, check, read_about
 from steps.inference.listener import Heard, Listener
 from steps.inference.windows import Windows, starts_of, windows_of
 from utils.errors import UserError
@@ -112,17 +111,11 @@ class EmotionModel:
         directory = Path(directory)
         about = read_about(directory)
         check(directory)
-        subsystems = []
-        for name, told in about["subsystems"].items():
-            place = directory / SUBSYSTEMS / name
-            average = Normaliser.from_arrays(load_npz(place / AVERAGE)) if (place / AVERAGE).is_file() else None
-            subsystems.append(Subsystem(name, TrainedExperiment.open(place), told["features"], average))
+        subsystems = [open_subsystem(directory / SUBSYSTEMS / name, about, name) for name in about["subsystems"]]
         reads = any(subsystem.features is None for subsystem in subsystems)
-        fusion = None
-        if about["fusion"]:
-            from steps.fusion.combine import Fusion
-
-            fusion = Fusion.load(directory / FUSION)
+        if reads and not about.get("recogniser"):
+            raise UserError(f"{directory / ABOUT}: a subsystem reads the transcript, and recogniser is null; {ADVICE}")
+        fusion = open_fusion(directory, about) if about["fusion"] else None
         return cls(about, Listener.open(directory, about, transcribe or reads), subsystems, fusion)
 
     def classify(self, path: str | Path, speaker: str | None = None) -> Record:
@@ -271,6 +264,39 @@ class EmotionModel:
         if subsystem.features is None:
             return "" if heard.transcript is not None and heard.transcript.text else "nothing was recognised"
         return heard.failed.get(subsystem.features, "")
+
+
+def open_subsystem(place: Path, about: dict[str, Any], name: str) -> Subsystem:
+    """
+    Raises:
+        UserError: damaged, or another one than model.yaml describes.
+    """
+    told = about["subsystems"][name]
+    features = told["features"]
+    width = None if features is None else about["features"][features]["dim"]
+    experiment = TrainedExperiment.open(place, inputs=width)
+    for what, found, wanted in (("kind", experiment.task["kind"], told["kind"]),
+                                ("classes", experiment.classes, about["classes"]),
+                                ("label", experiment.label, about["label"])):
+        if found != wanted:
+            raise UserError(f"{place}: {what} is not what {ABOUT} says of {name}; {ADVICE}")
+    average = None
+    if experiment.norm == "speaker":
+        average = Normaliser.load(place / AVERAGE, width or "F", ADVICE)
+    return Subsystem(name, experiment, features, average)
+
+
+def open_fusion(directory: Path, about: dict[str, Any]) -> Fusion:
+    """
+    Raises:
+        UserError: damaged, or of other subsystems or classes than model.yaml names.
+    """
+    from steps.fusion.combine import Fusion
+
+    fusion = Fusion.load(directory / FUSION)
+    if {name for name, _ in fusion.subsystems} != set(about["subsystems"]) or list(fusion.classes) != about["classes"]:
+        raise UserError(f"{directory / FUSION}: it fuses other subsystems or classes than {ABOUT} names; {ADVICE}")
+    return fusion
 
 
 def item_of(heard: Heard, speaker: str, key: str) -> Item:

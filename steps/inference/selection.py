@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steps.experiments.apply import AGAIN as RETRAIN
 from steps.experiments.apply import read_description
+from steps.fusion.combine import AGAIN
+from steps.fusion.combine import FORM as FUSED
+from steps.scoring.collect import read_subsystem
 from utils.errors import UserError
 from utils.files import read_json
+from utils.shape import NAME, Maybe, check
 
 PLACE = re.compile(r"(fold|seed)([0-9]+)")
 
@@ -106,26 +111,29 @@ def member(name: str, variant: str, directory: Path) -> Member:
 def fused_members(directory: Path) -> list[tuple[str, str]]:
     """(subsystem, variant) of what is fused; [] where `directory` is no fusion."""
     path = directory / "model.json"
-    content = read_json(path) if path.is_file() else {}
-    return [(name, variant) for name, variant in content.get("subsystems", [])] if "how" in content else []
+    content = read_json(path, {str: Any}, RETRAIN) if path.is_file() else {}
+    if "how" not in content:
+        return []
+    check(content, FUSED, path, AGAIN)
+    return [(name, variant) for name, variant in content["subsystems"]]
 
 
 def primary(directory: Path) -> str:
     """The variant that EXP/<subsystem>/<protocol> means."""
-    about = read_json(directory / "subsystem.json")
-    variants = [about["primary"]] if about.get("primary") else list(about["variants"])
+    about = read_subsystem(directory)
+    variants = [about["primary"]] if about.get("primary") else list(about.get("variants", ()))
     if len(variants) != 1:
-        raise UserError(f"{directory} has the variants {', '.join(variants)}; name one of them", 2)
+        raise UserError(f"{directory} has the variants {', '.join(variants) or 'none'}; name one of them", 2)
     return variants[0]
 
 
 def primary_fusion(path: Path) -> Path:
     """The directory EXP/<subsystem>/<protocol>/<variant> that EXP/fusion/<protocol>.json declares."""
-    try:
-        chosen = read_json(path)["primary"]
-        return path.parents[1] / chosen["subsystem"] / path.stem / chosen["variant"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} declares no primary fusion ({error}); run steps/fuse_subsystems.sh", 2) from error
+    content = read_json(path, {"primary?": Maybe({"subsystem": NAME, "variant": NAME})}, AGAIN)
+    chosen = content.get("primary")
+    if not chosen:
+        raise UserError(f"{path} declares no primary fusion; {AGAIN}", 2)
+    return path.parents[1] / chosen["subsystem"] / path.stem / chosen["variant"]
 
 
 def numbered(directory: Path, what: str, wanted: int | None) -> int:

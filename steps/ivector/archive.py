@@ -15,6 +15,7 @@ import numpy as np
 
 from steps.features.store import archive_path, index_path, read_index
 from steps.ivector.statistics import Pack, Statistics
+from utils.arrays import read_safetensors
 from utils.errors import UserError
 from utils.files import atomic_path
 
@@ -92,13 +93,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: the file is missing or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}); remove it and run the same command again") from error
+    return read_safetensors(path, advice="remove it and run the same command again")
 
 
 def prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 from steps.data.dataset import Item
 from steps.ivector.archive import prefixed, read_arrays, unprefixed, write_arrays
 from steps.ivector.backend import Backend
-from steps.ivector.config import GMM, PHONE_STATES
+from steps.ivector.config import CLUSTERS, GMM, KINDS, PHONE_STATES
 from steps.ivector.identity import arrays_digest
 from steps.ivector.occupancies import HEAD_ABOUT, HeadAlone, Occupier, Utterance, open_occupier
 from steps.ivector.sparse import Occupancies
@@ -24,9 +24,11 @@ from steps.ivector.speaker_features import SpeakerFeaturesConfig
 from steps.ivector.speech import Speech, cepstra_of
 from steps.ivector.statistics import Pack, Statistics
 from steps.ivector.total_variability import Inference, TotalVariability
+from utils.arrays import Shapes, read_safetensors
 from utils.config import from_dict
-from utils.errors import UserError
+from utils.errors import UserError, reading
 from utils.files import read_json, write_json
+from utils.shape import NAME, Maybe, Number, OneOf, check
 
 if TYPE_CHECKING:
     from steps.asr.recognisers.recogniser import Recogniser
@@ -34,6 +36,17 @@ if TYPE_CHECKING:
 
 ABOUT, MODEL, BACKEND = "extractor.json", "model.safetensors", "backend.safetensors"
 FORMAT = 1
+AGAIN = "copy or train the extractor again"
+FORM = {  # of extractor.json
+    "occupancy": OneOf(*KINDS), "prune": Number(0, 1), "top": Number(1, 10**6, whole=True), "fingerprint": str,
+    "cepstra": {"name": NAME, "options": {str: Any}}, "speaker_features": {str: Any}, "recogniser": Maybe(str)}
+SHAPES: Shapes = {  # of model.safetensors
+    "total_variability.matrix": ("C", "D", "R"), "total_variability.means": ("C", "D"),
+    "total_variability.covariances": ("C", "D", "D"), "total_variability.floor": ("D", "D"),
+    "total_variability.offset": (1,), "mapping": ("M",)}
+OF_OCCUPANCY: dict[str, Shapes] = {
+    GMM: {"occupancy.weights": ("M",), "occupancy.means": ("M", "D")},
+    CLUSTERS: {"occupancy.means": ("M", "H"), "occupancy.variance": (1,)}}
 
 
 class IvectorExtractor:
@@ -61,14 +74,18 @@ class IvectorExtractor:
         """
         about = read_about(directory)
         recogniser = None if about["occupancy"] == GMM else open_asr(asr, about["occupancy"], device)
-        arrays = read_arrays(directory / MODEL)
-        occupier = open_occupier(about["occupancy"], recogniser, asr, unprefixed("occupancy", arrays), about["prune"],
-                                 about["top"])
-        check_fingerprint(about, occupier, directory, asr)
-        speech = Speech(cepstra_of(about["cepstra"]["name"], about["cepstra"]["options"]),
-                        from_dict(SpeakerFeaturesConfig, about["speaker_features"]), recogniser)
-        return cls(about, TotalVariability.from_arrays(unprefixed("total_variability", arrays)), arrays["mapping"],
-                   occupier, speech)
+        arrays = read_safetensors(directory / MODEL, SHAPES | OF_OCCUPANCY.get(about["occupancy"], {}), AGAIN)
+        with reading(directory, AGAIN):
+            occupier = open_occupier(about["occupancy"], recogniser, asr, unprefixed("occupancy", arrays),
+                                     about["prune"], about["top"])
+            check_fingerprint(about, occupier, directory, asr)
+            speech = Speech(cepstra_of(about["cepstra"]["name"], about["cepstra"]["options"]),
+                            from_dict(SpeakerFeaturesConfig, about["speaker_features"]), recogniser)
+            mapping, model = arrays["mapping"], TotalVariability.from_arrays(unprefixed("total_variability", arrays))
+            if mapping.dtype.kind != "i" or not -1 <= mapping.min() <= mapping.max() == model.shape[0] - 1 or \
+                    len(mapping) != occupier.count:
+                raise ValueError("mapping does not lead to the model's components")
+            return cls(about, model, mapping, occupier, speech)
 
     def statistics(self, utterance: Utterance) -> Statistics:
         """Over the components of the model, from the frames that have a component."""
@@ -152,14 +169,13 @@ def read_about(directory: Path) -> dict[str, Any]:
         UserError: no extractor there, a damaged one, or one of another format.
     """
     try:
-        about = read_json(directory / ABOUT)
+        about = read_json(directory / ABOUT, {str: Any}, AGAIN)
     except FileNotFoundError as error:
         raise UserError(f"{directory} is no i-vector extractor ({ABOUT} is missing); train one with "
                         "steps/train_ivector_extractor.sh", 2) from error
-    except ValueError as error:
-        raise UserError(f"{directory / ABOUT} is damaged ({error}); train the extractor again") from error
     if about.get("format") != FORMAT:
         raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
+    check(about, FORM, directory / ABOUT, AGAIN)
     return about
 
 

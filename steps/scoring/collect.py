@@ -16,8 +16,20 @@ from steps.scoring.scores import Predictions, Scores, read_predictions, read_sco
 from steps.scoring.summary import Summary
 from utils.errors import UserError
 from utils.files import read_json
+from utils.shape import Either, Maybe, Number
 
 PARTS = ("dev", "test")
+AGAIN = "run the training stage again"
+NUMBER = Number(0, 10**6, whole=True)
+SUBSYSTEM = {  # of subsystem.json
+    "subsystem?": str, "kind?": str, "config?": str, "features?": Maybe(str), "variants?": [str], "folds?": [NUMBER],
+    "seeds?": [NUMBER], "permuted?": bool, "label?": Maybe(str), "set?": [str], "text_source?": {str: str},
+    "fuses?": {str: [[str]]}, "primary?": Maybe(Either(str, bool)),
+    "init?": Maybe({"trained_on?": Maybe([{"corpus": str}]), "name": str})}
+METRICS = {  # of metrics.json, as far as it is read
+    "prior_scored?": [str], "threshold?": float, "chosen?": Maybe({str: Any}), "train_seconds?": float,
+    "parameters?": Maybe(float), "best_epoch?": Maybe(float), "temperature?": float,
+    "test?": {"n": NUMBER, "UA?": float, "WA?": float, "MAF?": float}}
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class Experiment:
     def metrics(self) -> dict[str, Any]:
         """metrics.json; {} where there is none."""
         path = self.path / "metrics.json"
-        return read_json(path) if path.is_file() else {}
+        return read_json(path, METRICS, AGAIN) if path.is_file() else {}
 
 
 @dataclass
@@ -86,7 +98,7 @@ def systems_of(directory: Path) -> list[System]:
     """The variants below exp/<subsystem>/<protocol>. Raises UserError as `find_systems`."""
     if not (directory / "subsystem.json").is_file():
         return []
-    about = read_json(directory / "subsystem.json")
+    about = read_subsystem(directory)
     systems = []
     for path in sorted(path for path in directory.iterdir() if path.is_dir()):
         experiments = [Experiment(seed, directory.parent.name, path.name, int(seed.parent.name[4:]), int(seed.name[4:]))
@@ -101,6 +113,15 @@ def systems_of(directory: Path) -> list[System]:
     if absent:
         raise UserError(f"{directory}: {absent[0]} is planned but not trained; run the training stage again")
     return systems
+
+
+def read_subsystem(directory: Path) -> dict[str, Any]:
+    """subsystem.json of EXP/<subsystem>/<protocol>.
+
+    Raises:
+        UserError: damaged.
+    """
+    return read_json(directory / "subsystem.json", SUBSYSTEM, AGAIN)
 
 
 def check_complete(system: System, directory: Path) -> None:

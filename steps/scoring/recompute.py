@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.arguments import ArgumentParser
-from utils.errors import UserError, run_main
+from utils.errors import UserError, reading, run_main
 from utils.files import ROOT, write_texts
 
 Row = dict[str, Any]
@@ -40,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     root, wanted, all_rows = arguments.root.resolve(), {}, {}
     for path in sorted(root.glob("egs/*/*/RESULTS.json")):
         recipe = str(path.parent.relative_to(root))
-        all_rows[recipe] = recomputed(results.load(path), path)
-        wanted |= files_of(root, recipe, all_rows[recipe])
+        with reading(path, results.RESTORE):
+            all_rows[recipe] = recomputed(results.load(path), path)
+            wanted |= files_of(root, recipe, all_rows[recipe])
     wanted |= readmes(root, all_rows, keep_empty=arguments.check)
     different = {path: text for path, text in wanted.items() if differs(path, text)}
     if arguments.check:

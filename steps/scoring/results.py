@@ -32,11 +32,15 @@ from steps.scoring import trials
 from steps.scoring.metrics import LESS_IS_BETTER
 from steps.scoring.summary import Summary, compare, figures
 from utils.errors import UserError
-from utils.files import write_text
+from utils.files import read_json, write_text
+from utils.shape import Maybe
 
 KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source", "subset", "train_corpus")
 ABOUT = "Written by steps/score.sh; steps/recompute_results.sh computes every figure again from the summaries."
 SMALL = 500 * 1024  # bytes
+RESTORE = "restore it with git checkout"
+ROW = {"corpus": str, "protocol": str, "subsystem": str, "variant": str, "part": str, "task": str,
+       "metrics": {str: Maybe(float)}, "summary": {"kind?": str}}
 
 Row = dict[str, Any]
 
@@ -45,22 +49,13 @@ def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(row.get(name) or "") for name in KEY)
 
 
-def load(path: Path, remedy: str = "restore it with git checkout") -> list[Row]:
+def load(path: Path, remedy: str = RESTORE) -> list[Row]:
     """The rows of a RESULTS.json; [] where there is none.
 
     Raises:
         UserError: not such a file. The message ends with `remedy`.
     """
-    if not path.is_file():
-        return []
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        rows = content["rows"]
-        for row in rows:
-            key_of(row)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no table of results ({error}); {remedy}") from error
-    return rows
+    return read_json(path, {"rows": [ROW]}, f"it is no table of results; {remedy}")["rows"] if path.is_file() else []
 
 
 def dump(rows: Iterable[Row]) -> str:

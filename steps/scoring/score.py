@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [row for system in systems for row in rows_of(data, split, system)]
     noisy = arguments.exp / "robustness" / f"{split.name}.json"  # of steps/score_robustness.sh
     if noisy.is_file():
-        rows += read_json(noisy)["rows"]
+        rows += read_json(noisy, {"rows": [results.ROW]}, "run steps/score_robustness.sh again")["rows"]
     mark_audit(rows, Audit(arguments.exp, data, split.name, {one.subsystem: one.about for one in systems}))
     for row in rows:
         row["command"] = f"{row['command']} {arguments.recipe_options}".rstrip()

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
 
 from steps.text.ngrams import Ngrams, character_ngrams, expected_counts, word_ngrams
 from utils.errors import UserError
+from utils.shape import Number
 
 BLOCKS: dict[str, Ngrams] = {"words": word_ngrams, "characters": character_ngrams}
+LONGEST = 100  # of an n-gram, in words or characters
 Documents = Sequence[Sequence[tuple[str, float]]]  # weighted texts an utterance, see steps/text/source.py
 
 
@@ -108,7 +111,22 @@ class Vectoriser:
         return {block.kind: {"range": list(block.range), "sublinear": block.sublinear,
                              "vocabulary": list(block.vocabulary)} for block in self.blocks}
 
+    FORM: ClassVar[dict[str, Any]] = {  # of to_json, see utils/shape.py
+        f"{kind}?": {"range": [Number(1, LONGEST, whole=True)], "sublinear": bool, "vocabulary": [str]}
+        for kind in BLOCKS}
+
     @classmethod
     def from_parts(cls, content: dict[str, dict], arrays: dict[str, np.ndarray]) -> Vectoriser:
-        return cls(tuple(Block(kind, (part["range"][0], part["range"][1]), part["sublinear"], tuple(part["vocabulary"]),
-                               arrays[f"idf_{kind}"]) for kind, part in content.items()))
+        """
+        Raises:
+            ValueError, LookupError: the parts do not belong together.
+        """
+        blocks = []
+        for kind, part in content.items():
+            low, high = part["range"]
+            block = Block(kind, (low, high), part["sublinear"], tuple(part["vocabulary"]), arrays[f"idf_{kind}"])
+            if kind not in BLOCKS or block.idf.shape != (len(set(block.vocabulary)),) or \
+                    not np.isfinite(block.idf).all():
+                raise ValueError(f"{kind}: the vocabulary and idf_{kind} do not belong together")
+            blocks.append(block)
+        return cls(tuple(blocks))

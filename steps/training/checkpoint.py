@@ -9,16 +9,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from utils.errors import UserError
+from utils.arrays import AGAIN, tensor_shapes
+from utils.errors import UserError, reading
 from utils.files import atomic_directory, read_json, recover_directory, write_json
 
 STATE = "state.json"
@@ -47,10 +48,7 @@ def load_state(directory: Path) -> dict[str, Any] | None:
         recover_directory(directory)
     if not (directory / STATE).is_file():
         return None
-    try:
-        return read_json(directory / STATE)
-    except ValueError as error:
-        raise UserError(f"{directory / STATE} is damaged ({error}); remove {directory} to train anew") from error
+    return read_json(directory / STATE, {str: Any}, f"remove {directory} to train anew")
 
 
 def load_tensors(directory: Path, name: str, device: str = "cpu") -> dict[str, Tensor]:
@@ -60,6 +58,30 @@ def load_tensors(directory: Path, name: str, device: str = "cpu") -> dict[str, T
         return load_file(path, device=device)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged or missing ({error}); remove {directory} to train anew") from error
+
+
+def load_module(build: Callable[[], nn.Module], path: Path, advice: str = AGAIN) -> nn.Module:
+    """The network that `build` makes, with the weights of a safetensors file of anybody's.
+
+    Its sizes come from files, too: it is built without memory first, and for good only if the file holds such weights.
+
+    Raises:
+        DamagedFile: other tensors, or values that are not finite; names the first tensor.
+    """
+    found = tensor_shapes(path, advice)
+    with reading(path, advice, SafetensorError):
+        with torch.device("meta"):
+            wanted = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                raise ValueError(f"{name} has the shape {found.get(name)}, the configuration says {wanted.get(name)}")
+        tensors = load_file(path)
+        for name, tensor in tensors.items():
+            if not torch.isfinite(tensor).all():
+                raise ValueError(f"{name} holds values that are not finite")
+        model = build()
+        model.load_state_dict(tensors)
+    return model
 
 
 def split_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

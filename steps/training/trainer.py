@@ -27,7 +27,7 @@ from steps.training.config import MINIMISED, TrainingConfig, refuse
 from steps.training.optimiser import make_optimiser
 from steps.training.progress import Progress
 from steps.training.random_state import seed_everything
-from utils.errors import UserError
+from utils.errors import UserError, reading
 
 Metrics = dict[str, float]
 
@@ -252,6 +252,10 @@ class Trainer:
         state = distributed.from_main(checkpoint.load_state(self.directory) if self.world.main else None, self.world)
         if state is None:
             return False
+        with reading(self.directory, f"remove {self.directory} to train anew"):
+            return self._take_up(state)
+
+    def _take_up(self, state: Mapping[str, Any]) -> bool:
         refuse(state["identity"], self.identity, self.directory)
         self._warn_other_machine(state)
         self.epoch, self.consumed, self.step = state["epoch"], state["batches"], state["step"]

@@ -49,3 +49,38 @@ def test_the_fault_hook_kills_between_write_and_rename_once_and_lists_the_window
     assert run() == 0 and len(list(directory.glob("[ab].json"))) == 2
     windows = (tmp_path / "windows").read_text().splitlines()
     assert windows[-2:] == [f"{directory}/a.json", f"{directory}/b.json"]
+
+
+def test_a_full_disk_is_named_by_whatever_library_writes(tmp_path):
+    """safetensors is written in Rust: its error is none of the operating system's until it is made one."""
+    import resource
+
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from utils.errors import describe_os_error
+    from utils.files import FULL, atomic_path
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "model.safetensors"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError) as raised, atomic_path(path) as temporary:
+            save_file({"w": np.zeros(10_000)}, temporary)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert raised.value.errno in FULL and str(path) in describe_os_error(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("", "line 1: no valid JSON"), ("{\n1: 2}", "line 2: no valid JSON"), ("[" * 100_000, "within each other"),
+    ("9" * 5000, "no valid JSON"), ("\xe4", "not UTF-8"), ('{"a": "x"}', "a is 'x'; expected a finite number; mend it")])
+def test_json_that_is_none_is_one_line(tmp_path, text, says):
+    from utils.errors import DamagedFile
+    from utils.files import read_json
+
+    (tmp_path / "a.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DamagedFile, match=says) as raised:
+        read_json(tmp_path / "a.json", {"a": float}, "mend it")
+    assert str(raised.value).startswith(str(tmp_path / "a.json")) and isinstance(raised.value, ValueError)

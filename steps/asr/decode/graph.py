@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.files import read_json
+from utils.shape import Number
 
 if TYPE_CHECKING:
     from steps.asr.units import Units
 
 FORMAT = 1
 ABOUT = "graph.json"
+AGAIN = "build the graph again"
+FORM = {"format": int, "units": int, "blank": Number(0, 10**7, whole=True), "tokens": str, "fingerprint": str}
 EMPTY, BACKOFF, BEGIN, END, UNKNOWN = "<eps>", "#0", "<s>", "</s>", "<unk>"
 
 Spellings = Mapping[str, Sequence[Sequence[int]]]
@@ -54,14 +57,14 @@ class Graph:
         """
         directory = Path(directory)
         try:
-            about = read_json(directory / ABOUT)
-            spellings = read_json(directory / "lexicon.json")
+            about = read_json(directory / ABOUT, FORM, AGAIN)
+            spellings = read_json(directory / "lexicon.json", {str: [[Number(0, 10**7, whole=True)]]}, AGAIN)
             lines = (directory / "words.txt").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError as error:
             raise UserError(f"{directory} holds no decoding graph ({error.filename} is missing); build one with "
                             "steps/make_graph.sh") from error
-        except ValueError as error:
-            raise UserError(f"{directory} is damaged ({error}); build the graph again") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{directory / 'words.txt'} is no UTF-8 text; {AGAIN}") from error
         if about.get("format") != FORMAT:
             raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
         if units is not None and about["tokens"] != hash_of(units.tokens):

@@ -18,12 +18,18 @@ import numpy as np
 from steps.asr.phones.align import frame_centre
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json
+from utils.shape import Maybe, Number
 
 if TYPE_CHECKING:
     from steps.models.phone_state_head import PhoneStateNetwork
 
 ABOUT, WEIGHTS, CONFIG = "phone_states.json", "model.safetensors", "config.yaml"
 FORMAT = 1
+AGAIN = "run steps/train_phone_states.sh again"
+FORM = {  # of phone_states.json
+    "inputs": Number(1, 10**5, whole=True), "hidden": Number(0, 10**5, whole=True), "names": [str],
+    "silence": [Number(0, 10**6, whole=True)], "priors": [Number(0, 1)], "subsampling": Number(1, 1000, whole=True),
+    "recogniser?": Maybe(str), "fingerprint": str}
 
 
 class PhoneStateHead:
@@ -53,26 +59,23 @@ class PhoneStateHead:
         Raises:
             UserError: there is none, or it is damaged.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         from steps.models.phone_state_head import PhoneStateNetwork, PhoneStateNetworkConfig
+        from steps.training.checkpoint import load_module
         from utils.config import from_dict, read_yaml
 
         directory = Path(directory)
         try:
-            about = read_json(directory / ABOUT)
-            config = from_dict(PhoneStateNetworkConfig, read_yaml(directory / CONFIG)["model"])
-            network = PhoneStateNetwork(about["inputs"], about["hidden"], len(about["names"]), config)
-            network.load_state_dict(load_file(directory / WEIGHTS))
+            about = read_json(directory / ABOUT, FORM, AGAIN)
+            config = from_dict(PhoneStateNetworkConfig, read_yaml(directory / CONFIG, {"model": {str: Any}})["model"])
         except FileNotFoundError as error:
             raise UserError(f"{directory} is no phone-state head: {Path(error.filename or ABOUT).name} is missing; run "
                             "steps/train_phone_states.sh") from error
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise UserError(f"{directory} is damaged ({error!s:.200}); run steps/train_phone_states.sh "
-                            "again") from error
         if about.get("format") != FORMAT:
             raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
+        network = load_module(lambda: PhoneStateNetwork(about["inputs"], about["hidden"], len(about["names"]), config),
+                              directory / WEIGHTS, AGAIN)
+        if len(about["priors"]) != len(about["names"]) or max(about["silence"], default=0) >= len(about["names"]):
+            raise UserError(f"{directory / ABOUT} is damaged: names, priors and silence do not agree; {AGAIN}")
         return cls(network, about, device)
 
     def __len__(self) -> int:

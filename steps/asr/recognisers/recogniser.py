@@ -18,6 +18,7 @@ import numpy as np
 
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json
+from utils.shape import NAME, Number, check
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 ABOUT = "recogniser.json"
 TRAINING_ONLY = "states."  # the layer that learns an alignment
 FORMAT = 1
+AGAIN = "copy or train the recogniser again"
+FORM = {"features": NAME, "inputs": Number(1, 10**5, whole=True), "fingerprint": str}  # of recogniser.json
 FRAMES_AT_ONCE = 24000  # input frames of a padded batch when recognising: bounds the memory
 
 
@@ -64,13 +67,12 @@ class OwnRecogniser:
     """A model that steps/asr/train/train.py has trained."""
 
     def __init__(self, directory: Path, device: str = "cpu"):
-        from safetensors.torch import load_file
-
         from steps.asr.config import AsrConfig
         from steps.asr.model import CtcModel
         from steps.asr.units import Units
         from steps.features import registry
         from steps.models.conformer import SUBSAMPLING
+        from steps.training.checkpoint import load_module
         from utils.config import from_dict, read_yaml
 
         self.about = read_about(directory)
@@ -82,8 +84,8 @@ class OwnRecogniser:
         self.frame_shift = SUBSAMPLING * float(self.extractor.frame_shift or 0.01)
         self.dim = len(self.units)
         self.fingerprint = self.about["fingerprint"]
-        self.model = CtcModel(self.about["inputs"], self.dim, self.config.model)
-        self.model.load_state_dict(load_file(directory / "model.safetensors"))
+        self.model = load_module(lambda: CtcModel(self.about["inputs"], self.dim, self.config.model),
+                                 directory / "model.safetensors", AGAIN)
         self.model.to(device).eval()
 
     def log_posteriors(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -153,11 +155,12 @@ def read_about(directory: Path) -> dict[str, Any]:
         UserError: damaged, or of a newer format.
     """
     try:
-        about = read_json(directory / ABOUT)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{directory / ABOUT} is damaged or missing ({error}); train the recogniser again") from error
+        about = read_json(directory / ABOUT, {str: Any}, AGAIN)
+    except OSError as error:
+        raise UserError(f"{directory / ABOUT} is missing ({error}); {AGAIN}") from error
     if about.get("format") != FORMAT:
         raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
+    check(about, FORM, directory / ABOUT, AGAIN)
     return about
 
 

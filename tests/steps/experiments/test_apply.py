@@ -87,7 +87,7 @@ def test_a_model_that_was_not_kept_says_how_to_keep_it(toy, out):  # noqa: F811
 
 @pytest.mark.parametrize(("name", "content", "message"), [
     ("metrics.json", None, "no finished experiment"),
-    ("model.npz", "PK\x03\x04 cut off", "the model is damaged"),
+    ("model.npz", "PK\x03\x04 cut off", "model.npz is damaged"),
     ("metrics.json", json.dumps({"temperature": 1.0}), "has no log_prior")])
 def test_a_damaged_experiment_is_one_line(toy, out, name, content, message):  # noqa: F811
     run_all(toy, out, "linear_svm", folds="1")

@@ -62,5 +62,5 @@ def test_a_file_that_is_no_fusion_is_told(tmp_path):
     with pytest.raises(UserError, match="2 subsystems and 3 classes, but weights"):
         Fusion.load(tmp_path)
     (tmp_path / "model.json").write_text('{"how": "equal"}')
-    with pytest.raises(UserError, match="is no fusion"):
+    with pytest.raises(UserError, match="model.json has no key subsystems; run steps/fuse"):
         Fusion.load(tmp_path)
