@@ -137,36 +137,38 @@ def parse_scalar(text: str) -> Any:
     return value
 
 
-def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str] | None = None, prefix: str = "") -> T:
+def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str] | None = None, prefix: str = "",
+              where: str | Path = "") -> T:
     """Build the dataclass `cls` from plain values, checking keys, types, ranges and choices.
 
     Args:
         origin: for each dotted key, the file or option that it came from (for the message).
+        where: the file that all others came from.
 
     Raises:
         UsageError: naming the key, where it came from, and the accepted values.
     """
-    origin = origin or {}
+    origin, where = origin or {}, where or cls.__name__
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         dotted = prefix + str(key)
-        where = origin.get(dotted) or next((o for k, o in origin.items() if k.startswith(dotted + ".")), cls.__name__)
+        source = origin.get(dotted) or next((o for k, o in origin.items() if k.startswith(dotted + ".")), str(where))
         if key not in fields:
             near = difflib.get_close_matches(str(key), fields, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(fields)}"
-            raise UsageError(f"{where}: unknown key {dotted}; {hint}")
+            raise UsageError(f"{source}: unknown key {dotted}; {hint}")
         hint_type = hints[key]
         if dataclasses.is_dataclass(hint_type) and isinstance(value, Mapping):
-            arguments[key] = from_dict(hint_type, value, origin, dotted + ".")  # type: ignore[arg-type]
+            arguments[key] = from_dict(hint_type, value, origin, dotted + ".", where)  # type: ignore[arg-type]
             continue
-        arguments[key] = _convert(value, hint_type, dotted, where)
-        _check_range(arguments[key], fields[key], dotted, where)
+        arguments[key] = _convert(value, hint_type, dotted, source)
+        _check_range(arguments[key], fields[key], dotted, source)
     missing = [name for name, field in fields.items() if name not in arguments and field.default is dataclasses.MISSING
                and field.default_factory is dataclasses.MISSING]
     if missing:
-        raise UsageError(f"{cls.__name__}: missing key {prefix}{missing[0]}")
+        raise UsageError(f"{where}: missing key {prefix}{missing[0]}")
     return cls(**arguments)
 
 

@@ -74,7 +74,7 @@ class TrainedExperiment:
         classes, norm = list(about["log_prior"]), task["norm"]
         with reading(f"{directory}: the model", AGAIN, OSError):
             kind = kind_class(task["kind"])
-            config = from_dict(kind.Config, task["config"])
+            config = from_dict(kind.Config, task["config"], prefix="config.", where=directory / CONFIG)
             learned = None if norm == "none" else Normaliser.load(directory / NORMALISATION, inputs or "F", AGAIN)
             fitted = kind.load(config, directory, device)
             if not fitted.fits(len(learned.mean) if learned is not None else inputs, len(classes)):

@@ -202,7 +202,7 @@ def command(data: Dataset, split: Split, system: System) -> str:
 def settings(data: Dataset, split: Split, system: System) -> list[str]:
     """--folds where some are left out, and what --set said over the configuration; --size tiny says its own."""
     words = [] if list(system.folds) == split.folds else ["--folds", " ".join(map(str, system.folds))]
-    said = [f"{system.about['config']}:{word}" for word in system.about.get("set", ())]
+    said = [f"{system.about.get('config', system.subsystem)}:{word}" for word in system.about.get("set", ())]
     if said and data.info.get("size", "full") == "full":
         words += ["--set", shlex.join(said)]
     return words

@@ -75,7 +75,8 @@ def test_a_full_disk_is_named_by_whatever_library_writes(tmp_path):
 
 @pytest.mark.parametrize(("text", "says"), [
     ("", "line 1: no valid JSON"), ("{\n1: 2}", "line 2: no valid JSON"), ("[" * 100_000, "within each other"),
-    ("9" * 5000, "no valid JSON"), ("\xe4", "not UTF-8"), ('{"a": "x"}', "a is 'x'; expected a finite number; mend it")])
+    ("9" * 5000, "no valid JSON"), ("\xe4", "not UTF-8"),
+    ('{"a": "x"}', "a is 'x'; expected a finite number; mend it")])
 def test_json_that_is_none_is_one_line(tmp_path, text, says):
     from utils.errors import DamagedFile
     from utils.files import read_json

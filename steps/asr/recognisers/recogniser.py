@@ -77,7 +77,7 @@ class OwnRecogniser:
 
         self.about = read_about(directory)
         self.directory, self.device = directory, device
-        self.config = from_dict(AsrConfig, read_yaml(directory / "config.yaml"))
+        self.config = from_dict(AsrConfig, read_yaml(directory / "config.yaml"), where=directory / "config.yaml")
         self.units = Units.load(directory / "units")
         self.extractor = registry.create(self.about["features"])
         self.subsampling = SUBSAMPLING

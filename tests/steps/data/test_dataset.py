@@ -16,7 +16,7 @@ def test_opening_a_data_set_imports_nothing_heavy():
 
 
 def test_a_damaged_data_set_says_what_to_do(tmp_path):
-    (tmp_path / "corpus.json").write_text('{"name": "x", "task": "classification", "unit": "utterance", "label": "emotion"}')
+    (tmp_path / "corpus.json").write_text('{"name": "x", "task": "classification", "unit": "utterance", "label": "y"}')
     (tmp_path / "cuts.jsonl.gz").write_bytes(b"no gzip")
     with pytest.raises(UserError, match=r"cuts\.jsonl\.gz is damaged .* run steps/prepare_data.sh again"):
         _ = Dataset.open(tmp_path).items
