@@ -191,8 +191,8 @@ def check_regular(path: str | Path, most: int | None = None) -> None:
         raise DamagedFile(f"{path} has {about.st_size} bytes; at most {most} are read")
 
 
-def read_text(path: str | Path, most: int = LARGEST) -> str:
-    """A whole file of UTF-8 text, of at most so many bytes; line ends as they are.
+def read_exact_text(path: str | Path, most: int = LARGEST) -> str:
+    """A whole file of UTF-8 text as it was written here, of at most so many bytes; users' files: utils/text_files.py.
 
     Raises:
         OSError: it is not there. DamagedFile: no UTF-8, larger, or no file (a pipe, a device).
@@ -215,7 +215,7 @@ def read_json(path: str | Path, shape: Any = Any, advice: str = "") -> Any:
     """
     then = f"; {advice}" if advice else ""
     try:
-        value = json.loads(read_text(path))
+        value = json.loads(read_exact_text(path))
     except json.JSONDecodeError as error:
         raise DamagedFile(f"{path}, line {error.lineno}: no valid JSON ({error.msg}){then}") from error
     except RecursionError as error:

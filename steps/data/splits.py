@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.corpus import PARTS, Protocol
 from utils.errors import UserError
-from utils.files import atomic_directory, read_json, read_text, write_json, write_text
+from utils.files import atomic_directory, read_exact_text, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from steps.data.dataset import Item
@@ -56,7 +56,7 @@ def read_split(path: Path) -> Split:
     """
     parts: dict[int, dict[str, list[str]]] = {}
     seen: set[tuple[str, str]] = set()
-    header, *lines = read_text(path).split("\n")
+    header, *lines = read_exact_text(path).split("\n")
     if header.split("\t") != ["id", "fold", "part"]:
         raise UserError(f"{path}: the first line must be: id<tab>fold<tab>part")
     if lines[-1:] != [""]:

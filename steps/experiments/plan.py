@@ -213,7 +213,7 @@ def count_outputs(out: Path) -> int:
             if not all((directory / name).is_file() for name in ("scores/dev.tsv", "scores/test.tsv", "metrics.json")):
                 raise UserError(f"{directory} has no scores, see {out}/log/train.{number}.log")
             variants.setdefault(task["variant"], []).append(read_json(
-                directory / "metrics.json", {"prior_scored": [str], "test": {"n": int}}, "train it again"))
+                directory / "metrics.json", {"prior_scored": [str], "test": {"n": int, str: float}}, "train it again"))
     for variant, results in variants.items():
         prior = len({key for result in results for key in result["prior_scored"]})
         print(f"{out.parent.name} {variant}: {len(results)} experiments, {means([r['test'] for r in results])}"

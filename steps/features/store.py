@@ -27,7 +27,7 @@ import numpy as np
 
 from utils.differences import differences
 from utils.errors import UserError
-from utils.files import atomic_open, atomic_path, read_json, read_text
+from utils.files import atomic_open, atomic_path, read_exact_text, read_json
 from utils.shape import Maybe, Number, OneOf
 
 DESCRIPTION = "feature.json"
@@ -171,7 +171,7 @@ def read_failed(path: Path) -> dict[str, str]:
 
 def _lines(path: Path) -> Iterator[str]:
     """Lines of UTF-8 text; the last must be whole."""
-    *lines, rest = read_text(path).split("\n")
+    *lines, rest = read_exact_text(path).split("\n")
     yield from lines
     if rest:
         raise UserError(f"{path}: its last line is cut off; extract these features again")

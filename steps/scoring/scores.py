@@ -18,7 +18,7 @@ import numpy as np
 
 from utils.corpus import UNLABELLED
 from utils.errors import UserError
-from utils.files import atomic_open, read_text
+from utils.files import atomic_open, read_exact_text
 
 BLOCK = 8192  # rows that are formatted at once
 
@@ -144,7 +144,7 @@ def read_predictions(path: str | Path) -> Predictions:
     Raises:
         UserError: naming file and line: wrong header, order, or a value that is no number.
     """
-    header = read_text(path).partition("\n")[0].split("\t")
+    header = read_exact_text(path).partition("\n")[0].split("\t")
     if header == ["id", "label", "prediction"]:
         _, (ids, labels), values = _read(path, 2)
         _check_order(path, ids)
@@ -178,7 +178,7 @@ def _write(path: str | Path, header: Sequence[str], texts: Sequence[Sequence[str
 def _read(path: str | Path, words: int) -> tuple[list[str], list[list[str]], np.ndarray]:
     """Header, the first `words` columns as texts, the others as numbers (N, K)."""
     try:
-        lines = read_text(path).split("\n")
+        lines = read_exact_text(path).split("\n")
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; the training stage that writes it is not finished") from error
     header = lines[0].split("\t")
