@@ -213,7 +213,7 @@ def count_outputs(out: Path) -> int:
             if not all((directory / name).is_file() for name in ("scores/dev.tsv", "scores/test.tsv", "metrics.json")):
                 raise UserError(f"{directory} has no scores, see {out}/log/train.{number}.log")
             variants.setdefault(task["variant"], []).append(read_json(
-                directory / "metrics.json", {"prior_scored": [str], "test": {"n": int, str: float}}, "train it again"))
+                directory / "metrics.json", {"prior_scored": [str], "test": {"n": int}}, "train it again"))
     for variant, results in variants.items():
         prior = len({key for result in results for key in result["prior_scored"]})
         print(f"{out.parent.name} {variant}: {len(results)} experiments, {means([r['test'] for r in results])}"
@@ -225,12 +225,13 @@ def means(tests: list[dict[str, Any]]) -> str:
     """The metrics of the test parts that have labels, for a person."""
     from steps.scoring.cells import shown
 
-    labelled = [test for test in tests if test["n"]]
+    labelled = [{name: value for name, value in test.items() if isinstance(value, (int, float))}
+                for test in tests if test["n"]]
     if not labelled:
         return "the test part has no labels: scores, but no metrics"
     return "mean over folds and seeds " + ", ".join(
         f"{name} {shown(name)(sum(test[name] for test in labelled) / len(labelled))}"
-        for name in ("F1", "UA", "MAF", "WA", "CCC", "MAE", "RMSE") if name in labelled[0])
+        for name in ("F1", "UA", "MAF", "WA", "CCC", "MAE", "RMSE") if all(name in test for test in labelled))
 
 
 if __name__ == "__main__":
