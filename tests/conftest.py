@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,6 +35,17 @@ def pytest_configure() -> None:
 
     settings.register_profile("any load", deadline=None)
     settings.load_profile("any load")
+
+
+@pytest.fixture(scope="session")
+def latin_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables with which there is a locale of ISO 8859-1, xx_XX.ISO-8859-1."""
+    directory = tmp_path_factory.mktemp("locales")
+    made = subprocess.run(["localedef", "-c", "-i", "POSIX", "-f", "ISO-8859-1", f"{directory}/xx_XX.ISO-8859-1"],
+                          capture_output=True) if shutil.which("localedef") else None
+    if made is None or not any(directory.iterdir()):
+        pytest.skip("localedef makes no locale of ISO 8859-1 here")
+    return {"LOCPATH": str(directory)}
 
 
 def pytest_report_header() -> list[str]:

@@ -61,7 +61,7 @@ def synthesize(speech: Speech) -> np.ndarray:
 
     numbers = (speech.rate, speech.pitch, speech.pitch_range, speech.word_gap, speech.seed)
     command = [sys.executable, "-I", "-S", str(SPEAKER_PROCESS), *_library(), speech.voice, *map(str, numbers),
-               speech.text]
+               speech.text.encode()]  # bytes: the process may take its arguments for another encoding
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT)
     except subprocess.TimeoutExpired:

@@ -35,7 +35,7 @@ def main(library: str, data: str, voice: str, rate: str, pitch: str, pitch_range
     for name, value in values.items():
         if espeak.espeak_SetParameter(PARAMETERS[name], int(value), 0):
             sys.exit(f"{name} {value} was not accepted")
-    encoded = text.encode()
+    encoded = os.fsencode(text)  # UTF-8 as it was given, whatever the locale made of it
     espeak.espeak_Synth.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
                                     ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p]
     if espeak.espeak_Synth(encoded, len(encoded) + 1, 0, CHARACTERS, 0, UTF8, None, None):

@@ -37,6 +37,14 @@ def test_fresh_processes_say_the_same_at_any_time(voice):
     assert len(digests) == 1
 
 
+def test_the_same_is_said_in_every_locale(latin_1, monkeypatch):
+    speech = Speech("医生昨天来了", "cmn+m1", 165, 50, 50)
+    said = synthesize(speech).tobytes()
+    for name, value in {**latin_1, "LC_ALL": "xx_XX.ISO-8859-1"}.items():
+        monkeypatch.setenv(name, value)
+    assert synthesize(speech).tobytes() == said
+
+
 def test_settings_are_heard():
     slow, fast = (synthesize(Speech(TEXT, "en+m3", rate, 50, 50)) for rate in (120, 240))
     assert len(slow) > 1.5 * len(fast)

@@ -14,17 +14,6 @@ from utils.errors import describe_os_error, run_main
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def latin_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Variables with which a locale of ISO 8859-1 is there, xx_XX.ISO-8859-1."""
-    directory = tmp_path_factory.mktemp("locales")
-    made = subprocess.run(["localedef", "-c", "-i", "POSIX", "-f", "ISO-8859-1", f"{directory}/xx_XX.ISO-8859-1"],
-                          capture_output=True) if shutil.which("localedef") else None
-    if made is None or not any(directory.iterdir()):
-        pytest.skip("localedef makes no locale of ISO 8859-1 here")
-    return {"LOCPATH": str(directory)}
-
-
 @pytest.mark.parametrize(("error", "says"), [
     (OSError(28, "No space left on device", "/d/x"), "no space left while writing /d/x: free space or choose"),
     (shutil.Error([("/from/a", "/to/a", "[Errno 28] No space left on device: '/from/a' -> '/to/a'"),

@@ -24,6 +24,9 @@ from utils.setup.lanes import Lane
 from utils.setup.pip_log import why_pip_failed
 from utils.setup.pythons import Interpreter
 
+ALONE = ("-I", "-X", "utf8")
+"""How Pythons are started: the working directory may hold a file random.py, and a path any letters."""
+
 TORCH_INDEX = "https://download.pytorch.org/whl"
 
 
@@ -115,10 +118,7 @@ class Builder:
             shutil.rmtree(self.partial, ignore_errors=True)
 
     def _run(self, argv: Sequence[str | Path], title: str) -> tuple[int, str]:
-        """Run a command, its output into the log. Returns exit status and output.
-
-        Pythons are started with -I: the working directory may hold a file random.py.
-        """
+        """Run a command, its output into the log. Returns exit status and output."""
         terminal = sys.stderr.isatty()
         lines = []
         with self.log.open("a", encoding="utf-8", errors="replace") as log:
@@ -144,7 +144,7 @@ class Builder:
 
     def _pip(self, arguments: Sequence[str | Path], title: str) -> str | None:
         """pip install; None, or one line that says why it failed."""
-        status, output = self._run([self.partial / "bin/python", "-I", "-m", "pip", "--disable-pip-version-check",
+        status, output = self._run([self.partial / "bin/python", *ALONE, "-m", "pip", "--disable-pip-version-check",
                                     "--no-input", "install", "--progress-bar", "off", *arguments], title)
         return why_pip_failed(output) if status else None
 
@@ -154,7 +154,7 @@ class Builder:
 
     def _venv(self) -> None:
         print(f"making {self.plan.directory} with {self.plan.python.text}", file=sys.stderr, flush=True)
-        status, output = self._run([self.plan.python.path, "-I", "-m", "venv", "--prompt",
+        status, output = self._run([self.plan.python.path, *ALONE, "-m", "venv", "--prompt",
                                     self.plan.directory.name, self.partial], "venv")
         self._must(f"python -m venv: {why_pip_failed(output)}" if status else None)
         if self.plan.lane.pip and self._too_new_pip():
@@ -241,11 +241,11 @@ class Builder:
     def _prove(self) -> None:
         """What was installed fits together and imports."""
         python = self.partial / "bin/python"
-        status, output = self._run([python, "-I", "-m", "pip", "check"], "check")
+        status, output = self._run([python, *ALONE, "-m", "pip", "check"], "check")
         if status:
             self._must("the packages do not fit together: " + "; ".join(output.strip().splitlines()[:3]))
         code = f"import {', '.join(self.plan.lane.imports)}" + (", k2" if self.plan.k2 else "")
-        status, output = self._run([python, "-I", "-c", code], "import")
+        status, output = self._run([python, *ALONE, "-c", code], "import")
         if status:
             self._must(f"`{code}` fails: {(output.strip().splitlines() or ['no output'])[-1]}")
 
