@@ -24,6 +24,7 @@ from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, notice_some
 from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 from utils.folds import class_parts, speaker_parts
+from utils.walk import files_below
 
 CLASSES = ("angry", "neutral", "happy", "sad")
 SPELT = {"0": "angry", "1": "neutral", "2": "happy", "3": "sad", "anger": "angry", "happiness": "happy",
@@ -49,7 +50,7 @@ def rows(corpus_dir: Path) -> list[Row]:
     """
     tables = sorted(corpus_dir.glob("metadata_english*.csv"))
     spectrograms: dict[str, list[Path]] = {}
-    for path in sorted((corpus_dir / "spectrogram").rglob("*.npy")):
+    for path in files_below(corpus_dir / "spectrogram", ".npy"):
         spectrograms.setdefault(path.stem, []).append(path)
     found, lost = [], []
     for table in tables:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from utils.corpus import Row
+from utils.walk import walk
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".amr", ".aif", ".aiff", ".au", ".sph",
             ".w64", ".caf", ".webm", ".mp4", ".avi", ".mkv", ".mov")
@@ -46,11 +47,8 @@ def _sounds(directory: str, names: Iterable[str]) -> Iterator[str]:
 
 
 def _below(directory: Path) -> Iterator[str]:
-    """Through links to directories, too, each directory once."""
-    seen = {os.path.realpath(directory)}
-    for place, inner, names in os.walk(directory, followlinks=True):
-        inner[:] = [name for name in inner if not name.startswith(".")
-                    and (real := os.path.realpath(os.path.join(place, name))) not in seen and not seen.add(real)]
+    for place, inner, names in walk(directory):
+        inner[:] = [name for name in inner if not name.startswith(".")]
         yield from _sounds(place, names)
 
 

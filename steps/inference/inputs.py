@@ -11,6 +11,7 @@ from pathlib import Path
 from utils.errors import UserError
 from utils.names import Finder, is_missing, plain_name
 from utils.text_files import read_lines
+from utils.walk import walk
 
 # Of recordings in a directory; a file that is named itself may be called anything, it is told by its content.
 SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc", ".au", ".snd",
@@ -56,7 +57,7 @@ def sources(words: Sequence[str], speaker: str | None = None) -> Iterator[Source
 def below(directory: Path) -> tuple[list[str], int, int]:
     """The audio files below a directory, sorted; how many others there are, and how many hidden audio files."""
     found, others, hidden = [], 0, 0
-    for place, directories, names in os.walk(directory):
+    for place, directories, names in walk(directory):
         directories[:] = [name for name in directories if not name.startswith(".")]
         for name in names:
             if not name.lower().endswith(SUFFIXES):

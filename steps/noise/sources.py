@@ -18,6 +18,7 @@ from steps.noise import KINDS, POOLS, synthetic
 from steps.training.random_state import derive
 from utils.errors import UserError
 from utils.sound.signal import RATE, active_level
+from utils.walk import files_below
 
 FOLDERS = {"noise": "noise", "music": "music", "babble": "speech"}  # of MUSAN, by kind
 VOICES = (3, 7)  # of a babble
@@ -115,7 +116,7 @@ def in_pool(directory: Path, folder: str, pool: str) -> list[Path]:
     Raises:
         UserError: there are none.
     """
-    files = sorted(path for path in (directory / folder).rglob("*.wav") if path.is_file())
+    files = files_below(directory / folder, ".wav")
     mine = [path for path in files if derive(0, path.relative_to(directory).as_posix()) % 2 == POOLS.index(pool)]
     if not mine:
         raise UserError(f"{directory / folder} has {len(files)} wav files, none of them among the {pool} noises; "
