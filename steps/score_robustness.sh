@@ -15,7 +15,8 @@ Usage: steps/score_robustness.sh --protocol NAME --conditions "NAME=DIR ..." [op
   --subsystems "NAME ..."   only these, fusions among them (default: all that kept their models)
   --leave-out "NAME ..."    subsystems that are not looked at, because they are unfinished, say
   --nj N            parallel tasks (default: 1)
-  --tasks N         tasks, each with its share of the systems (default: one system a task)
+  --tasks N         tasks, each with its share of the systems (default: one system a task); auto: as many as --nj on up
+                    to 2000 utterances
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
 
@@ -33,7 +34,7 @@ for name in protocol conditions; do
 done
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the experiments' directory, found ${#positional[@]} arguments"
 check_count nj
-[ -z "$tasks" ] || check_count tasks
+[[ $tasks =~ ^(auto)?$ ]] || check_count tasks
 data=${positional[0]} exp=${positional[1]%/}
 [ -z "$text_data" ] || data=$data,$text_data
 
@@ -43,7 +44,7 @@ front_end_job
 score=(python -m steps.noise.score_robustness --protocol "$protocol" --conditions "$conditions"
   --subsystems "$subsystems" --leave-out "$leave_out")
 plan=("${score[@]}" --plan)
-[ -z "$tasks" ] || plan+=(--tasks "$tasks")
+[ -z "$tasks" ] || plan+=(--tasks "$tasks" --nj "$nj")
 tasks=$("${plan[@]}" "$data" "$exp")
 log=$exp/robustness/$protocol/log
 if [ "$tasks" -gt 0 ]; then

@@ -95,7 +95,7 @@ stage_train() {
   stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${more[@]}" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
-    --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" \
+    --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" \
     "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
 }
@@ -108,7 +108,7 @@ stage_text() {
   stage "$number" "Train $subsystem" --name "$subsystem" --in "${data}_transcribed" "${more[@]}" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
-    --set "$tiny_models$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" \
+    --set "$tiny_models$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" \
     "${data}_transcribed" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol") hearing+=("$subsystem")
 }
@@ -174,7 +174,7 @@ stage_robustness() {
   fi
   stage "$number" "Robustness" "${inputs[@]}" --out "$exp/robustness/$protocol.json" -- \
     steps/score_robustness.sh --leave-out "{left-out}" --protocol "$protocol" --conditions "$conditions" "${text[@]}" \
-    --subsystems "${systems[*]}" --nj "$nj" "${tiny_tasks[@]}" --cmd "$cpu_cmd" "$data" "$exp"
+    --subsystems "${systems[*]}" --nj "$nj" "${shares[@]}" --cmd "$cpu_cmd" "$data" "$exp"
 }
 
 # stage_permuted N FEATURES [CONFIG [option ...]]: the linear SVM, or another subsystem, on permuted labels, which must fall
@@ -184,7 +184,7 @@ stage_permuted() {
   stage "$number" "Train on permuted labels" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" --out "$exp/permuted/$protocol" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms global --seeds 0 \
-    --permute-labels --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/permuted/$protocol"
+    --permute-labels --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/permuted/$protocol"
 }
 
 # stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
@@ -265,11 +265,11 @@ check_settings() {
 }
 check_settings
 
-# Tiny proves that the road works, so its models are small too, and a process trains several of them: to start one takes
-# longer than to train.
-tiny_models="" tiny_tasks=()
+# Tiny proves that the road works, so its models are small too, and a process trains several of them, whatever they are:
+# to start one takes longer than to train.
+tiny_models="" shares=(--tasks auto)
 if [ "$size" = tiny ]; then
-  tiny_tasks=(--tasks "$nj")
+  shares=(--tasks "$nj")
   tiny_models="random_forest:trees=20 linear_svm:penalties=[1.0e-4] text_svm:penalties=[1.0] text_svm:min_documents=1 "
   tiny_models+="attention_rnn:training.epochs=4 attention_rnn:training.tensorboard=false attention_rnn:model.projection=[32] attention_rnn:model.hidden=16 attention_rnn:model.branch=[32] "
   for _network in dnn multitask_dnn multitask_ivector; do

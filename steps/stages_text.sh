@@ -23,7 +23,7 @@ _reference_text() {
   stage "$number" "$title" ${name[@]+"${name[@]}"} --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --sources reference --protocol "$protocol" \
-    --set "$tiny_text$set" --nj "$nj" "${tiny_tasks[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
+    --set "$tiny_text$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
 }
 
 tiny_text=""

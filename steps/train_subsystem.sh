@@ -24,8 +24,9 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
                     DATA2's copies of its training utterances too (variant ...+aug); dev and test stay clean
   --permute-labels  shuffle the labels of train and dev, for the leak audit (variant ...+permuted)
   --nj N            parallel tasks (default: 1)
-  --tasks N         tasks, each of which works through its share of the experiments in one process: where that takes
-                    less time than to start it (default: one experiment a task)
+  --tasks N         tasks, each of which works through its share of the experiments in one process (default: one
+                    experiment a task); auto: as many as --nj where to start a process takes longer than to train, which
+                    is on up to 2000 utterances that have a vector or text each
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --device D        auto, cpu or cuda (default: auto)
   --processes N     processes that train one network together, by torchrun (default: 1)
@@ -47,7 +48,7 @@ done
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 data=${positional[0]} out=${positional[1]%/}
 check_count nj
-[ -z "$tasks" ] || check_count tasks
+[[ $tasks =~ ^(auto)?$ ]] || check_count tasks
 check_count processes
 [[ $device =~ ^(auto|cpu|cuda)$ ]] || fail "--device is '$device'; accepted: auto, cpu, cuda"
 
@@ -58,7 +59,7 @@ plan=(python -m steps.experiments.plan --config "$config" --features "$features"
   --label "$label" --init "$init" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
 [ -z "$augment" ] || plan+=(--augment "$augment")
-[ -z "$tasks" ] || plan+=(--tasks "$tasks")
+[ -z "$tasks" ] || plan+=(--tasks "$tasks" --nj "$nj")
 tasks=$("${plan[@]}")
 
 run=(python) with=(--data "$data" --out "$out")

@@ -20,6 +20,7 @@ from utils.files import read_json, write_json
 from utils.shape import NAME, Either, Number
 
 PERMUTED = "+permuted"
+FEW_UTTERANCES = 2000  # a linear SVM, a forest or a small network trains on them in about the time that torch loads
 NUMBER = Number(0, 10**6, whole=True)
 TASK = {  # of log/task.<j>.json, of every array over experiments
     "variant": NAME, "fold": NUMBER, "seed": NUMBER, "subsystem": str}
@@ -73,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
              for name, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
     if arguments.augment:
         tasks += with_noise(tasks, open_augmented(data, store, split, arguments.augment))
-    shares = shared_out(tasks, arguments.tasks)
+    light = store is None or store.kind == "utterance"
+    shares = shared_out(tasks, number_of_tasks(arguments.tasks, arguments.nj, len(data.items), light))
     write_tasks(out, shares)
     write_json(out / "subsystem.json", {
         "subsystem": out.parent.name, "kind": config.kind, "config": Path(arguments.config).stem,
@@ -121,8 +123,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--permute-labels", action="store_true", help="shuffle labels of train and dev (leak audit)")
     parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set; every experiment also with its "
                         "copies of the training part (variant ...+aug)")
-    parser.add_argument("--tasks", type=count, metavar="N", help="tasks, each of which works through its share of the "
-                        "experiments (default: one experiment a task)")
+    parser.add_argument("--tasks", type=tasks_option, metavar="N", help="tasks, each of which works through its share "
+                        "of the experiments (default: one experiment a task); auto: --nj, where experiments are short")
+    parser.add_argument("--nj", type=count, default=1, metavar="N", help="parallel tasks, for --tasks auto")
     parser.add_argument("--finish", action="store_true", help="after the tasks: check that every experiment is there")
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
@@ -174,6 +177,23 @@ def integers(option: str, text: str) -> list[int]:
         if not word.isdecimal():
             raise UsageError(f"{option} {text!r}: {word!r} is no whole number; expected e.g. \"0 1 2\"")
     return [int(word) for word in text.split()]
+
+
+def tasks_option(text: str) -> str | int:
+    """auto, or how many."""
+    return text if text == "auto" else count(text)
+
+
+def number_of_tasks(wanted: str | int | None, parallel: int, utterances: int, light: bool = True) -> int | None:
+    """--tasks as a number; None: each piece of work is a task.
+
+    Args:
+        wanted: auto, a number, or None. utterances: of the data set. light: whether a piece of work takes less time
+            than to start a process for it, where utterances are few.
+    """
+    if wanted != "auto":
+        return wanted
+    return parallel if light and utterances <= FEW_UTTERANCES else None
 
 
 def shared_out(work: list[dict[str, Any]], tasks: int | None) -> list[Any]:

@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steps.experiments.plan import number_of_tasks, tasks_option
 from utils.arguments import ArgumentParser, add_leave_out, count
 from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                      split.name)
     plain = with_model([system for system in systems if not is_fusion(system)], bool(arguments.subsystems))
     if arguments.plan:
-        print(plan(arguments.exp / "robustness" / split.name / "log", plain, conditions, split, arguments.tasks))
+        tasks = number_of_tasks(arguments.tasks, arguments.nj, len(data.items))
+        print(plan(arguments.exp / "robustness" / split.name / "log", plain, conditions, split, tasks))
         return 0
     fused = [system for system in systems if is_fusion(system)
              and fuse(system, plain, conditions, data, split, arguments.exp)]
@@ -60,8 +62,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--plan", action="store_true", help="write the tasks, print how many")
     what.add_argument("--finish", action="store_true", help="after the tasks: fuse, score, write the tables")
-    parser.add_argument("--tasks", type=count, metavar="N", help="tasks, each with its share of the systems (default: "
-                        "one system a task)")
+    parser.add_argument("--tasks", type=tasks_option, metavar="N", help="tasks, each with its share of the systems "
+                        "(default: one system a task); auto: --nj, where utterances are few")
+    parser.add_argument("--nj", type=count, default=1, metavar="N", help="parallel tasks, for --tasks auto")
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--conditions", required=True, metavar="NAME=DIR ...")
     parser.add_argument("--subsystems", default="", metavar="NAME ...", help="default: all that kept their models")

@@ -61,9 +61,9 @@ def test_only_of_an_unknown_subsystem_is_answered_with_those_of_the_recipe(recip
     assert f"trains {trains}" in done.stderr if trains else "has no subsystems" in done.stderr
 
 
-def test_only_of_a_tiny_recipe_several_experiments_share_a_process(tmp_path):
-    for size, wanted in (("full", None), ("tiny", "3")):
+def test_of_a_tiny_recipe_all_experiments_share_processes_and_of_a_full_one_those_that_are_short(tmp_path):
+    for size, wanted in (("full", "auto"), ("tiny", "3")):
         trains = [words for title, words in commands(tmp_path, "emodb/ensemble", *ENSEMBLE, "--size", size, "--nj",
                                                      "3").items() if title.startswith("Train ")]
         assert len(trains) > 6 and any("--permute-labels" in words for words in trains)
-        assert {after(words, "--tasks") if "--tasks" in words else None for words in trains} == {wanted}
+        assert {after(words, "--tasks") for words in trains} == {wanted}

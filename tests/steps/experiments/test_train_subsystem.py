@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from steps.experiments import plan
 from utils.files import ROOT
 
 
@@ -26,6 +27,26 @@ def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
     done = train(*arguments)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and message in done.stderr
+
+
+@pytest.mark.parametrize(("options", "wanted"), [
+    (["--tasks", "auto", "--nj", "4"], 4),  # of two folds and three seeds
+    (["--tasks", "auto", "--nj", "9"], 6),
+    (["--tasks", "2", "--nj", "9"], 2),
+    ([], 6)])
+def test_short_experiments_share_as_many_processes_as_may_run_at_once(toy, tmp_path, capsys, options, wanted):
+    words = ["--config", "random_forest", "--features", "toy", "--protocol", "plain", "--data", str(toy),
+             "--out", str(tmp_path / "exp/forest/plain")]
+    assert plan.main([*words, "--seeds", "0 1 2", *options]) == 0
+    assert capsys.readouterr().out == f"{wanted}\n"
+    shares = [plan.content_of(path) for path in plan.task_files(tmp_path / "exp/forest/plain/log").values()]
+    assert sorted(task["seed"] for share in shares for task in share) == [0, 0, 1, 1, 2, 2] and len(shares) == wanted
+
+
+def test_long_experiments_have_a_task_each():
+    assert plan.number_of_tasks("auto", 2, plan.FEW_UTTERANCES) == 2
+    assert plan.number_of_tasks("auto", 2, plan.FEW_UTTERANCES + 1) is None
+    assert plan.number_of_tasks("auto", 2, 60, light=False) is None
 
 
 def test_help_names_every_option():
