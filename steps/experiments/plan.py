@@ -22,7 +22,7 @@ from utils.shape import NAME, Either, Number
 PERMUTED = "+permuted"
 FEW_UTTERANCES = 2000  # a linear SVM, a forest or a small network trains on them in about the time that torch loads
 NUMBER = Number(0, 10**6, whole=True)
-TASK = {  # of log/task.<j>.json, of every array over experiments
+TASK = {  # of log/task.<j>.json
     "variant": NAME, "fold": NUMBER, "seed": NUMBER, "subsystem": str}
 
 
@@ -201,9 +201,14 @@ def shared_out(work: list[dict[str, Any]], tasks: int | None) -> list[Any]:
     return work if tasks is None or tasks >= len(work) else [work[first::tasks] for first in range(tasks)]
 
 
-def content_of(path: Path) -> list[dict[str, Any]]:
-    """The pieces of work in a task's file."""
-    content = read_json(path, Either(TASK, [TASK]), "run steps/train_subsystem.sh again")
+def content_of(path: Path, shape: dict[str, Any] = TASK,
+               again: str = "run steps/train_subsystem.sh again") -> list[dict[str, Any]]:
+    """The pieces of work in a task's file, each of this shape (utils/shape.py).
+
+    Raises:
+        DamagedFile: not of that shape; `again` says what to do.
+    """
+    content = read_json(path, Either(shape, [shape]), again)
     return content if isinstance(content, list) else [content]
 
 

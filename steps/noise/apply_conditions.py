@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
 from utils.files import write_json
+from utils.shape import NAME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from steps.scoring.collect import Experiment
 
 CLOSE = 2e-3  # posteriors on another number of threads, or another device
+TASK = {"subsystem": NAME, "variant": NAME, "protocol": NAME}  # of log/task.<j>.json
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.experiments.plan import content_of
     from steps.noise.conditions import open_conditions, open_sets
 
-    tasks, clean = content_of(arguments.task), open_sets("clean", arguments.data)
+    tasks = content_of(arguments.task, TASK, "run steps/score_robustness.sh again")
+    clean = open_sets("clean", arguments.data)
     conditions = open_conditions(arguments.conditions, clean.sets[0].name)
     for task in tasks:
         run(task, clean, conditions, arguments.exp)
