@@ -244,7 +244,7 @@ stage_export() {
 # A slip in a setting is told now, not hours later by the stage that reads it.
 check_settings() {
   local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}' ratio='-?[0-9]{1,2}(\.[0-9]+)?' kind
-  [ -z "${_o_default[table]+set}" ] || [ -n "$table" ] ||
+  [ -z "${_o_default[table]-}" ] || [ -n "$table" ] ||
     _o_fail "--table is empty; it names the corpus: a table with one utterance a line"
   [[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || _o_fail "--nj is '$nj'; accepted: 1 or more"
   [[ $seeds =~ ^$space*$seed($space+$seed)*$space*$ ]] ||

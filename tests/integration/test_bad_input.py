@@ -166,7 +166,7 @@ def test_in_a_recipe_the_engine_adds_one_line_that_says_how_to_go_on(tmp_path):
     assert (directory / "data/lab/validation.json").exists()
 
 
-def test_damage_that_only_decoding_shows_is_found_by_validation(tmp_path):
+def test_damage_that_only_decoding_shows_is_found_by_preparation(tmp_path):
     import numpy as np
     import soundfile
 
@@ -177,10 +177,9 @@ def test_damage_that_only_decoding_shows_is_found_by_validation(tmp_path):
         soundfile.write(tmp_path / "corpus" / row["path"], noise[number:], 16000)
     whole = (tmp_path / "corpus/s3_1.flac").read_bytes()
     (tmp_path / "corpus/s3_1.flac").write_bytes(whole[: len(whole) // 2])  # the header knows nothing of it
-    done = prepared(tmp_path, rows)
-    assert done.returncode == 0, done.stderr
-    line = only_error(command("steps/validate_data.sh", tmp_path / "data"), 1)
-    assert "s3_1.flac" in line and not (tmp_path / "data/validation.json").exists()
+    line = only_error(prepared(tmp_path, rows), 1)
+    assert "s3_1.flac: truncated: " in line and "table.tsv, line 15" in line
+    assert not (tmp_path / "data/cuts.jsonl.gz").exists()
 
 
 def unprivileged() -> list[str] | None:

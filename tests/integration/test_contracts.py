@@ -231,7 +231,7 @@ def test_a_test_part_without_labels_has_scores_and_no_metrics(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "no metrics: no item is labelled" in out and "The test part has no labels" in out
     row = row_of(found, "glad")
-    assert row["metrics"] == {} and row["marks"] == ["unlabelled, no metrics"] and row["items"] == 8
+    assert row["metrics"] == {} and row["marks"] == ["unlabelled, no metrics", "not audited"] and row["items"] == 8
     assert row_of(found, "glad", "dev")["metrics"]["UA"] == 0.5 and row["best_on_dev"]
 
 

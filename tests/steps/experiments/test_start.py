@@ -16,7 +16,7 @@ from steps.asr.recognisers.recogniser import save_recogniser
 from steps.asr.train.learn_units import learn_units
 from steps.asr.units import UnitsConfig
 from steps.audit import audit_leaks
-from steps.data import prepare
+from steps.data import prepare, validate
 from steps.data.dataset import Dataset
 from steps.experiments import plan, run_task
 from steps.experiments.start import open_start
@@ -43,6 +43,7 @@ def corpus(root, name, first=0):
         tone(root / name / row["path"], first + number, 0.5)
     data = root / "data" / name
     assert run(prepare.main, "--table", write_table(root / name / "table.tsv", rows), "--corpus", name, data) == 0
+    assert run(validate.main, data) == 0
     for features in ("fbank_lssed", "fbank"):
         for step in (["--prepare"], ["--task", "1"], ["--finish"]):
             assert run(extract.main, "--features", features, "--data", data, *step) == 0

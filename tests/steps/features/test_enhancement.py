@@ -174,7 +174,7 @@ def test_the_report_of_a_task_counts_clipped_utterances_and_samples(tmp_path, ca
     plan = plan_of(louder, {item.id: item for item in items}, 1, tmp_path / "out")
     plan.prepare()
     run_task(louder, items, 1, plan)
-    assert "0 failed, 1 clipped (0.25 % of all samples)" in capsys.readouterr().out
+    assert "0 failed, 1 constant samples, 1 clipped (0.25 % of all samples)" in capsys.readouterr().out
 
 
 def test_an_exported_model_hears_as_it_was_trained(tmp_path):

@@ -47,8 +47,8 @@ class House:
         (self.root / "conf/lock").mkdir(parents=True)
         (self.root / "utils").mkdir()
         shutil.copy(ROOT / "path.sh", self.root)
-        for name in ("__init__.py", "arguments.py", "errors.py", "files.py", "leash.py", "setup.sh", "start.sh"):
-            shutil.copy(ROOT / "utils" / name, self.root / "utils")
+        for path in (*(ROOT / "utils").glob("*.py"), ROOT / "utils/setup.sh", ROOT / "utils/start.sh"):
+            shutil.copy(path, self.root / "utils")
         shutil.copytree(ROOT / "utils/setup", self.root / "utils/setup",
                         ignore=shutil.ignore_patterns("__pycache__"))
         self.conf("requirements.txt", "torch>=2.4,<2.14", "lhotse", "kaldi-native-fbank")
