@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from steps.experiments.arrays import save_npz
 from steps.experiments.kinds import ExperimentConfig, Kind
 from steps.experiments.part import Part
 from steps.scoring import metrics
+from steps.scoring.choice import middle_of_best
 from steps.training.random_state import derive
 from utils.arrays import read_npz
 from utils.config import option
@@ -83,16 +85,8 @@ class RandomForestKind(Kind):
     Config = RandomForestConfig
 
     def fit(self) -> FittedForest:
-        best: tuple[float, FittedForest] | None = None
-        dev = self.examples.dev.labelled()
-        for size in self.config.min_leaf:
-            fitted = self._grow(self.examples.train, size)
-            value = dev_metric(self.config.metric, dev, fitted.logits(dev), len(self.examples.classes))
-            self.workspace.say(f"min_leaf {size}: dev {self.config.metric} {100 * value:.1f}")
-            if best is None or value > best[0]:
-                best = (value, fitted)
-        assert best is not None
-        return best[1]
+        sizes = self.config.min_leaf
+        return chosen_on_dev(self, "min_leaf", sizes, [self._grow(self.examples.train, size) for size in sizes])
 
     @classmethod
     def load(cls, config: RandomForestConfig, directory: Path, device: str = "cpu") -> FittedForest:
@@ -117,15 +111,8 @@ class LinearSvmKind(Kind):
     seeded = False
 
     def fit(self) -> FittedSvm:
-        best: tuple[float, FittedSvm] | None = None
-        dev = self.examples.dev.labelled()
-        for fitted in self._learn(self.examples.train, self.config.penalties):
-            value = dev_metric(self.config.metric, dev, fitted.logits(dev), len(self.examples.classes))
-            self.workspace.say(f"C {fitted.about['chosen']['C']:g}: dev {self.config.metric} {100 * value:.1f}")
-            if best is None or value > best[0]:
-                best = (value, fitted)
-        assert best is not None
-        return best[1]
+        penalties = self.config.penalties
+        return chosen_on_dev(self, "C", penalties, self._learn(self.examples.train, penalties))
 
     @classmethod
     def load(cls, config: LinearSvmConfig, directory: Path, device: str = "cpu") -> FittedSvm:
@@ -140,6 +127,15 @@ class LinearSvmKind(Kind):
         return [FittedSvm(model, {"chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size)})
                 for penalty, model in svm.path(part.x.matrix(), part.y, len(self.examples.classes), penalties,
                                                self.config.balanced)]
+
+
+def chosen_on_dev(kind: Kind, option: str, path: Sequence[float], fitted: Sequence[Any]) -> Any:
+    """Of what was learned with each value of an option the best on dev; ties go to the middle of the path."""
+    dev, name = kind.examples.dev.labelled(), kind.config.metric
+    values = [dev_metric(name, dev, one.logits(dev), len(kind.examples.classes)) for one in fitted]
+    for size, value in zip(path, values, strict=True):
+        kind.workspace.say(f"{option} {size:g}: dev {name} {100 * value:.1f}")
+    return fitted[middle_of_best(path, values)]
 
 
 def dev_metric(name: str, part: Part, logits: np.ndarray, classes: int) -> float:

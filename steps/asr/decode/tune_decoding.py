@@ -43,6 +43,7 @@ def tune(recogniser: Recogniser, graph: Graph, data: Dataset, protocol: str, fea
     from steps.asr.decode.config import DecodeConfig
     from steps.asr.decode.decode import make_decoder
     from steps.features.store import FeatureStore
+    from steps.scoring.choice import middle_of_best
     from steps.text.normal_form import normalise, words
     from utils.config import load_config
 
@@ -65,9 +66,10 @@ def tune(recogniser: Recogniser, graph: Graph, data: Dataset, protocol: str, fea
 
     start = load_config(DecodeConfig, "asr_decode").lm_scale
     tried = {(start, penalty): error_rate(start, penalty) for penalty in PENALTIES}
-    penalty = min(tried, key=lambda key: tried[key])[1]
-    tried |= {(scale, penalty): error_rate(scale, penalty) for scale in SCALES if scale != start}
-    best = min(tried, key=lambda key: tried[key])
+    penalty = PENALTIES[middle_of_best(PENALTIES, [-rate for rate in tried.values()])]
+    scales = sorted({start, *SCALES})
+    tried |= {(scale, penalty): error_rate(scale, penalty) for scale in scales if scale != start}
+    best = scales[middle_of_best(scales, [-tried[scale, penalty] for scale in scales])], penalty
     found = {"chosen": {"lm_scale": best[0], "blank_penalty": best[1]}, "dev_WER": round(tried[best], 2),
              "tuned_on": {"corpus": data.name, "protocol": protocol, "part": "dev", "utterances": len(items)},
              "tried": [{"lm_scale": scale, "blank_penalty": value, "WER": round(rate, 2)}

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from steps.scoring.choice import middle_of_best
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,15 +47,13 @@ def choose(model: nn.Module, directory: Path, config: AsrConfig,
     if not epochs:
         raise UserError(f"{directory} holds no epoch to average; remove the experiment's directory and train again")
     tried: dict[int, float] = {}
-    best: dict[str, Tensor] = {}
-    number = 0
     for count in sorted({min(count, len(epochs)) for count in config.average}):
-        weights = average([epoch_path(directory, epoch) for epoch in epochs[-count:]])
-        model.load_state_dict(weights)
+        model.load_state_dict(average([epoch_path(directory, epoch) for epoch in epochs[-count:]]))
         model.eval()
         tried[count] = evaluate(model)["WER"] if evaluate is not None else -float(count)
-        if not number or tried[count] < tried[number]:
-            best, number = weights, count
+    counts = list(tried)
+    number = counts[middle_of_best(counts, [-rate for rate in tried.values()])]
+    best = average([epoch_path(directory, epoch) for epoch in epochs[-number:]])
     model.load_state_dict(best)
     return best, {"epochs": number, "first": epochs[-number], "last": epochs[-1],
                   "tried": {str(count): round(value, 2) for count, value in tried.items()} if evaluate else {}}
