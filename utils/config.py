@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
+import math
 import shlex
 import types
 import typing
@@ -24,10 +26,15 @@ from utils.text_files import read_text
 T = TypeVar("T")
 
 
-def option(default: Any = dataclasses.MISSING, *, min: Any = None, max: Any = None, choices: Iterable[Any] = (),
-           help: str = "") -> Any:
-    """A dataclass field with a range (inclusive), a set of choices and a help text."""
-    metadata = {"min": min, "max": max, "choices": tuple(choices), "help": help}
+def option(default: Any = dataclasses.MISSING, *, min: Any = None, max: Any = None, above: Any = None,
+           least: int = 0, choices: Iterable[Any] = (), help: str = "") -> Any:
+    """A dataclass field with a range, a set of choices and a help text.
+
+    Args:
+        min, max: both included. above: a lower end that is not. least: entries of a list or mapping. Every number has
+            a range (a test sees to it): beyond it lies what can only be a mistake.
+    """
+    metadata = {"min": min, "max": max, "above": above, "least": least, "choices": tuple(choices), "help": help}
     if isinstance(default, (list, dict, set)):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -173,7 +180,11 @@ def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str]
 
 
 def _check_range(value: Any, field: dataclasses.Field[Any], key: str, where: str) -> None:
-    low, high = field.metadata.get("min"), field.metadata.get("max")
+    low, high, above = (field.metadata.get(name) for name in ("min", "max", "above"))
+    least = field.metadata.get("least") or 0
+    if isinstance(value, (list, tuple, Mapping)) and len(value) < least:
+        raise UsageError(f"{where}: {key} is {dict(value) if isinstance(value, Mapping) else list(value)}; accepted: "
+                         f"at least {least} {'entry' if least == 1 else 'entries'}")
     choices = field.metadata.get("choices") or ()
     several = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
     for item in several:
@@ -182,8 +193,10 @@ def _check_range(value: Any, field: dataclasses.Field[Any], key: str, where: str
         if choices and item not in choices:
             raise UsageError(f"{where}: {key} is {item!r}; accepted: {', '.join(map(str, choices))}")
         # Said so that what is not a number, .nan, is in no range.
-        if isinstance(item, (int, float)) and not ((low is None or item >= low) and (high is None or item <= high)):
-            limits = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+        if isinstance(item, (int, float)) and not isinstance(item, bool) and not (
+                (low is None or item >= low) and (high is None or item <= high) and (above is None or item > above)):
+            limits = f"above {above}, at most {high}" if above is not None else f"{low} to {high}" \
+                if None not in (low, high) else f"at least {low}" if high is None else f"at most {high}"
             raise UsageError(f"{where}: {key} is {item!r}; accepted: {limits}")
 
 
@@ -208,10 +221,10 @@ def _convert(value: Any, wanted: Any, key: str, where: str) -> Any:
         inner = arguments[1] if arguments else Any
         return {str(k): _convert(item, inner, f"{key}.{k}", where) for k, item in value.items()}
     if wanted is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            if math.isfinite(found := float(value)):
+                return found
+        raise UsageError(f"{where}: {key} is {value!r:.40}; accepted: a finite number")
     elif wanted is Path and isinstance(value, str):
         return Path(value)
     elif origin is None and isinstance(wanted, type) and isinstance(value, wanted) \

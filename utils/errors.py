@@ -43,6 +43,7 @@ class DamagedFile(UserError, ValueError):
     """A file that does not hold what it should. A ValueError, too, for who can do without the file or make it again."""
 
 
+NO_MEMORY = "out of memory: lower the batch size or the number of parallel tasks, or ask for more with --mem"
 # What code says to content that it did not expect: a key that is missing, a list where a number should be.
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError,
              EOFError, MemoryError)
@@ -104,8 +105,11 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     except UserError as error:
         status, line = error.status, str(error)
     except MemoryError:
-        status = 1
-        line = "out of memory: lower the batch size or the number of parallel tasks, or ask for more with --mem"
+        status, line = 1, NO_MEMORY
+    except RuntimeError as error:  # of torch, which has no MemoryError of its own
+        if not re.search("allocate memory|out of memory", str(error)):
+            raise
+        status, line = 1, NO_MEMORY
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("", "local", "steps", "utils"):
             raise

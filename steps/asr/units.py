@@ -41,9 +41,12 @@ class UnitsConfig:
     """Which units a recogniser has."""
 
     kind: str = option("bpe", choices=("bpe", "char", "mixed"))
-    vocabulary: int = option(500, min=3, help="bpe and mixed: byte-pair pieces, <blk> and <unk> among them")
-    minimum_count: int = option(1, min=1, help="char and mixed: a character that is rarer has no unit of its own")
-    characters: int = option(0, min=0, help="char and mixed: at most so many single characters, the most frequent; "
+    vocabulary: int = option(500, min=3, max=1000000,
+                             help="bpe and mixed: byte-pair pieces, <blk> and <unk> among them")
+    minimum_count: int = option(1, min=1, max=10**9,
+                                help="char and mixed: a character that is rarer has no unit of its own")
+    characters: int = option(0, min=0, max=1000000,
+                             help="char and mixed: at most so many single characters, the most frequent; "
                              "0: all")
     fallback: str = option("auto", choices=("auto", "bytes", "unknown"), help="how other characters are spelled; auto: "
                            "bytes for char and mixed, unknown for bpe")

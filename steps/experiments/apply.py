@@ -24,7 +24,7 @@ from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
 from utils.errors import UserError, reading
 from utils.files import read_json
-from utils.shape import NAME, Maybe, Number, OneOf, check
+from utils.shape import NAME, Number, OneOf, check
 
 if TYPE_CHECKING:
     Rows = Sequence[np.ndarray | None]
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 # All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
 ABOUT, CONFIG, MODEL, NORMALISATION = "metrics.json", "config.yaml", "model.json", "normalisation.npz"
 AGAIN = "copy it again, or train it again"
-TASK = {"kind": OneOf(*KINDS), "config": {str: Any}, "norm": OneOf(*MODES), "features?": Maybe(NAME),
-        "corpus?": str, "config_name?": str, "permute_labels?": bool}
+TASK = {"kind": OneOf(*KINDS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME,
+        "corpus": str, "config_name?": str, "permute_labels?": bool}
 METRICS = {"label": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
            "prior_scored?": [str]}
 

@@ -30,8 +30,9 @@ TINY = 1e-12  # probability of a class that no tree of the forest considers; the
 class RandomForestConfig(ExperimentConfig):
     """The forest that MEC 2017 recommends as baseline."""
 
-    trees: int = option(500, min=1)
-    min_leaf: list[int] = option([1], min=1, help="smallest number of rows in a leaf; one of these is chosen on dev")
+    trees: int = option(500, min=1, max=100000)
+    min_leaf: list[int] = option([1], least=1, min=1, max=10**6,
+                                 help="smallest number of rows in a leaf; one of these is chosen on dev")
     balanced: bool = option(True, help="each class counts the same")
     metric: str = option("UA", choices=("UA", "WA", "MAF"), help="by which min_leaf is chosen")
 
@@ -40,7 +41,8 @@ class RandomForestConfig(ExperimentConfig):
 class LinearSvmConfig(ExperimentConfig):
     """One class against the rest, hinge loss."""
 
-    penalties: list[float] = option([1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2], min=0.0, help="C; one is chosen on dev")
+    penalties: list[float] = option([1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2], least=1, above=0.0, max=1e6,
+                                    help="C; one is chosen on dev")
     balanced: bool = option(True, help="each class counts the same")
     metric: str = option("UA", choices=("UA", "WA", "MAF"), help="by which C is chosen")
 

@@ -15,7 +15,8 @@ from utils.config import option
 class NetworkTraining(TrainingConfig):
     """How a network is trained as a subsystem; see steps/experiments/targets.py."""
 
-    per_unit: int = option(0, min=0, help="utterances that an epoch draws of each dialogue or session that carries a "
+    per_unit: int = option(0, min=0, max=10**9,
+                           help="utterances that an epoch draws of each dialogue or session that carries a "
                            "label, so that long ones have no more weight; 0: all")
     trunk_rate: float = option(1.0, min=0.0, max=1.0, help="learning rate of the trunk as a share of the heads'; for "
                                "a network that starts from another model; 0: its weights stay as they are")
@@ -42,9 +43,9 @@ class FramesConfig:
     stack: int = option(1, min=1, max=100, help="consecutive frames that become one vector")
     every: int = option(1, min=1, max=100, help="every so many-th of these vectors is kept")
     normalise_utterance: bool = option(False, help="z-normalise each utterance on itself, after --norms")
-    frequency_masks: int = option(0, min=0)
-    frequency_width: int = option(10, min=0, help="widest mask, columns")
-    time_masks: int = option(0, min=0)
+    frequency_masks: int = option(0, min=0, max=100)
+    frequency_width: int = option(10, min=0, max=10000, help="widest mask, columns")
+    time_masks: int = option(0, min=0, max=1000)
     time_width: float = option(0.1, min=0.0, max=1.0, help="widest mask, share of the utterance")
 
     @property
@@ -69,8 +70,10 @@ class SpectrogramFramesConfig(FramesConfig):
     convolution is not a number on a CPU (torch 2.13).
     """
 
-    shortest: int = option(32, min=1, help="frames of an utterance that a training step sees at least, by repetition")
-    longest: int = option(0, min=0, help="frames of an utterance that a training step sees at most; 0: no limit")
+    shortest: int = option(32, min=1, max=10**6,
+                           help="frames of an utterance that a training step sees at least, by repetition")
+    longest: int = option(0, min=0, max=10**6,
+                          help="frames of an utterance that a training step sees at most; 0: no limit")
 
 
 @dataclass

@@ -26,13 +26,14 @@ VOCABULARY = "model.vocabulary.json"
 class TextSvmConfig(LinearSvmConfig):
     """n-grams weighted by tf-idf, one class against the rest, squared hinge loss."""
 
-    penalties: list[float] = option([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], min=0.0, help="C; chosen on dev")
+    penalties: list[float] = option([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], least=1, above=0.0, max=1e6,
+                                    help="C; chosen on dev")
     source: str = option(ASR, choices=SOURCES, help="asr: the recogniser's text; nbest: counts expected over its "
                          "n-best list; reference: the reference text, an upper bound")
-    words: list[int] = option([1, 2], min=1, help="shortest and longest n-gram of words; []: none")
-    characters: list[int] = option([1, 5], min=1, help="the same of characters, within words; []: none")
+    words: list[int] = option([1, 2], min=1, max=100, help="shortest and longest n-gram of words; []: none")
+    characters: list[int] = option([1, 5], min=1, max=100, help="the same of characters, within words; []: none")
     sublinear: bool = option(True, help="counts above 1 enter as 1 + their logarithm")
-    min_documents: float = option(2.0, min=0.0, help="n-grams in fewer training texts are left out")
+    min_documents: float = option(2.0, min=0.0, max=1e9, help="n-grams in fewer training texts are left out")
 
     def __post_init__(self) -> None:
         for name in BLOCKS:

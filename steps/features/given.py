@@ -25,7 +25,7 @@ class GivenConfig:
 
     extractor: str = option("given", choices=["given"])
     directory: Path | None = None
-    frame_shift: float | None = option(None, min=1e-6, help="none: what the cuts say, else duration / frames")
+    frame_shift: float | None = option(None, min=1e-6, max=1e6, help="none: what the cuts say, else duration / frames")
 
 
 class Given(Extractor):

@@ -31,7 +31,7 @@ class GivenVectorsConfig:
 
     extractor: str = option("given_vectors", choices=["given_vectors"])
     directory: Path | None = None
-    dim: int | None = option(None, min=1)
+    dim: int | None = option(None, min=1, max=10**5)
 
 
 class GivenVectors(Extractor):

@@ -236,7 +236,7 @@ class Writer:
             "format": names.FORMAT, "name": chosen.name, "label": first.metrics["label"],
             "classes": list(first.metrics["log_prior"]),
             "trained_on": {"corpus": chosen.corpus, "protocol": chosen.protocol, "fold": chosen.fold,
-                           "seed": chosen.seed, "utterances": first.metrics["train_items"]},
+                           "seed": chosen.seed, "utterances": first.metrics.get("train_items")},
             "marks": marks, "fusion": chosen.fusion is not None,
             "subsystems": {one.name: {"kind": one.task["kind"], "variant": one.variant, "features": one.features,
                                       "parts": "train and dev" if one.task["config"].get("refit") else "train"}

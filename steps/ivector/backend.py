@@ -22,8 +22,8 @@ METHODS = ("cosine", "plda")
 class BackendConfig:
     whiten: bool = option(True)
     length_normalise: bool = option(True)
-    lda: int = option(0, min=0, help="dimensions that LDA keeps; 0: no LDA. At most speakers - 1")
-    plda_iterations: int = option(20, min=0, help="of EM; 0: no PLDA, cosine scores only")
+    lda: int = option(0, min=0, max=10**5, help="dimensions that LDA keeps; 0: no LDA. At most speakers - 1")
+    plda_iterations: int = option(20, min=0, max=10**5, help="of EM; 0: no PLDA, cosine scores only")
 
 
 @dataclass(frozen=True)

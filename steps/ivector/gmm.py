@@ -25,13 +25,15 @@ _BLOCK = 1024
 
 @dataclass
 class GmmConfig:
-    components: int = option(512, min=1)
-    diagonal_iterations: int = option(8, min=1)
-    full_iterations: int = option(4, min=0)
-    covariance_floor: float = option(0.01, min=0.0, help="share of the mean covariance below which none may fall")
-    top: int = option(20, min=1, help="occupancies of a frame: at most so many components")
+    components: int = option(512, min=1, max=10**5)
+    diagonal_iterations: int = option(8, min=1, max=10**5)
+    full_iterations: int = option(4, min=0, max=10**5)
+    covariance_floor: float = option(0.01, min=0.0, max=1.0,
+                                     help="share of the mean covariance below which none may fall")
+    top: int = option(20, min=1, max=10**5, help="occupancies of a frame: at most so many components")
     threshold: float = option(0.02, min=0.0, max=1.0, help="occupancies below are dropped")
-    initial_frames: int = option(200_000, min=1, help="the first frames, from which the initial means are drawn")
+    initial_frames: int = option(200_000, min=1, max=10**9,
+                                 help="the first frames, from which the initial means are drawn")
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ from utils.errors import UserError
 
 @dataclass
 class SupervisedUbmConfig:
-    least_frames: float = option(50.0, min=1.0, help="a component with fewer is merged with its nearest")
-    covariance_floor: float = option(0.1, min=0.0, help="share of the mean covariance below which none may fall")
+    least_frames: float = option(50.0, min=1.0, max=10**9, help="a component with fewer is merged with its nearest")
+    covariance_floor: float = option(0.1, min=0.0, max=1.0,
+                                     help="share of the mean covariance below which none may fall")
 
 
 def supervised_ubm(totals: Totals, config: SupervisedUbmConfig | None = None) -> tuple[Gmm, np.ndarray]:

@@ -36,15 +36,16 @@ ARITHMETIC = {"double": torch.float64, "single": torch.float32}
 class TotalVariabilityConfig:
     """How to train a total variability model."""
 
-    dim: int = option(200, min=1, help="R, size of the i-vector")
-    iterations: int = option(8, min=1, help="of EM")
+    dim: int = option(200, min=1, max=10**5, help="R, size of the i-vector")
+    iterations: int = option(8, min=1, max=10**5, help="of EM")
     form: str = option("standard", choices=FORMS, help="standard: m + M w; offset: M w, Kaldi's")
-    prior_offset: float = option(100.0, min=1e-3, help="mean of the first element of w, in form offset")
+    prior_offset: float = option(100.0, min=1e-3, max=1e6, help="mean of the first element of w, in form offset")
     minimum_divergence: bool = option(True, help="re-estimate the prior and take it up into M (and m)")
     update_covariances: bool = option(True)
-    covariance_floor: float = option(0.1, min=0.0, help="share of the mean covariance, see steps.ivector.covariances")
-    least_frames: float = option(1.0, min=0.0, help="a component with fewer keeps its M")
-    batch: int = option(128, min=1, help="utterances at a time; memory grows by R^2 + C D for each")
+    covariance_floor: float = option(0.1, min=0.0, max=1.0,
+                                     help="share of the mean covariance, see steps.ivector.covariances")
+    least_frames: float = option(1.0, min=0.0, max=10**9, help="a component with fewer keeps its M")
+    batch: int = option(128, min=1, max=10**6, help="utterances at a time; memory grows by R^2 + C D for each")
     arithmetic: str = option("double", choices=tuple(ARITHMETIC), help=(
         "of the posteriors of a batch; sums over batches and the M-step are always double. Single is safe for "
         "extraction; in EM it rounds the objective, and the order of utterances matters in the same digits"))

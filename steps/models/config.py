@@ -18,18 +18,19 @@ ARCHITECTURES = ("resnet50", "resnet101", "resnet152", "pyresnet50", "pyresnet10
 class MultitaskConfig:
     """What the ensemble's networks share."""
 
-    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, min=0.0,
+    tasks: dict[str, float] = option({"emotion": 1.0, "speaker": 0.3, "gender": 0.6}, least=1, min=0.0, max=1e6,
                                      help="task: weight of its loss")
     input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
-    input_noise: float = option(0.0, min=0.0, help="standard deviation of Gaussian noise on the normalised features")
+    input_noise: float = option(0.0, min=0.0, max=1000.0,
+                                help="standard deviation of Gaussian noise on the normalised features")
 
 
 @dataclass
 class MultitaskDnnConfig(MultitaskConfig):
     """Sizes and regularisation; the publication names no dropout, so 0 is as published."""
 
-    trunk: list[int] = option([4096, 4096], min=1, help="widths of the shared layers")
-    branch: list[int] = option([1024], min=1, help="widths of each task's own hidden layers")
+    trunk: list[int] = option([4096, 4096], min=1, max=65536, help="widths of the shared layers")
+    branch: list[int] = option([1024], min=1, max=65536, help="widths of each task's own hidden layers")
     dropout: float = option(0.0, min=0.0, max=0.99, help="after each hidden layer")
 
 
@@ -37,13 +38,14 @@ class MultitaskDnnConfig(MultitaskConfig):
 class AttentionRnnConfig(MultitaskConfig):
     """Sizes and regularisation; the publications name no dropout, so 0 is as published."""
 
-    projection: list[int] = option([256], min=1, help="widths of the layers that each frame goes through")
+    projection: list[int] = option([256], min=1, max=65536, help="widths of the layers that each frame goes through")
     cell: str = option("lstm", choices=("lstm", "advanced"))
-    hidden: int = option(128, min=1, help="units a direction")
-    layers: int = option(1, min=1, help="recurrent layers")
-    steps_back: list[int] = option([1, 3, 5], min=1, help="cell advanced: the states that a step combines")
+    hidden: int = option(128, min=1, max=65536, help="units a direction")
+    layers: int = option(1, min=1, max=1000, help="recurrent layers")
+    steps_back: list[int] = option([1, 3, 5], least=1, min=1, max=1000,
+                                   help="cell advanced: the states that a step combines")
     pooling: str = option("attention", choices=POOLINGS)
-    branch: list[int] = option([256], min=1, help="widths of each task's own hidden layers")
+    branch: list[int] = option([256], min=1, max=65536, help="widths of each task's own hidden layers")
     dropout: float = option(0.0, min=0.0, max=0.99, help="after each projection, recurrent and hidden layer")
 
 
@@ -54,8 +56,8 @@ class SpectrogramNetworkConfig:
     architecture: str = option("pyresnet50", choices=ARCHITECTURES)
     width: float = option(1.0, min=0.01, max=4.0, help="share of the published numbers of channels")
     head: str = option("time_average", choices=HEADS, help="average over time, or over time and frequency")
-    branch: list[int] = option([], min=1, help="widths of each task's own hidden layers")
-    tasks: dict[str, float] = option({"emotion": 1.0}, min=0.0, help="task: weight of its loss")
+    branch: list[int] = option([], min=1, max=65536, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6, help="task: weight of its loss")
     dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
     encoder: dict[str, Any] = option({}, help="of asr_encoder: what differs from the defaults of ConformerConfig")
 
@@ -64,10 +66,10 @@ class SpectrogramNetworkConfig:
 class ConformerConfig:
     """Sizes; conf/asr_{small,base,large}.yaml."""
 
-    dim: int = option(96, min=8)
-    layers: int = option(6, min=1)
-    heads: int = option(4, min=1)
-    expansion: int = option(4, min=1, help="width of the feed-forward modules in units of dim")
-    kernel: int = option(15, min=3, help="frames of the convolution module; odd")
-    channels: int = option(32, min=4, help="of the two subsampling convolutions")
+    dim: int = option(96, min=8, max=10**5)
+    layers: int = option(6, min=1, max=1000)
+    heads: int = option(4, min=1, max=1024)
+    expansion: int = option(4, min=1, max=64, help="width of the feed-forward modules in units of dim")
+    kernel: int = option(15, min=3, max=1001, help="frames of the convolution module; odd")
+    channels: int = option(32, min=4, max=65536, help="of the two subsampling convolutions")
     dropout: float = option(0.1, min=0.0, max=0.9)

@@ -28,8 +28,8 @@ class OptimiserConfig:
     """The optimiser and its learning rate at the schedule's factor 1."""
 
     kind: str = option("adamw", choices=("adamw", "sgd"))
-    learning_rate: float = option(1e-4, min=0.0)
-    weight_decay: float = option(0.0, min=0.0)
+    learning_rate: float = option(1e-4, above=0.0, max=1000.0)
+    weight_decay: float = option(0.0, min=0.0, max=1000.0)
     momentum: float = option(0.9, min=0.0, max=1.0, help="of sgd")
 
 
@@ -38,8 +38,8 @@ class ScheduleConfig:
     """How the learning rate changes; see schedule.factor."""
 
     kind: str = option("constant", choices=("constant", "step", "cosine", "warmup"))
-    warmup_steps: int = option(0, min=0)
-    step_epochs: int = option(20, min=1)
+    warmup_steps: int = option(0, min=0, max=10**9)
+    step_epochs: int = option(20, min=1, max=10**6)
     step_factor: float = option(0.1, min=0.0, max=1.0)
     final: float = option(0.0, min=0.0, max=1.0, help="cosine: factor at the end")
 
@@ -52,19 +52,20 @@ class TrainingConfig:
     `patience` epochs (0: never).
     """
 
-    epochs: int = option(30, min=1)
-    batch_size: int = option(64, min=1, help="items a step over all processes")
-    accumulate: int = option(1, min=1, help="batches of each process that make one step")
-    patience: int = option(0, min=0, help="epochs without a better dev metric before training stops; 0: never stop")
+    epochs: int = option(30, min=1, max=10**6)
+    batch_size: int = option(64, min=1, max=10**6, help="items a step over all processes")
+    accumulate: int = option(1, min=1, max=10**6, help="batches of each process that make one step")
+    patience: int = option(0, min=0, max=10**6,
+                           help="epochs without a better dev metric before training stops; 0: never stop")
     metric: str = option("UA", choices=("UA", "WA", "MAF", "loss", "CCC", "MAE", "F1", "error", "WER"))
     class_weights: str = option("balanced", choices=("balanced", "equal"))
-    clip_norm: float = option(5.0, min=0.0, help="largest norm of the gradient; 0: not clipped")
+    clip_norm: float = option(5.0, min=0.0, max=1e9, help="largest norm of the gradient; 0: not clipped")
     precision: str = option("auto", choices=("auto", "float32", "bf16"), help="auto: bf16 on a GPU, float32 on a CPU")
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    checkpoint_every_seconds: float = option(60.0, min=0.0, help="0: not by time")
-    checkpoint_every_epochs: int = option(0, min=0, help="0: not by epochs")
-    checkpoint_every_batches: int = option(0, min=0, help="0: not by batches")
+    checkpoint_every_seconds: float = option(60.0, min=0.0, max=1e9, help="0: not by time")
+    checkpoint_every_epochs: int = option(0, min=0, max=10**9, help="0: not by epochs")
+    checkpoint_every_batches: int = option(0, min=0, max=10**9, help="0: not by batches")
     tensorboard: bool = option(True)
 
 

@@ -27,9 +27,10 @@ class ClusterConfig:
     threads: str = option("", help="used when --num-threads is above 1")
     extra: list[str] = option([], help="further submit options, such as --partition=cpu")
     prologue: list[str] = option([], help="shell lines before each task, such as: module load cuda")
-    max_array: int = option(1000, min=1, help="most tasks in one array")
-    poll_seconds: float = option(10.0, min=0.05, help="longest pause between two looks at the queue")
-    record_seconds: float = option(20.0, min=0.0, help="how long a file written by another node may take to appear")
+    max_array: int = option(1000, min=1, max=10**6, help="most tasks in one array")
+    poll_seconds: float = option(10.0, min=0.05, max=1e5, help="longest pause between two looks at the queue")
+    record_seconds: float = option(20.0, min=0.0, max=1e5,
+                                   help="how long a file written by another node may take to appear")
     cores: str | int = option("auto", help="local: threads that may run at once; auto = what this process may use")
     gpus: str | int = option("auto", help="local: number of GPUs; auto = what is there")
 

@@ -18,15 +18,17 @@ class DecodeConfig:
     engine: str = option("auto", choices=("auto", "k2", "torch"), help="of the graph search")
     nbest: int = option(10, min=1, max=1000, help="word sequences that are kept of an utterance")
     prefixes: int = option(16, min=1, max=10000, help="prefix: beam, how many a frame keeps")
-    units_a_frame: int = option(40, min=1, help="prefix: only so many units, the likeliest, go on with a prefix")
+    units_a_frame: int = option(40, min=1, max=1000000,
+                                help="prefix: only so many units, the likeliest, go on with a prefix")
     beam: float = option(10.0, min=0.1, max=1e6, help="graph: what is this much worse than the best is dropped, nats")
     lattice_beam: float = option(6.0, min=0.1, max=1e6, help="graph: the same of whole paths")
-    max_active: int = option(10000, min=1, help="graph, k2: states that a frame keeps")
+    max_active: int = option(10000, min=1, max=10**9, help="graph, k2: states that a frame keeps")
     acoustic_scale: float = option(1.0, min=0.01, max=100.0)
     lm_scale: float = option(0.7, min=0.01, max=100.0, help="graph: weight of the language model")
     blank_penalty: float = option(0.0, min=-20.0, max=20.0, help="taken from the blank's log-posterior")
-    max_memory: float = option(2.0, min=0.05, help="graph: GiB that the search of one utterance may take")
-    calibration: list[float] = option([], help="a, b: confidence c -> sigmoid(a logit(c) + b); []: as it is")
+    max_memory: float = option(2.0, min=0.05, max=1e6, help="graph: GiB that the search of one utterance may take")
+    calibration: list[float] = option([], min=-1e6, max=1e6,
+                                      help="a, b: confidence c -> sigmoid(a logit(c) + b); []: as it is")
 
     def check(self) -> None:
         """

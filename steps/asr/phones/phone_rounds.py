@@ -36,12 +36,13 @@ class PhoneStatesConfig:
 
     topology: TopologyConfig = field(default_factory=TopologyConfig)
     stress: bool = option(False, help="keep the digits that a lexicon puts behind phones (stress, tone)")
-    least_frames: int = option(50, min=1, help="training frames of a component; rarer states are merged")
+    least_frames: int = option(50, min=1, max=10**9, help="training frames of a component; rarer states are merged")
     gaussian_rounds: int = option(6, min=0, max=100)
     rounds: int = option(3, min=0, max=100, help="of training the network and aligning anew; 0: no network")
-    least_steps: int = option(600, min=1, help="a round on few utterances gets more epochs, to have so many batches")
-    utterances: int = option(20000, min=0, help="at most so many train, drawn once; 0: all")
-    dev_utterances: int = option(1000, min=0, help="at most so many dev utterances; 0: all")
+    least_steps: int = option(600, min=1, max=10**9,
+                              help="a round on few utterances gets more epochs, to have so many batches")
+    utterances: int = option(20000, min=0, max=10**9, help="at most so many train, drawn once; 0: all")
+    dev_utterances: int = option(1000, min=0, max=10**9, help="at most so many dev utterances; 0: all")
     model: PhoneStateNetworkConfig = field(default_factory=PhoneStateNetworkConfig)
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(metric="error"))
 
