@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from steps.data.audio.files import SUFFIXES
 from utils.corpus import Row
 from utils.walk import walk
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".amr", ".aif", ".aiff", ".au", ".sph",
-            ".w64", ".caf", ".webm", ".mp4", ".avi", ".mkv", ".mov")
 SHOWN = 3
 
 

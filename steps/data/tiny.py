@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from steps.data.splits import usable_folds
 from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row
@@ -11,15 +12,16 @@ from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row
 SIZE = 60
 SPEAKERS_PER_PART = 2
 SPEAKERS = 4  # at least, where there are so many
+SPEAKERS_PER_CLASS = 3  # where there are so many: then train, dev and test may each have the class
 Protocols = Callable[[Sequence[Row]], list[Protocol]]
 
 
 def choose_tiny(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> list[Row]:
     """A choice that depends on nothing but the rows.
 
-    Speakers first: a few of each part, women and men in turn (where a unit carries the label, class by class); then
-    each speaker's utterances, class by class. The protocols are afterwards made again from the chosen rows, so their
-    folds may be fewer. Units stay whole.
+    Speakers first: a few of each part, so that every class is there, women and men in turn (where a unit carries the
+    label, class by class); then each speaker's utterances, class by class. The protocols are afterwards made again from
+    the chosen rows, so their folds may be fewer. Units stay whole.
     """
     units: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -53,9 +55,7 @@ def _take_in_turn(cells: dict[tuple[str, str, str], list[str]], sizes: dict[str,
 
 
 def _choose_speakers(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> set[str]:
-    # Where a unit carries the label, a speaker has one class: the classes must be there, whoever speaks.
-    trait = "gender" if corpus.unit == "utterance" or corpus.task != "classification" else corpus.label
-    genders = {row.speaker: row.fields.get(trait) for row in rows}
+    traits = _traits(rows, corpus)
     labelled = {row.id for row in rows if row.fields.get(corpus.label, UNLABELLED) != UNLABELLED}
     speaker_of = {row.id: row.speaker for row in rows}
     chosen: set[str] = set()
@@ -65,17 +65,42 @@ def _choose_speakers(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) 
             continue
         for ids in _groups(protocol):
             group = {speaker_of[key] for key in ids if key in labelled} or {speaker_of[key] for key in ids}
-            chosen |= _more_speakers(group, chosen & group, SPEAKERS_PER_PART, genders)
+            chosen |= _more_speakers(group, chosen & group, SPEAKERS_PER_PART, traits)
     everyone = {speaker_of[key] for key in labelled}
-    return chosen | _more_speakers(everyone, chosen, SPEAKERS, genders)
+    return chosen | _more_speakers(everyone, chosen, SPEAKERS, traits, SPEAKERS_PER_CLASS)
 
 
-def _more_speakers(group: set[str], taken: set[str], wanted: int, genders: dict[str, str | None]) -> set[str]:
-    """`taken` and further speakers of `group` up to `wanted`, each of the gender that is rarest so far."""
+@dataclass(frozen=True)
+class Trait:
+    """What a speaker brings to a choice. kind: gender, or where a unit carries the label the class."""
+
+    kind: str | None
+    classes: frozenset[str]
+
+
+def _traits(rows: Sequence[Row], corpus: Corpus) -> dict[str, Trait]:
+    # Where a unit carries the label, a speaker has one class: the classes must be there, whoever speaks.
+    kind = "gender" if corpus.unit == "utterance" or corpus.task != "classification" else corpus.label
+    kinds = {row.speaker: row.fields.get(kind) for row in rows}
+    classes: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if corpus.task == "classification" and (label := row.fields.get(corpus.label, UNLABELLED)) != UNLABELLED:
+            classes[row.speaker].add(label)
+    return {speaker: Trait(value, frozenset(classes[speaker])) for speaker, value in kinds.items()}
+
+
+def _more_speakers(group: set[str], taken: set[str], wanted: int, traits: dict[str, Trait], each: int = 1) -> set[str]:
+    """`taken` and further speakers of `group` until there are `wanted`, and `each` for every class of the group where
+    it has so many. The next one is who brings most of the classes that lack; of several, the gender that is rarest."""
     taken = set(taken)
-    while len(taken) < wanted and group - taken:
-        so_far = [genders[speaker] for speaker in taken]
-        taken.add(min(sorted(group - taken), key=lambda speaker: so_far.count(genders[speaker])))
+    there = Counter(name for speaker in group | taken for name in traits[speaker].classes)
+    while rest := sorted(group - taken):
+        so_far = Counter(name for speaker in taken for name in traits[speaker].classes)
+        lacking = {name for name, count in there.items() if so_far[name] < min(each, count)}
+        if len(taken) >= wanted and not any(traits[speaker].classes & lacking for speaker in rest):
+            break
+        kinds = Counter(traits[speaker].kind for speaker in taken)
+        taken.add(min(rest, key=lambda speaker: (-len(traits[speaker].classes & lacking), kinds[traits[speaker].kind])))
     return taken
 
 

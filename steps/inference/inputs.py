@@ -8,16 +8,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from steps.data.audio.files import SUFFIXES
 from utils.errors import UserError
 from utils.names import Finder, is_missing, plain_name
 from utils.text_files import read_lines
 from utils.walk import walk
 
-# Of recordings in a directory; a file that is named itself may be called anything, it is told by its content.
-SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc", ".au", ".snd",
-            ".sph", ".w64", ".rf64", ".caf", ".m4a", ".m4b", ".aac", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm",
-            ".weba", ".mkv", ".mka", ".amr", ".awb", ".wma", ".wmv", ".asf", ".ac3", ".ape", ".wv", ".tta", ".avi",
-            ".flv", ".voc")
 LISTS = (".txt", ".tsv", ".list", ".scp")
 
 Source = tuple[str, str | None]  # path, speaker
