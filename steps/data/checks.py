@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from steps.data.cuts import row_where
 from steps.data.fields import FieldSpec, check_name, check_value, checked_id, missing_word
 from utils.corpus import TASKS, UNITS, UNLABELLED, Corpus, Row
 from utils.errors import UserError
-from utils.names import look_alikes, plain_name, spelling
+from utils.names import is_missing, look_alikes, plain_name, spelling
 from utils.problems import Problems
 
 SHOWN = 3  # pairs of names that look alike
@@ -55,21 +55,52 @@ def plain_classes(corpus: Corpus) -> Corpus:
     return dataclasses.replace(corpus, classes=tuple(map(plain_name, corpus.classes)))
 
 
+def typed_rows(rows: Sequence[Row], problems: Problems) -> list[Row]:
+    """The rows with paths as Path and times as numbers, where text stands for them; others are mistakes."""
+    kept = []
+    for row in rows:
+        try:
+            if not isinstance(row.fields, Mapping):
+                raise UserError(f"{row_where(row)}: fields is {row.fields!r:.60}; expected a mapping")
+            kept.append(dataclasses.replace(
+                row, path=_path(row, "path"), features=_path(row, "features"), start=_seconds(row, "start") or 0.0,
+                end=_seconds(row, "end"), frame_shift=_seconds(row, "frame_shift")))
+        except UserError as error:
+            problems.add("rows", str(error))
+    return kept
+
+
+def _path(row: Row, name: str) -> Path | None:
+    value = getattr(row, name)
+    if value is not None and not isinstance(value, (str, Path)):
+        raise UserError(f"{row_where(row)}: {name} is {value!r:.60}; expected a path")
+    return None if value is None else Path(value)
+
+
+def _seconds(row: Row, name: str) -> float | None:
+    value = getattr(row, name)
+    if value is None or (isinstance(value, str) and is_missing(value)):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{row_where(row)}: {name} is {value!r:.60}; expected seconds")
+    return number
+
+
 def check_rows(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, FieldSpec], problems: Problems,
                may_pass: bool = False) -> tuple[list[Row], list[str]]:
     """The rows without a mistake, their fields in their own types and their names plain; and notes for the user.
 
     Args:
+        rows: of `typed_rows`.
         problems: gets every mistake, with its place.
         may_pass: fields that are not registered are passed over and noted (columns of a table), unless their name
             is nearly that of a field.
 
-    Raises:
-        UserError: no rows.
     """
-    if not rows:
-        raise UserError(f"corpus {corpus.name}: no utterances were found")
-    rows = _typed(rows, problems)
     unknown, notes = _unknown_fields(rows, registry, problems, may_pass)
     seen: dict[str, Row] = {}
     missing: Counter[tuple[str, str]] = Counter()
@@ -95,22 +126,6 @@ def check_rows(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, Field
             checked.append(dataclasses.replace(row, id=key, fields=fields))
     _check_units(checked, corpus, problems)
     return checked, [*notes, *_notes_on_missing(missing), *notes_on_spelling(checked, corpus)]
-
-
-def _typed(rows: Sequence[Row], problems: Problems) -> list[Row]:
-    """The rows whose path is one, whose times are numbers and whose fields are a mapping; a path may be text."""
-    kept = []
-    for row in rows:
-        wrong = next((f"{name} is {value!r:.60}; expected {what}" for name, value, kind, what in (
-            ("path", row.path, (str, Path, type(None)), "a path"), ("fields", row.fields, Mapping, "a mapping"),
-            ("features", row.features, (str, Path, type(None)), "a path"), ("start", row.start, Real, "seconds"),
-            ("end", row.end, (Real, type(None)), "seconds, or None")) if not isinstance(value, kind)), None)
-        if wrong:
-            problems.add("rows", f"{row_where(row)}: {wrong}")
-        else:
-            kept.append(dataclasses.replace(row, path=None if row.path is None else Path(row.path),
-                                            features=None if row.features is None else Path(row.features)))
-    return kept
 
 
 def _unknown_fields(rows: Sequence[Row], registry: Mapping[str, FieldSpec], problems: Problems,

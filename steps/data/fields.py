@@ -210,4 +210,5 @@ def check_id(key: Any, where: str) -> None:
     """
     if not isinstance(key, str) or not SAFE_ID.fullmatch(key) or len(key) > LONGEST_ID:
         raise UserError(f"{where}: the id {key!r} cannot be used: letters, digits and - _ . + @ only, at most "
-                        f"{LONGEST_ID} of them, not starting with a dot")
+                        f"{LONGEST_ID} of them, not starting with a dot; safe_ids of utils/corpus.py makes ids of any "
+                        "names")

@@ -20,13 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", help="tab-separated table; see local/table.py")
     parser.set_defaults(corpus_module=None, fields="", data=Path("data"))
     args = parser.parse_args(argv)
-    from steps.data.checks import check_rows, plain_classes
+    from steps.data.checks import check_rows, plain_classes, typed_rows
     from steps.data.fields import load_fields
     from steps.data.source import load_source
 
     source = load_source(args)
     corpus = plain_classes(source.corpus)
-    rows, _ = check_rows(source.rows, corpus, load_fields(corpus.fields), source.problems, may_pass=source.table)
+    rows, _ = check_rows(typed_rows(source.rows, source.problems), corpus, load_fields(corpus.fields),
+                         source.problems, may_pass=source.table)
     known = bool(rows) and all(row.speaker for row in rows)
     print(f"{source.protocols(rows)[0].name}\t{'speakers known' if known else 'speakers unknown'}")
     return 0

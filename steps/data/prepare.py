@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,12 @@ from utils.files import write_json
 from utils.names import plain_name
 
 if TYPE_CHECKING:
+    from steps.data.audio import AudioInfo
+    from steps.data.dataset import Item
+    from steps.data.fields import FieldSpec
     from steps.data.source import Source
+    from steps.data.splits import Split
+    from utils.problems import Problems
 
 SHOWN = 20  # at most so many single problems are printed
 
@@ -56,66 +61,99 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
         UserError: whatever is wrong with the corpus, all at once; see steps/data/{checks,cuts,splits}.py.
     """
     from steps.data.audio import show_path, warnings_of
-    from steps.data.checks import check_corpus, check_rows, missing_of, plain_classes, present_classes
-    from steps.data.cuts import cut_of_row, located, read_headers, stop_at_pointers, without_companions, write_cuts
+    from steps.data.checks import check_rows, missing_of, plain_classes, present_classes, typed_rows
+    from steps.data.cuts import located, stop_at_pointers, without_companions, write_cuts
     from steps.data.dataset import CORPUS, CUTS, item_of_cut
     from steps.data.fields import load_fields
     from steps.data.passed_over import passed_over
-    from steps.data.splits import faults_of_split, split_of_protocol, usable_folds, write_splits
+    from steps.data.splits import write_splits
     from steps.data.tiny import choose_tiny
 
     corpus, problems = plain_classes(source.corpus), source.problems
     registry = load_fields(corpus.fields)
-    try:
-        check_corpus(corpus, registry)
-    except UserError:
-        problems.stop(data)  # lines that could not be taken say more
-        raise
-    if not source.rows:
+    _check_source(source, corpus, registry, data)
+    every, passed = without_companions(typed_rows(source.rows, problems))
+    rows, notes = check_rows(every, corpus, registry, problems, may_pass=source.table)
+    if problems:  # what is wrong with the sound is to be mended, too
+        _cuts_of(located(every), corpus, registry, problems, nj)
         problems.stop(data)
-    rows, passed = without_companions(source.rows)
-    rows, notes = check_rows(rows, corpus, registry, problems, may_pass=source.table)
     missing = missing_of(rows, corpus)
-    if missing and not allow_partial and not problems:
+    if missing and not allow_partial:
         stop_at_pointers(rows)  # says more
         raise UserError(f"{corpus.name} is not whole: {'; '.join(missing)}; --allow-partial true takes what is there")
-    if missing and corpus.task == "classification" and not problems:
+    if missing and corpus.task == "classification":
         corpus = dataclasses.replace(corpus, classes=present_classes(rows, corpus))
-        check_corpus(corpus, registry)
+        _check_source(source, corpus, registry, data)
     rows = located(rows)
-    unused = passed_over(rows, source.directory) if not problems else []
-    if size == "tiny" and not problems:
+    unused = passed_over(rows, source.directory)
+    if size == "tiny":
         rows = choose_tiny(rows, corpus, source.protocols)
+    cuts, headers = _cuts_of(rows, corpus, registry, problems, nj)
+    problems.stop(data)
+    items = {cut["id"]: item_of_cut(cut, corpus.label) for cut in cuts}
+    splits = _splits_of(source, rows, corpus, items, size)
+    problems.stop(data)
+    told = warnings_of({show_path(path): info.remarks for path, info in headers.items()}, len(headers), "recordings",
+                       data / "headers.tsv")
+    warnings = [*source.notices, *(f"{corpus.name} is not whole: {line}" for line in missing), *passed, *notes,
+                *notes_on_rows(rows, splits), *told]
+    converted = Counter(note for row in rows if row.path for note in headers[row.path].notes)
+    info = {**describe(corpus, items), "size": size, "speakers_known": _speakers_known(items), "warnings": warnings,
+            "converted": dict(sorted(converted.items())), "missing": missing, "passed_over": unused,
+            "protocols": [split.name for split in splits]}
+    write_json(data / CORPUS, info)
+    write_splits(data, splits)
+    write_cuts(data / CUTS, cuts)
+    return info
+
+
+def _check_source(source: Source, corpus: Corpus, registry: Mapping[str, FieldSpec], data: Path) -> None:
+    """
+    Raises:
+        UserError: a declaration that cannot be, or no rows; lines that could not be taken are told instead.
+    """
+    from steps.data.checks import check_corpus
+
+    try:
+        check_corpus(corpus, registry)
+        if not source.rows:
+            raise UserError(f"corpus {corpus.name}: no utterances were found")
+    except UserError:
+        source.problems.stop(data)
+        raise
+
+
+def _cuts_of(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, FieldSpec], problems: Problems,
+             nj: int) -> tuple[list[dict[str, Any]], dict[Path, AudioInfo]]:
+    """The cuts of the rows, and the recordings' headers; `problems` gets what cannot be used."""
+    from steps.data.cuts import cut_of_row, read_headers
+
     headers, unusable = read_headers(rows, nj)
     problems.add("recordings", *unusable)
     cuts = []
     for row in (row for row in rows if row.path is None or row.path in headers):
         with problems.catch("segments"):
             cuts.append(cut_of_row(row, corpus, registry, headers.get(row.path) if row.path else None))
-    problems.stop(data)
-    items = {cut["id"]: item_of_cut(cut, corpus.label) for cut in cuts}
-    speakers_known = all(item.speaker is not None for item in items.values())
+    return cuts, headers
+
+
+def _splits_of(source: Source, rows: Sequence[Row], corpus: Corpus, items: dict[str, Item], size: str) -> list[Split]:
+    """The corpus's protocols over its rows; their faults go to the source's problems."""
+    from steps.data.splits import faults_of_split, split_of_protocol, usable_folds
+
     labelled = {key for key, item in items.items() if item.labelled}
     protocols = source.protocols(rows)
     if size == "tiny":
         protocols = [usable_folds(protocol, labelled) for protocol in protocols]
-    splits = [split_of_protocol(protocol, corpus.unit, speakers_known) for protocol in protocols]
+    splits = [split_of_protocol(protocol, corpus.unit, _speakers_known(items)) for protocol in protocols]
     unit_of = None if corpus.unit == "utterance" else (lambda key: str(items[key].fields[corpus.unit]))
     for split in splits:
-        problems.add(f"faults of protocol {split.name}", *faults_of_split(split, items, unit_of))
-    problems.stop(data)
-    told = warnings_of({show_path(path): info.remarks for path, info in headers.items()}, len(headers), "recordings",
-                       data / "headers.tsv")
-    warnings = [*source.notices, *(f"{corpus.name} is not whole: {line}" for line in missing), *passed, *notes,
-                *notes_on_rows(rows), *told]
-    converted = Counter(note for row in rows if row.path for note in headers[row.path].notes)
-    info = {**describe(corpus, items), "size": size, "speakers_known": speakers_known, "warnings": warnings,
-            "converted": dict(sorted(converted.items())), "missing": missing, "passed_over": unused,
-            "protocols": [s.name for s in splits]}
-    write_json(data / CORPUS, info)
-    write_splits(data, splits)
-    write_cuts(data / CUTS, cuts)
-    return info
+        source.problems.add(f"faults of protocol {split.name}", *faults_of_split(split, items, unit_of))
+    return splits
+
+
+def _speakers_known(items: Mapping[str, Item]) -> bool:
+    return all(item.speaker is not None for item in items.values())
 
 
 def describe(corpus: Corpus, items: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +173,7 @@ def describe(corpus: Corpus, items: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def notes_on_rows(rows: Sequence[Row]) -> list[str]:
+def notes_on_rows(rows: Sequence[Row], splits: Sequence[Split]) -> list[str]:
     """What the user must know of names of files, and of speakers."""
     from steps.data.fields import SAFE_ID
 
@@ -144,9 +182,13 @@ def notes_on_rows(rows: Sequence[Row]) -> list[str]:
     if renamed:
         notes.append(f"{len(renamed)} file names hold characters that no id may hold; for instance "
                      f"{ascii(renamed[0].path.name if renamed[0].path else '')} has the id {renamed[0].id}")
-    unknown = sum(row.speaker is None for row in rows)
+    unknown = {row.id for row in rows if row.speaker is None}
     if unknown:
-        notes.append(f"{unknown} of {len(rows)} utterances have no speaker: speakers unknown")
+        notes.append(f"{len(unknown)} of {len(rows)} utterances have no speaker: speakers unknown")
+    for split in splits:
+        used = {key for parts in split.parts.values() for ids in parts.values() for key in ids}
+        if lost := len(unknown - used):
+            notes.append(f"protocol {split.name}: {lost} utterances without a speaker are in none of its folds")
     return notes
 
 
