@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from utils.errors import UserError
+from utils.files import check_regular
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -20,8 +21,9 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
         errors: what becomes of bytes that are not UTF-8; see `str.decode`.
 
     Raises:
-        UserError: not UTF-8 (UTF-16 is named), or no text at all. OSError: it cannot be read.
+        UserError: not UTF-8 (UTF-16 is named), no text at all, or no file (a pipe). OSError: it cannot be read.
     """
+    check_regular(path)
     raw = Path(path).read_bytes()
     if raw.startswith(UTF16) or raw[1:2] == b"\0" or raw[:1] == b"\0":
         raise UserError(f"{path}: not UTF-8 but UTF-16 (\"Unicode\" in Notepad and Excel); save it as UTF-8")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from utils.csv_table import TAB, read_table
 from utils.errors import UserError
+from utils.files import check_regular
 
 GAP, LONGEST, SHORTEST = 1.0, 10.0, 1.0  # seconds
 COLUMNS = ("start_time", "stop_time", "speaker", "value")
@@ -58,6 +59,7 @@ def read_transcript(path: Path, shift: float = 0.0) -> list[Line]:
 def seconds_of(recording: Path) -> float:
     """Length of a .wav; infinite where its header cannot be read, which whoever decodes it will tell."""
     try:
+        check_regular(recording)
         with wave.open(str(recording), "rb") as stream:
             return stream.getnframes() / stream.getframerate()
     except (wave.Error, EOFError):

@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.corpus import Row
 from utils.errors import UsageError, UserError
+from utils.files import check_regular
 from utils.text_files import read_keyed
 
 
@@ -49,6 +50,7 @@ def text_grid(path: Path) -> dict[str, list[Interval]]:
     Raises:
         UserError: not such a file, or an interval ends before it starts.
     """
+    check_regular(path)
     raw = path.read_bytes()
     text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
     if "ooTextFile" not in text[:200]:

@@ -16,6 +16,7 @@ from typing import Any
 from local.mandarin_speech.layout import require, row
 from utils.corpus import Row
 from utils.errors import UserError
+from utils.files import check_regular
 
 SUBSETS = {"M": "train", "DEV": "dev", "TEST_NET": "test", "TEST_MEETING": "test"}
 CHUNK = 1 << 20
@@ -39,6 +40,7 @@ def audios(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: the file ends within the list.
     """
+    check_regular(path)
     decoder = json.JSONDecoder()
     with open(path, encoding="utf-8") as stream:
         text, found = "", None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from steps.data.audio import GitLfsPointer, is_pointer, show_path
 from utils.errors import UserError
+from utils.files import check_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ def load_given(path: Path, where: str = "", mmap_mode: Literal["r"] | None = Non
     import numpy as np
 
     try:
+        check_regular(path)
         array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         if is_pointer(path):

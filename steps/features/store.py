@@ -27,7 +27,7 @@ import numpy as np
 
 from utils.differences import differences
 from utils.errors import UserError
-from utils.files import atomic_open, atomic_path, read_exact_text, read_json
+from utils.files import atomic_open, atomic_path, check_regular, read_exact_text, read_json
 from utils.shape import Maybe, Number, OneOf
 
 DESCRIPTION = "feature.json"
@@ -300,6 +300,7 @@ class FeatureStore:
 
 def _map(path: Path) -> np.ndarray:
     """The archive as a plain array over the mapped file; an archive of failures only has no bytes to map."""
+    check_regular(path)
     if path.stat().st_size <= _HEADER_BYTES:
         return np.load(path, allow_pickle=False)
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import atomic_path
+from utils.files import atomic_path, check_regular
 
 MAGIC = 2125659606
 WEIGHTS = {"standard": 1, "lattice4": 2}  # 32-bit numbers a weight: a cost; graph cost and acoustic cost
@@ -74,6 +74,7 @@ class Fst:
             UserError: no such file, or not a vector file of tropical or lattice weights.
         """
         try:
+            check_regular(path)
             return cls._of_bytes(Path(path).read_bytes())
         except FileNotFoundError as error:
             raise UserError(f"{path} does not exist; build the graph with steps/make_graph.sh") from error

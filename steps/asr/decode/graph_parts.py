@@ -12,6 +12,7 @@ import numpy as np
 from steps.asr.decode.fst import Fst
 from steps.asr.decode.graph import BACKOFF, BEGIN, END, UNKNOWN
 from utils.errors import UserError
+from utils.files import check_regular
 
 NEVER = -99.0  # ARPA's log10 of zero
 QUANTUM = 1e-5  # weights that differ by less are taken for equal; kaldifst's default, 1e-3, shifts scores by as much
@@ -30,6 +31,7 @@ def _unigrams(arpa: Path) -> Iterator[tuple[str, float]]:
     """(word, log10 probability) of an ARPA model's unigrams."""
     inside = found = False
     try:
+        check_regular(arpa)
         with open(arpa, encoding="utf-8") as stream:
             for number, line in enumerate(stream, start=1):
                 text = line.strip()

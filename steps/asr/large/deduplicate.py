@@ -22,13 +22,14 @@ from typing import Any
 
 from utils.arguments import ArgumentParser
 from utils.errors import UserError, run_main
-from utils.files import atomic_open
+from utils.files import atomic_open, check_regular
 
 SENTENCE, RECORDING, ID = "sentence of a protected set", "same recording", "same id, text and length"
 
 
 def read_cuts(path: Path) -> Iterator[dict[str, Any]]:
     """The cuts of a gzipped file as JSON values."""
+    check_regular(path)
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         yield from map(json.loads, stream)
 
@@ -126,6 +127,7 @@ def read_doubles(path: Path | None) -> set[str]:
     """The ids of a file that this module wrote."""
     if path is None:
         return set()
+    check_regular(path)
     return {line.partition("\t")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]}
 
 

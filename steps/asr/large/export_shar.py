@@ -26,7 +26,7 @@ from utils.arguments import ArgumentParser, count
 from utils.array_plan import PLAN, ArrayPlan, stage_inputs
 from utils.corpus import PARTS
 from utils.errors import UsageError, UserError, run_main
-from utils.files import atomic_open, atomic_path, read_json, write_text
+from utils.files import atomic_open, atomic_path, check_regular, read_json, write_text
 
 TEXTS = "train.txt"
 # Of each set: its description first, then the indices, which vouch for shards. Nothing else below OUT is touched.
@@ -38,6 +38,8 @@ def make_plan(prepared: Sequence[Path], doubles: Path | None, per_shard: int) ->
     """Shards over the cuts of every corpus and part; the digest tells one export from another."""
     from steps.asr.large.prepare_speech import PREPARED, cuts_path
 
+    if doubles:
+        check_regular(doubles)
     shards, digest = [], hashlib.sha256(doubles.read_bytes() if doubles else b"")
     for directory in prepared:
         about = read_json(directory / PREPARED)

@@ -21,6 +21,7 @@ import numpy as np
 
 from steps.asr.recognisers.foreign_recogniser import FEATURES, TOKENS, ForeignRecogniser
 from utils.errors import UserError
+from utils.files import check_regular
 
 MODEL = "model.onnx"
 OTHER_TOOLKITS = ("wenet", "paraformer", "sense_voice", "sensevoice", "telespeech", "whisper", "encdec", "moonshine",
@@ -33,6 +34,7 @@ class OnnxRecogniser(ForeignRecogniser):
     def __init__(self, directory: Path):
         directory = Path(directory)
         file = directory / MODEL
+        check_regular(file)
         self.session = open_session(file)
         about = self.session.get_modelmeta().custom_metadata_map
         check_metadata(about, file)
