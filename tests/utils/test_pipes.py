@@ -11,7 +11,8 @@ from utils.errors import UserError
 READERS = [
     ("utils.text_files", "read_text", "x.tsv"), ("utils.files", "read_json", "x.json"),
     ("utils.config", "read_yaml", "x.yaml"), ("steps.asr.decode.fst", "Fst.read", "L.fst"),
-    ("steps.asr.decode.hypothesis", "read_hypotheses", "x.tsv"), ("steps.asr.decode.graph_parts", "read_model", "x.arpa"),
+    ("steps.asr.decode.hypothesis", "read_hypotheses", "x.tsv"),
+    ("steps.asr.decode.graph_parts", "read_model", "x.arpa"),
     ("steps.asr.recognisers.onnx_recogniser", "OnnxRecogniser", "model.onnx/.."),
     ("steps.asr.large.deduplicate", "read_doubles", "x.tsv"), ("steps.data.given_arrays", "load_given", "x.npy"),
     ("steps.features.given_vectors", "read_vectors", "x.txt"),

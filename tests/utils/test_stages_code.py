@@ -144,6 +144,7 @@ def test_changed_code_is_announced_in_one_line_and_reruns_only_when_asked(tmp_pa
     assert "note:" not in toy.run("--set", LOADS).stdout
 
 
+@pytest.mark.slow
 def test_a_command_that_loads_nothing_of_ours_has_the_closure_of_what_it_names(tmp_path):
     toy = Toy(tmp_path / "recipe", 'stage 1 "A" --out a.tsv -- bash -c "echo 1 > a.tsv" -- python -m utils.loaded_not '
                                    '-m utils.differences\nrun_stages\n')
@@ -151,6 +152,7 @@ def test_a_command_that_loads_nothing_of_ours_has_the_closure_of_what_it_names(t
     assert list(toy.marker(1)["code"]) == ["utils/differences.py"]
 
 
+@pytest.mark.slow
 def test_what_an_attempt_that_broke_off_has_loaded_is_code_of_the_stage(tmp_path):
     toy = Toy(tmp_path / "recipe", CODE)
     toy.write("first", "")
@@ -160,6 +162,7 @@ def test_what_an_attempt_that_broke_off_has_loaded_is_code_of_the_stage(tmp_path
     assert "utils/csv_table.py" in toy.marker(1)["code"]
 
 
+@pytest.mark.slow
 def test_with_strict_code_an_unfinished_stage_whose_code_changed_begins_anew(tmp_path):
     toy = Toy(tmp_path / "recipe", CODE)
     command = f"echo >> kept; {LOADS}; exit 1"
@@ -176,6 +179,7 @@ def test_with_strict_code_an_unfinished_stage_whose_code_changed_begins_anew(tmp
         assert ("the code in utils/csv_table.py changed" in told) == says
 
 
+@pytest.mark.slow
 def test_tasks_of_an_array_and_the_stages_of_a_recipe_within_one_tell_their_code_too(tmp_path):
     inner = Toy(tmp_path / "inner", f'stage 1 "In" --out a.tsv -- bash -c {shlex.quote(LOADS + "; echo 1 > a.tsv")}\n'
                                     "run_stages\n")
@@ -193,6 +197,7 @@ run_stages
     assert inner.run().returncode == 0 and not list(toy.path.glob("**/*.tmp"))
 
 
+@pytest.mark.slow
 def test_another_version_of_a_package_is_told_in_one_line_and_reruns_only_when_asked(tmp_path):
     toy = Toy(tmp_path / "recipe", CODE)
     command = LOADS.replace("import utils.csv_table", "sys.modules[\"opensmile_binding\"] = sys")

@@ -86,6 +86,7 @@ def test_recordings_that_a_table_names_are_inputs(toy, harm, says):
     assert f"1  Prepare: runs: recordings of data/cuts.tsv {says}" in result.stdout and "extract" in toy.calls
 
 
+@pytest.mark.slow
 def test_a_stage_that_makes_the_same_again_leaves_what_depends_on_it(toy):
     toy.write("table.tsv", "a comment more\n")
     assert toy.run().returncode == 0 and toy.calls == ["prepare"]
@@ -96,11 +97,13 @@ def test_a_stage_that_makes_the_same_again_leaves_what_depends_on_it(toy):
     assert toy.run().returncode == 0 and toy.calls == ["prepare"], "also when the first try broke off"
 
 
+@pytest.mark.slow
 def test_asked_for_it_is_followed_by_what_reads_it(toy):
     toy.run("--stage", "1")
     assert toy.calls == ["prepare", "train", "validate"]
 
 
+@pytest.mark.slow
 def test_a_module_of_a_corpus_counts_without_its_comments(tmp_path):
     toy = Toy(tmp_path / "recipe", 'stage 1 "A" --in-code "$PWD/local/x.py" --out a.tsv -- ./do a a.tsv\nrun_stages\n')
     toy.write("local/x.py", "X = 1\n")
@@ -112,6 +115,7 @@ def test_a_module_of_a_corpus_counts_without_its_comments(tmp_path):
     assert "local/x.py changed" in toy.run().stdout and toy.calls == ["a"]
 
 
+@pytest.mark.slow
 def test_markers_of_the_first_format_stay_valid_and_then_tell_more(toy):
     for number in (1, 2, 3, 4, 5):
         marker = toy.marker(number)

@@ -78,6 +78,7 @@ def test_two_interrupted_tries_with_other_settings_never_cost_the_finished_outpu
     assert "fourth" in toy.read("data/o.old/.kept"), "what is finished replaces what was finished before"
 
 
+@pytest.mark.slow
 def test_an_extension_that_broke_off_is_still_a_finished_output(toy):
     toy.run()
     toy.write("after.train", "exit 1")
@@ -88,6 +89,7 @@ def test_an_extension_that_broke_off_is_still_a_finished_output(toy):
     assert toy.read("exp/t.old/.kept").splitlines()[0] == "train --seeds 0 exp/t"
 
 
+@pytest.mark.slow
 def test_a_damaged_output_does_not_replace_a_whole_old_one(toy):
     toy.run("--set", "good")
     toy.run("--set", "second")

@@ -51,6 +51,7 @@ def test_a_later_run_without_only_goes_on_from_what_is_there(toy):
     assert toy.run().returncode == 0 and toy.calls == []
 
 
+@pytest.mark.slow
 def test_what_is_there_already_counts_and_what_is_unfinished_does_not(toy):
     toy.run("--only", "svm")
     toy.write("after.forest", "exit 1")
@@ -60,6 +61,7 @@ def test_what_is_there_already_counts_and_what_is_unfinished_does_not(toy):
     assert said(toy) == "score --leave-out forest --fused exp/fused.tsv --fine data/f exp/s"
 
 
+@pytest.mark.slow
 def test_what_is_there_and_stale_is_taken_and_said(toy):
     toy.run()
     result = toy.run("--only", "svm", "--set", "new")
@@ -81,6 +83,7 @@ def test_a_recipe_without_subsystems_says_so(tmp_path):
     assert "it has no subsystems to choose from" in toy.run("--only", "x").stderr
 
 
+@pytest.mark.slow
 def test_a_stage_alone_runs_over_what_is_there_and_others_are_left_out_in_a_line(toy):
     toy.run("--only", "svm", "--stop-stage", "5")
     result = toy.run("--stage", "6", "--trust-earlier")
@@ -90,6 +93,7 @@ def test_a_stage_alone_runs_over_what_is_there_and_others_are_left_out_in_a_line
     assert result.returncode == 0 and "done" not in result.stderr
 
 
+@pytest.mark.slow
 def test_what_was_never_made_is_not_said_to_be_done(toy):
     toy.run("--only", "svm")
     result = toy.run("--stage", "9", "--trust-earlier")
@@ -101,6 +105,7 @@ def test_what_was_never_made_is_not_said_to_be_done(toy):
     assert "needs exp/net/p, which stage 4 did not make; run stage 4 again" in said
 
 
+@pytest.mark.slow
 def test_dependents_that_lack_something_do_not_stop_the_stage_that_was_asked_for(toy):
     toy.run("--only", "svm")
     result = toy.run("--stage", "2", "--trust-earlier", "--dry-run")
