@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, safe_ids
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, notice, safe_ids
 from utils.errors import UserError
 from utils.folds import table_protocols
-from utils.names import is_missing, plain_name
+from utils.names import is_missing, look_alikes, plain_name
 from utils.problems import Problems
 from utils.text_files import read_lines
 
@@ -62,6 +62,9 @@ def load_table(table: Path, corpus_dir: Path | None, name: str,
                     threshold=threshold)
     given = {column: {row.id: r[column] for row, r in zip(rows, records, strict=True) if column in r}
              for column in ("part", "fold")}
+    if alike := look_alikes(given["fold"].values()):
+        notice(f"{table}: the folds {' and '.join(map(repr, alike[0]))} count as different; spell them alike if they are "
+               "one")
     return corpus, rows, lambda chosen: table_protocols(chosen, given["part"], given["fold"], label)
 
 

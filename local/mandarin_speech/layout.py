@@ -10,6 +10,7 @@ from typing import Any
 from utils.corpus import Row
 from utils.errors import UsageError, UserError
 from utils.files import check_regular
+from utils.names import is_missing, plain_name
 from utils.text_files import read_keyed
 
 
@@ -28,7 +29,7 @@ def require(corpus_dir: Path, name: str, *needed: str) -> None:
 def row(corpus: str, key: str, path: Path, text: str, part: str, speaker: str | None, where: str = "",
         start: float = 0.0, end: float | None = None, **fields: Any) -> Row:
     """A row; fields that are None are left out. Speakers are named with their corpus, too."""
-    name = f"{corpus}-{speaker}" if speaker else None
+    name = f"{corpus}-{plain_name(speaker)}" if speaker and not is_missing(speaker) else None
     known = {"speaker": name, "text": text, "part": part, "language": "zh", **fields}
     return Row(f"{corpus}-{key}", path, start, end, {name: value for name, value in known.items() if value is not None},
                where=where or str(path))

@@ -544,3 +544,9 @@ def test_tiny_keeps_every_class_and_part_with_speakers_apart(tmp_path):
         assert {item.label for item in items} == set("abc")
         assert {item.gender for item in items} == {"male", "female"}
         assert len({item.speaker for item in items}) == 2
+
+
+def test_folds_of_a_table_that_look_alike_are_told(tmp_path, capsys):
+    rows = [row | {"fold": ("1", "1.0", "2", "3", "4", "5")[int(row["speaker"][1])]} for row in six_speakers()]
+    made(tmp_path, rows)
+    assert "the folds '1' and '1.0' count as different" in capsys.readouterr().err
