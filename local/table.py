@@ -63,8 +63,8 @@ def load_table(table: Path, corpus_dir: Path | None, name: str,
     given = {column: {row.id: r[column] for row, r in zip(rows, records, strict=True) if column in r}
              for column in ("part", "fold")}
     if alike := look_alikes(given["fold"].values()):
-        notice(f"{table}: the folds {' and '.join(map(repr, alike[0]))} count as different; spell them alike if they are "
-               "one")
+        notice(f"{table}: the folds {' and '.join(map(repr, alike[0]))} count as different; spell them alike if they "
+               "are one")
     return corpus, rows, lambda chosen: table_protocols(chosen, given["part"], given["fold"], label)
 
 

@@ -223,3 +223,13 @@ def test_nemo_tells_what_its_table_has_and_the_directory_lacks(tmp_path, capsys)
     words = ["--corpus", "nemo", "--corpus-dir", str(tmp_path), "--allow-partial", "true", str(tmp_path / "data")]
     assert run_main(prepare.main, words) == 0
     assert "have no recording in samples/ and are passed over: " in capsys.readouterr().err
+
+
+def test_every_recipe_has_the_option_that_an_incomplete_corpus_hints_at():
+    looked = 0
+    for run in sorted((ROOT / "egs").glob("*/*/run.sh")):
+        name, text = run.parts[-3], run.read_text(encoding="utf-8")
+        if (ROOT / "local" / f"{name}.py").is_file() and "stage_prepare" in text and module(name).CORPUS.published:
+            assert re.search(r"^option allow-partial ", text, re.M), run
+            looked += 1
+    assert looked >= 15
