@@ -10,6 +10,7 @@ from pathlib import Path
 
 from utils.errors import UserError
 from utils.files import check_regular
+from utils.names import plain_name
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -47,8 +48,6 @@ def read_lines(path: str | Path, errors: str = "strict") -> list[str]:
 def read_keyed(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str, str]]:
     """(number of the line, key, rest) of Kaldi's tables (text, utt2spk, wav.scp): a key, white space, and the rest,
     which may be empty. Empty lines are passed over; keys are plain names (utils/names.py)."""
-    from utils.names import plain_name
-
     for number, line in enumerate(read_lines(path, errors), start=1):
         words = line.split(maxsplit=1)
         if words and (key := plain_name(words[0])):
