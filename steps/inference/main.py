@@ -8,6 +8,9 @@ silence, channels that cancel, bytes that were not read) stands in "notes". What
 is read, by its content. With --timeline DIR a recording of any length is cut into windows, read as it is heard, and
 DIR/<name>.svg shows them; without, it may have 300 seconds.
 
+In a table (--format tsv) a name that begins with = + - or @ has a ' before it, so that no spreadsheet takes it for a
+formula; control characters of names are shown as escapes in either form.
+
 A model with per-speaker normalisation wants 5 utterances of a speaker or more, named by --speaker or in the list
 (`path<tab>speaker`); with fewer it takes the statistics of the average training speaker, and the record says so.
 """
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, count
 from utils.errors import UsageError, UserError, run_main
+from utils.printable import printable
 
 if TYPE_CHECKING:
     from steps.inference.inputs import Source
@@ -59,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for record in records(model, named, arguments):
         if "error" in record:
             failed += 1
-            print(f"error: {record['error']}", file=sys.stderr)
+            print(f"error: {printable(record['error'])}", file=sys.stderr)
         sys.stdout.writelines(out.pieces(record))
         sys.stdout.flush()
     if failed:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from utils.printable import is_control, spreadsheet_cell
+
 DIGITS = 6  # of a posterior
 
 
@@ -15,13 +17,13 @@ class Json:
     def pieces(self, record: Mapping[str, Any]) -> Iterator[str]:
         """The line in parts, since a long recording has many windows."""
         if "windows" not in record:
-            yield json.dumps(rounded(record), ensure_ascii=False) + "\n"
+            yield dumped(rounded(record)) + "\n"
             return
         # Within a name or a transcript the quotation marks would be escaped: this comes once.
-        head, tail = json.dumps(rounded({**record, "windows": []}), ensure_ascii=False).split('"windows": []')
+        head, tail = dumped(rounded({**record, "windows": []})).split('"windows": []')
         yield head + '"windows": ['
         for number, window in enumerate(record["windows"]):
-            yield (", " if number else "") + json.dumps(rounded(window), ensure_ascii=False)
+            yield (", " if number else "") + dumped(rounded(window))
         yield "]" + tail + "\n"
 
 
@@ -41,9 +43,9 @@ class Table:
         if not self._begun:
             self._begun = True
             times = ["start", "end"] if self.windows else ["seconds"]
-            yield "\t".join(["file", *times, "emotion", *self.classes,
-                             *(f"{name}:{label}" for name in self.subsystems for label in self.classes),
-                             "notes", "transcript", "prior", "error"]) + "\n"
+            names = [*self.classes, *(f"{name}:{label}" for name in self.subsystems for label in self.classes)]
+            yield "\t".join(["file", *times, "emotion", *map(plain, names), "notes", "transcript", "prior",
+                             "error"]) + "\n"
         for row in record.get("windows", [record]):
             notes = dict.fromkeys([*record.get("notes", []), *row.get("notes", [])])
             yield "\t".join(self._cells(record["file"], row, list(notes))) + "\n"
@@ -52,7 +54,7 @@ class Table:
         yield plain(file)
         for name in ("start", "end") if self.windows else ("seconds",):
             yield f"{row[name]:g}" if name in row else ""
-        yield row.get("emotion", "")
+        yield plain(row.get("emotion", ""))
         alone = row.get("subsystems", {})
         for table in (row.get("posteriors", {}), *(alone.get(name, {}) for name in self.subsystems)):
             yield from (f"{table[label]:.{DIGITS}f}" if label in table else "" for label in self.classes)
@@ -63,8 +65,15 @@ class Table:
 
 
 def plain(text: str) -> str:
-    """A text that fits into a cell."""
-    return " ".join(text.split("\t")).replace("\n", " ").replace("\r", " ")
+    """A text that fits into a cell: no tab or line end, nothing that acts on a terminal, no formula."""
+    return spreadsheet_cell(" ".join(text.split("\t")).replace("\n", " ").replace("\r", " "))
+
+
+def dumped(value: Any) -> str:
+    """JSON, with escapes for what acts on a terminal, too; JSON itself leaves DEL and C1 as they are."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(
+        f"\\u{ord(letter):04x}" if is_control(letter) else letter for letter in text)
 
 
 def rounded(value: Any) -> Any:

@@ -23,11 +23,12 @@ from steps.data.splits import Split
 from steps.scoring import collect, results
 from steps.scoring.audited import audit_of, read_audit
 from steps.scoring.summary import compare
-from utils.errors import UserError
+from utils.errors import UserError, reading
 from utils.files import read_json
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "lhotse", "opensmile", "kaldi-native-fbank", "soundfile", "av",
             "safetensors")
+AGAIN = "run the stage that writes it again"
 TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".opus": "audio/ogg", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
 MOST_SPEAKERS_FOR_ALL_PAIRS = 32  # exact tests take milliseconds up to here
 EMBED_LIMIT = 2_000_000  # bytes of one embedded recording
@@ -43,6 +44,7 @@ class Content:
             number in place of the label; neither are in `test`.
         paired: names of systems, and {(i, j): {metric: test}}.
         curves: (name, columns, epochs (E,), values (runs, E, columns)). fusion: exp/fusion/<protocol>.json.
+        places: where the JSON files lie, by section.
     """
 
     data: Dataset
@@ -61,6 +63,11 @@ class Content:
     trainings: list[dict[str, str]] = field(default_factory=list)
     configurations: list[tuple[str, str]] = field(default_factory=list)
     environment: list[tuple[str, str]] = field(default_factory=list)
+    places: dict[str, Path] = field(default_factory=dict)
+
+    def read_for(self, section: str) -> Path:
+        """The file that a section (of SECTIONS) shows, for a message: by default the scored rows."""
+        return self.places.get(section, self.places.get("results", Path(self.results)))
 
     @property
     def corpus(self) -> str:
@@ -107,19 +114,24 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     Raises:
         UserError: the protocol is not scored.
     """
-    scored = exp / "scored" / f"{split.name}.json"
+    places = {"data": data.path / "validation.json", **{
+        section: exp / name / f"{split.name}.json"
+        for section, name in (("results", "scored"), ("audit", "audit"), ("noise", "robustness"),
+                              ("fusion", "fusion"))}}
+    scored = places["results"]
     if not scored.is_file():
         raise UserError(f"{scored} does not exist; run steps/score.sh first")
-    tested = [row for row in read_json(scored)["rows"] if row["part"] == "test"]
+    tested = [row for row in read_json(scored, {"rows": [results.ROW]}, AGAIN)["rows"] if row["part"] == "test"]
     rows = [row for row in tested if not row.get("train_corpus") and row["task"] == data.task]
-    content = Content(data, split, optional(data.path / "validation.json"),
-                      read_audit(audit_of(exp, split.name)) or {}, rows, stem.name + ".json")
+    content = Content(data, split, optional(places["data"]),
+                      read_audit(audit_of(exp, split.name)) or {}, rows, stem.name + ".json", places=places)
     content.cross = [row for row in tested if row.get("train_corpus")]
     content.numbers = [row for row in tested if not row.get("train_corpus") and row["task"] != data.task]
     systems = {system.name: system for system in collect.find_systems(exp, split.name, leave_out=leave_out)}
-    content.robustness = optional(exp / "robustness" / f"{split.name}.json")
-    content.paired = all_pairs(rows)
-    content.fusion = optional(exp / "fusion" / f"{split.name}.json")
+    content.robustness = optional(places["noise"])
+    with reading(scored, AGAIN):
+        content.paired = all_pairs(rows)
+    content.fusion = optional(places["fusion"])
     content.curves = [entry for system in systems.values() for entry in [learning(system)] if entry]
     best = content.best
     if best is not None and data.task == "classification" and name_of(best) in systems:

@@ -7,10 +7,11 @@ import hashlib
 from html import escape as E  # noqa: N812
 from pathlib import Path
 
-from steps.report.content import Content
+from steps.report.content import AGAIN, Content
 from steps.report.sections import SECTIONS
 from steps.scoring import results
 from steps.scoring.cells import shown
+from utils.errors import reading
 
 HERE = Path(__file__).resolve().parent
 
@@ -21,8 +22,13 @@ def render(content: Content) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "
               "media-src 'self' file: data:; base-uri 'none'; form-action 'none'")
-    sections = [(name, title, build(content)) for name, title, build in SECTIONS]
+    sections = []
+    for name, title, build in SECTIONS:
+        with reading(content.read_for(name), AGAIN):
+            sections.append((name, title, build(content)))
     sections = [entry for entry in sections if entry[2]]
+    with reading(content.read_for("data"), AGAIN):
+        top, above = head(content), banners(content)
     links = "".join(f'<a href="#{name}">{E(title)}</a>' for name, title, _ in sections)
     body = "".join(f'<section id="{name}">{text}</section>\n' for name, _, text in sections)
     return ("<!DOCTYPE html>\n"
@@ -30,8 +36,8 @@ def render(content: Content) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{E(content.corpus)}, {E(content.protocol)}: speech emotion recognition</title>\n"
-            f"<style>\n{style}</style></head><body>\n{head(content)}<nav><div class=\"wrap\">{links}</div></nav>\n"
-            f'<main class="wrap">{banners(content)}\n{body}</main>\n<footer class="wrap">{foot(content)}</footer>\n'
+            f"<style>\n{style}</style></head><body>\n{top}<nav><div class=\"wrap\">{links}</div></nav>\n"
+            f'<main class="wrap">{above}\n{body}</main>\n<footer class="wrap">{foot(content)}</footer>\n'
             f"<script>{script}</script></body></html>\n")
 
 

@@ -4,7 +4,8 @@
     regression            id  label  prediction
     sequence-regression   id  frame  label  prediction         one row a frame; frame k holds from k * step seconds on
 
-An unlabelled item has the label `-`. The id is the unit's: an utterance, a dialogue or a session. numpy only.
+An unlabelled item has the label `-`. A name that begins with = + - or @ has a ' before it, so that no spreadsheet takes
+it for a formula; the readers here take it off. The id is the unit's: an utterance, a dialogue or a session. numpy only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from utils.corpus import UNLABELLED
 from utils.errors import UserError
 from utils.files import atomic_open, read_exact_text
+from utils.printable import FORMULA
 
 BLOCK = 8192  # rows that are formatted at once
 
@@ -80,8 +82,8 @@ def write_scores(path: str | Path, ids: Sequence[str], labels: Sequence[str | No
     if unknown:
         raise UserError(f"{path}: label {unknown[0]!r} is outside the classes {', '.join(classes)}")
     order = _sorted_unique(path, ids)
-    _write(path, ["id", "label", *classes], [[ids[i] for i in order], [written[i] for i in order]],
-           _finite(path, logp)[order])
+    _write(path, ["id", "label", *map(quoted, classes)],
+           [[quoted(ids[i]) for i in order], [quoted(written[i]) for i in order]], _finite(path, logp)[order])
 
 
 def write_regression(path: str | Path, ids: Sequence[str], labels: Sequence[float | None],
@@ -89,7 +91,7 @@ def write_regression(path: str | Path, ids: Sequence[str], labels: Sequence[floa
     """Write one prediction an item, sorted by id. Raises UserError as `write_scores`."""
     order = _sorted_unique(path, ids)
     values = _finite(path, np.asarray(predictions, dtype=np.float64).reshape(len(ids), 1))
-    _write(path, ["id", "label", "prediction"], [[ids[i] for i in order], [_label(labels[i]) for i in order]],
+    _write(path, ["id", "label", "prediction"], [[quoted(ids[i]) for i in order], [_label(labels[i]) for i in order]],
            values[order])
 
 
@@ -112,7 +114,7 @@ def write_sequences(path: str | Path, ids: Sequence[str], labels: Sequence[np.nd
         label = labels[i]
         if label is not None and len(label) != len(prediction):
             raise UserError(f"{path}: {ids[i]} has {len(label)} labels and {len(prediction)} predictions")
-        names += [ids[i]] * len(prediction)
+        names += [quoted(ids[i])] * len(prediction)
         frames += map(str, range(len(prediction)))
         references += [UNLABELLED] * len(prediction) if label is None else map(_label, np.asarray(label).tolist())
         values.append(prediction)
@@ -192,7 +194,21 @@ def _read(path: str | Path, words: int) -> tuple[list[str], list[list[str]], np.
         values = np.array([row[words:] for row in rows], dtype=np.float64).reshape(len(rows), len(header) - words)
     except ValueError as error:
         raise UserError(f"{path}: a score is no number ({error})") from error
-    return header, [[row[column] for row in rows] for column in range(words)], _finite(path, values)
+    return list(map(unquoted, header)), [[unquoted(row[column]) for row in rows] for column in range(words)], \
+        _finite(path, values)
+
+
+def quoted(name: str) -> str:
+    """A name as it stands in a table: with a ' before it where a spreadsheet would take it for a formula.
+
+    `unquoted` takes that away again; a name that itself begins so gets one more.
+    """
+    return f"'{name}" if name.lstrip("'").startswith(FORMULA) and name != UNLABELLED else name
+
+
+def unquoted(cell: str) -> str:
+    """The name of a cell that `quoted` made."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
 
 
 def _sorted_unique(path: str | Path, ids: Sequence[str]) -> list[int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
 from utils.files import write_text
+from utils.printable import FORMULA
 
 if TYPE_CHECKING:
     import numpy
@@ -60,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     lines = [f"{key.removeprefix(arguments.strip)}{cell}{names[data.classes[values.argmax()]]}\n"
              for key, values in sorted(posteriors.items())]
     write_text(arguments.out, "".join(head + lines))
+    if formulas := sum(key.removeprefix(arguments.strip).startswith(FORMULA) for key in posteriors):
+        print(f"note: {formulas} ids begin with one of {' '.join(FORMULA)}, a formula to a spreadsheet; they are "
+              "written as they are, since who receives them compares them", file=sys.stderr)
     labelled = sum(data.unit_label(key) is not None for key in posteriors)
     note = f"; {labelled} of them have labels here, so steps/score.sh gives figures" if labelled else ""
     print(f"{arguments.out}: {len(lines)} items by {system.name}, seeds {' '.join(map(str, system.seeds))}{note}")
