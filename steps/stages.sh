@@ -201,10 +201,12 @@ stage_audit() {
 # stage_score N [option ...]: every trained subsystem -> $exp/RESULTS.{json,md}. The setting recipe_options: options
 # of the recipe that chose what is trained, for the rows' command.
 stage_score() {
-  local number=$1 inputs=(); shift
+  local number=$1 inputs=() chosen; shift
   [ -z "${noise:-}" ] || inputs+=(--in "$exp/robustness/$protocol.json")
   every_member
-  if [ -n "${recipe_options:-}" ]; then set -- --recipe-options "$recipe_options" "$@"; fi
+  chosen=${recipe_options:-}
+  [ -z "$only" ] || chosen+="--only '$only' "   # a fusion is one of what is there
+  if [ -n "$chosen" ]; then set -- --recipe-options "$chosen" "$@"; fi
   stage "$number" "Score" "${inputs[@]}" --in "$exp/audit/$protocol.json" \
     --out "$exp/scored/$protocol.json" --update "$results.json" -- \
     steps/score.sh --leave-out "{left-out}" --protocol "$protocol" --results "$results" "${committed[@]}" "$@" "$data" "$exp"

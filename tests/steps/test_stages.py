@@ -41,6 +41,7 @@ def after(words, option):
     ("emodb/ensemble", (*ENSEMBLE, "--noise", "20 -5"), {"--noise": "20 -5"}),
     ("emodb/ensemble", (*ENSEMBLE, "--noise", "10", "--comparisons", "true"),
      {"--comparisons": "true", "--noise": "10"}),
+    ("emodb/ensemble", (*ENSEMBLE, "--only", "svm_is10 forest_is10"), {"--only": "svm_is10 forest_is10"}),
     ("emodb/pyresnet", ("--corpus-dir", "/corpus", "--windows", "true"), {"--windows": "true"}),
 ])
 def test_the_rows_of_a_recipe_name_its_options_that_chose_what_is_trained(tmp_path, recipe, options, named):
