@@ -129,6 +129,20 @@ def test_publishing_changes_the_tables_and_nothing_else(shop, first, tmp_path):
     assert without_terminal([*publish, name], copy).stdout == f"{name}: nothing new\n"
 
 
+def test_on_slurm_the_same_scores(shop, first, roomy_slurm):  # noqa: F811
+    assert first[0].returncode == 0
+    local = shop.read_scores()
+    kept = shop.work.rename(shop.work.with_name("tiny.local"))
+    done = call(shop, "--cluster", "slurm", **roomy_slurm.environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(local) == 28 and shop.read_scores() == local
+    marker = json.loads(next((shop.work / ".stages").glob("*.31.json")).read_text())
+    assert "steps/baselines/svm.py" in marker["code"] and "scikit-learn" in marker["packages"]
+    assert "steps/training/trainer.py" not in marker["code"], "it trains no network"
+    log = (shop.work / "exp/dnn_is10/official/log/train.1.log").read_text()
+    assert "(slurm " in log and "(local)" in (kept / "exp/dnn_is10/official/log/train.1.log").read_text()
+
+
 def test_only_some_subsystems_and_then_the_rest(shop, first):
     assert first[0].returncode == 0
     scores = shop.read_scores()
@@ -144,17 +158,3 @@ def test_only_some_subsystems_and_then_the_rest(shop, first):
     trained = [line for line in done.stdout.splitlines() if "  Train " in line and ": ran" in line]
     assert done.returncode == 0 and len(trained) == 1 and "Train attention_lld" in trained[0]
     assert scores.items() <= shop.read_scores().items()  # and what gave place, as .old
-
-
-def test_on_slurm_the_same_scores(shop, first, roomy_slurm):  # noqa: F811
-    assert first[0].returncode == 0
-    local = shop.read_scores()
-    kept = shop.work.rename(shop.work.with_name("tiny.local"))
-    done = call(shop, "--cluster", "slurm", **roomy_slurm.environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert len(local) == 28 and shop.read_scores() == local
-    marker = json.loads(next((shop.work / ".stages").glob("*.31.json")).read_text())
-    assert "steps/baselines/svm.py" in marker["code"] and "scikit-learn" in marker["packages"]
-    assert "steps/training/trainer.py" not in marker["code"], "it trains no network"
-    log = (shop.work / "exp/dnn_is10/official/log/train.1.log").read_text()
-    assert "(slurm " in log and "(local)" in (kept / "exp/dnn_is10/official/log/train.1.log").read_text()
