@@ -88,10 +88,10 @@ def find_samples(stream: BinaryIO, head: bytes, size: int) -> Samples | None:
         return None
     long_size, found = None, None
     place = layout.first
-    while (chunk := _chunk(stream, place, layout)) is not None:
+    while place < size and (chunk := _chunk(stream, place, layout)) is not None:
         name, length, begin = chunk
-        if name == b"ds64":
-            long_size = struct.unpack("<8xQ", stream.read(16))[0]
+        if name == b"ds64" and len(sizes := stream.read(16)) == 16:
+            long_size = struct.unpack("<8xQ", sizes)[0]
         if name == layout.data:
             bits = 8 * struct.calcsize(layout.size)
             if long_size is not None and length == 2**32 - 1:

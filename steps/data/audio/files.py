@@ -64,14 +64,26 @@ def open_soundfile(stream: BinaryIO, part: tuple[int, int] | None = None) -> Any
 
 
 class FilePart(io.RawIOBase):
-    """The bytes [begin, end) of a file, as a file."""
+    """The bytes [begin, end) of a file, as a file for decoders.
+
+    A seek to before its begin is answered by -1, as they expect: an exception in their callbacks is printed.
+    """
 
     def __init__(self, stream: BinaryIO, begin: int, end: int):
         self._file, self._begin, self._size, self._place = stream.fileno(), begin, end - begin, 0
 
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
-        return self._place
+        place = offset + (0, self._place, self._size)[whence]
+        if place < 0:
+            return -1
+        self._place = place
+        return place
 
     def tell(self) -> int:
         return self._place

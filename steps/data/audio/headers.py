@@ -22,6 +22,8 @@ from utils.errors import UserError
 
 RATES = (1000, 384000)  # Hz; a filter for other rates would take gigabytes
 DENSEST = 8192  # samples a byte; FLAC's silence has 6553, everything else far fewer
+WORDS = (b"NIST_1A", b"Creative Voice File", b"ALawSoundFile")  # recordings that begin as text does
+TEXT = frozenset((*b"\t\n\r", *range(32, 127)))  # libmpg123 would look for frames in it, and print what it finds
 UNSTATED, AFTER, SEVERAL = "no stated length", "bytes after the end", "several streams in one file"
 
 
@@ -98,6 +100,8 @@ def _by_content(path: str, stream: BinaryIO, head: bytes, size: int) -> Header:
         return _by_soundfile(path, stream, remarks)
     length = _length(stream, head, size)
     if length is None:
+        if not head.startswith(WORDS) and all(byte in TEXT for byte in head):
+            raise UserError(f"{show_path(path)}: not audio that can be read (it is a text file)")
         return _by_soundfile(path, stream)
     remarks = _after(length.after)
     if length.parts:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from steps.data.audio.files import open_regular, show_path
+from steps.data.audio.files import FilePart, open_regular, show_path
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _frames(path: str, stated: list[int], why: str,
     av = _av()
     with open_regular(path) as raw:
         try:
-            container = av.open(raw, metadata_errors="ignore", options={"format_whitelist": ",".join(CONTAINERS)})
+            whole = FilePart(raw, 0, os.fstat(raw.fileno()).st_size)
+            container = av.open(whole, metadata_errors="ignore", options={"format_whitelist": ",".join(CONTAINERS)})
         except (av.error.FFmpegError, ValueError, OSError) as error:
             raise UserError(f"{show_path(path)}: not audio that can be read ({why or error_text(error)})") from error
         with container:

@@ -156,8 +156,9 @@ def ogg_length(data: Data) -> Length:
         if begins and not begun:  # streams side by side begin together, before any other page
             starts.append(place)
         begun, end = begins, after
-    parts = tuple(zip(starts, [*starts[1:], end], strict=True))
-    return Length(None, bool(starts), parts if len(parts) > 1 else (), len(data) - end)
+    if len(starts) < 2:
+        return Length(None, bool(starts), (), len(data) - end)
+    return Length(None, True, tuple(zip(starts, [*starts[1:], end], strict=True)), len(data) - end)
 
 
 def _pages(data: Data) -> Iterator[Range]:
@@ -185,7 +186,8 @@ def mp3_length(data: Data) -> Length:
         frames, reached = _mp3_frames(data, begin, end)
         whole = frames > 0 and reached >= end - 4
         return Length(None, False, counted=_mp3_samples(head) * frames if whole else None)
-    flags, frames, size = struct.unpack(">III", data[begin + place + 4:begin + place + 16])
+    tag = data[begin + place + 4:begin + place + 16]
+    flags, frames, size = struct.unpack(">III", tag) if len(tag) == 12 else (0, 0, 0)
     if not flags & 1:
         return Length(None, False)
     return Length(_mp3_samples(head) * frames, bool(flags & 2) and abs(end - begin - size) <= TAG_SLACK)

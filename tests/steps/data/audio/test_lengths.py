@@ -1,6 +1,8 @@
 """The stated length is not believed: everything is decoded to its end, or refused in one line."""
 
+import contextlib
 import io
+import random
 import struct
 
 import numpy as np
@@ -9,7 +11,7 @@ import soundfile
 
 from steps.data.audio import audio_info, read_audio, read_sound
 from steps.data.audio.headers import inspect
-from tests.steps.data.audio.sounds import sine, with_flac_total
+from tests.steps.data.audio.sounds import encode, sine, with_flac_total
 from utils.errors import UserError
 
 
@@ -133,3 +135,22 @@ def test_silence_of_hours_in_kilobytes_is_believed(tmp_path):
     soundfile.write(path, np.zeros(16000 * 300, "int16"), 16000)
     assert path.stat().st_size < 20000 and inspect(path).decoder == "soundfile"
     assert audio_info(path).samples == 16000 * 300
+
+
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "AIFF", "AU", "CAF", "W64", "FLAC", "OGG", "MP3", "a.m4a", "a.webm"])
+def test_damaged_files_are_a_line_each(tmp_path, kind):
+    path, rng = tmp_path / "a", random.Random(0)
+    if "." in kind:
+        encode(tmp_path / kind, "aac" if kind == "a.m4a" else "libopus", seconds=0.1)
+        whole = (tmp_path / kind).read_bytes()
+    else:
+        soundfile.write(path, sine(16000, 0.1), 16000, format=kind)
+        whole = path.read_bytes()
+    for number in range(12):
+        damaged = bytearray(whole[:rng.randrange(len(whole))] if number % 3 else whole)
+        for _ in range(number):
+            damaged[rng.randrange(min(len(damaged), 100))] = rng.choice((0, 127, 255)) if damaged else 0
+        path.write_bytes(damaged)
+        with contextlib.suppress(UserError):
+            info, sound = audio_info(path), read_sound(path)
+            assert len(sound.samples) == info.samples and np.isfinite(sound.samples).all()
