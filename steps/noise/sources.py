@@ -116,7 +116,7 @@ def in_pool(directory: Path, folder: str, pool: str) -> list[Path]:
     Raises:
         UserError: there are none.
     """
-    files = files_below(directory / folder, ".wav")
+    files = [path for path in files_below(directory / folder, ".wav") if not path.name.startswith(".")]
     mine = [path for path in files if derive(0, path.relative_to(directory).as_posix()) % 2 == POOLS.index(pool)]
     if not mine:
         raise UserError(f"{directory / folder} has {len(files)} wav files, none of them among the {pool} noises; "

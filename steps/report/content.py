@@ -29,7 +29,8 @@ from utils.files import read_json
 PACKAGES = ("torch", "numpy", "scikit-learn", "lhotse", "opensmile", "kaldi-native-fbank", "soundfile", "av",
             "safetensors")
 AGAIN = "run the stage that writes it again"
-TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".opus": "audio/ogg", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
+TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".opus": "audio/ogg", ".ogg": "audio/ogg", ".mp3": "audio/mpeg",
+         ".m4a": "audio/mp4", ".mp4": "audio/mp4", ".aac": "audio/aac", ".webm": "audio/webm"}
 MOST_SPEAKERS_FOR_ALL_PAIRS = 32  # exact tests take milliseconds up to here
 EMBED_LIMIT = 2_000_000  # bytes of one embedded recording
 
