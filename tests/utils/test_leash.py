@@ -112,7 +112,7 @@ def states(pgid: int) -> set[str]:
 
 
 def test_what_stops_the_owner_stops_the_group_and_all_goes_on_together():
-    process, pgid = owner(then="while True: time.sleep(60)")
+    process, pgid = owner(then="while True: time.sleep(1000)")
     try:
         for _ in range(2):
             process.send_signal(signal.SIGTSTP)

@@ -220,13 +220,10 @@ def test_a_full_disk_is_one_line_and_leaves_no_marker(toy):
 
 
 def test_ctrl_z_stops_the_stage_and_its_tasks_and_fg_goes_on_with_all(toy):
-    toy.write("before.extract", f"{ROOT}/utils/job.sh --time 3s JOB=1:1 'log/t.{{JOB}}.log' "
+    toy.write("before.extract", f"{ROOT}/utils/job.sh --time 100s JOB=1:1 'log/t.{{JOB}}.log' "
                                 "bash -c 'echo $$ > task; while [ ! -e go ]; do sleep 0.05; done'")
     run = toy.start()
-    toy.wait_for("task")
-    time.sleep(0.1)
-    task = int(toy.read("task"))
-
+    task = toy.wait_for_number("task")
     run.send_signal(signal.SIGTSTP)
     wait_until(lambda: process_state(run.pid)[0] == process_state(task)[0] == "T")
     toy.write("go", "")
@@ -239,17 +236,16 @@ def test_ctrl_z_stops_the_stage_and_its_tasks_and_fg_goes_on_with_all(toy):
 
 
 def test_a_stopped_run_that_is_told_to_end_ends_in_order(toy):
-    toy.write("before.extract", "echo $$ > group; sleep 60")
+    toy.write("before.extract", "echo $$ > group; sleep 1000")
     run = toy.start()
-    toy.wait_for("group")
-    time.sleep(0.1)
+    group = toy.wait_for_number("group")
     run.send_signal(signal.SIGTSTP)
     wait_until(lambda: process_state(run.pid)[0] == "T")
     run.send_signal(signal.SIGTERM)
     run.send_signal(signal.SIGCONT)  # as `kill %1` of a shell does
     _, errors = run.communicate(timeout=PATIENCE)
     assert run.returncode == 143 and "stage 2 (Extract)" in errors
-    assert not group_members(int(toy.read("group"))) and not (toy.path / ".lock").exists()
+    assert not group_members(group) and not (toy.path / ".lock").exists()
 
 
 @pytest.mark.parametrize("removed", ["data .stages log .lock", "data", "$PWD"])
