@@ -93,7 +93,7 @@ class Inputs:
             first_format: as the first format of markers had it: every input as `--in`, every run of a stage counts.
         """
         state = State(stage.command.components())
-        for name in sorted({*stage.command.values(*CONFIGURATION), *stage.conf}):
+        for name in sorted({*stage.command.values(*CONFIGURATION), *(() if first_format else stage.conf)}):
             self._add_configuration(state, name)
         for path in [*stage.inputs, *(dict.fromkeys([*stage.sound, *stage.late]) if first_format else ())]:
             self._add_input(state, stage, path)
