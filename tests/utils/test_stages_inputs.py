@@ -92,7 +92,7 @@ def test_a_stage_that_makes_the_same_again_leaves_what_depends_on_it(toy):
     assert toy.run().returncode == 0 and toy.calls == ["prepare"]
     assert toy.run().returncode == 0 and toy.calls == []
     toy.write("table.tsv", "a comment less\n")
-    toy.write("before.prepare", "rm before.prepare; exit 1")
+    toy.write("before.prepare", "rm before.prepare; echo half > data/cuts.tsv; exit 1")
     assert toy.run().returncode == 1
     assert toy.run().returncode == 0 and toy.calls == ["prepare"], "also when the first try broke off"
 

@@ -52,15 +52,10 @@ class Attempt:
             "command": self.stage.words, "code": self._code() | kept.get("code", {}),
             "packages": self.planner.versions.now | kept.get("packages", {}),
             "began": time.strftime("%Y-%m-%d %H:%M:%S")}
+        if self.stage.same:
+            self.start["before"] = self._before() or earlier.get("before")
         if fresh:
             suffix = earlier.get("moving") or (OLD if self.decision.whole else PARTIAL)
-            if self.former is not None and self.stage.same:
-                seen = self.former.get("same_as", self.former)
-                said = {key: text for key, text in self.former.get("parts", {}).items() if key.startswith(OWN)}
-                self.start["before"] = {"contents": self._contents(), "said": said, "run": seen.get("run"),
-                                        "fingerprint": seen.get("fingerprint")}
-            elif "before" in earlier:
-                self.start["before"] = earlier["before"]
             # Said before it is done: whoever takes up after a kill between two moves goes on with the same name.
             records.begin(number, {**self.start, "moving": suffix})
             records.forget_marker(number)
@@ -107,6 +102,15 @@ class Attempt:
         names = files | code.beside(files) | scripts
         new = code.record(code.hashes(name for name in names if name not in known))
         return new | {name: known[name] for name in names if name in known}
+
+    def _before(self) -> dict[str, Any] | None:
+        """What a finished stage has made, and the run that those who depend on it know; None of an unfinished one."""
+        if self.former is None:
+            return None
+        seen = self.former.get("same_as", self.former)
+        said = {key: text for key, text in self.former.get("parts", {}).items() if key.startswith(OWN)}
+        return {"contents": self._contents(), "said": said, "run": seen.get("run"),
+                "fingerprint": seen.get("fingerprint")}
 
     def _contents(self) -> dict[str, str]:
         """The outputs that may come out as they were."""
