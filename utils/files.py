@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import fnmatch
 import json
 import os
@@ -155,6 +156,22 @@ def recover_directory(path: Path) -> None:
             os.rename(previous, path)
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def lock_file(descriptor: int, wait: bool = False) -> bool:
+    """Lock an open file against other processes; False if one of them holds it and we do not wait.
+
+    A file system without locks (Lustre mounted without `flock`) refuses nobody: there the lock of the run alone keeps
+    two apart (utils/stages/lock.py).
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import os
 import re
 import sys
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from utils.arguments import ArgumentParser
 from utils.errors import UsageError, UserError, run_main
-from utils.files import ROOT, write_texts
+from utils.files import ROOT, lock_file, write_texts
 
 if TYPE_CHECKING:
     from steps.scoring.results import Row
@@ -85,7 +84,7 @@ def one_at_a_time(root: Path) -> Iterator[None]:
     """Two that publish at once would each lose the other's line of the top README."""
     descriptor = os.open(root, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_file(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)

@@ -1,6 +1,8 @@
 """Files are whole or not there; what a full disk stopped is named; the fault hook kills in one window, once."""
 
+import contextlib
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +11,7 @@ import sys
 import pytest
 
 from utils.errors import describe_os_error
-from utils.files import atomic_directory, atomic_open, atomic_path
+from utils.files import atomic_directory, atomic_open, atomic_path, lock_file
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
@@ -85,3 +87,21 @@ def test_json_that_is_none_is_one_line(tmp_path, text, says):
     with pytest.raises(DamagedFile, match=says) as raised:
         read_json(tmp_path / "a.json", {"a": float}, "mend it")
     assert str(raised.value).startswith(str(tmp_path / "a.json")) and isinstance(raised.value, ValueError)
+
+
+def test_a_file_is_locked_by_one_process_at_a_time(tmp_path):
+    first, second = (os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT) for _ in range(2))
+    assert lock_file(first) and not lock_file(second)
+    os.close(first)
+    assert lock_file(second, wait=True)
+    os.close(second)
+
+
+@pytest.mark.parametrize(("number", "goes_on"), [(errno.ENOSYS, True), (errno.ENOLCK, True), (errno.EIO, False)])
+def test_a_file_system_without_locks_stops_nobody(tmp_path, monkeypatch, number, goes_on):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with open(tmp_path / "lock", "w") as stream, contextlib.nullcontext() if goes_on else pytest.raises(OSError):
+        assert lock_file(stream.fileno())

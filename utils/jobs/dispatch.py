@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from utils.errors import UserError, run_main
-from utils.files import ROOT
+from utils.files import ROOT, lock_file
 from utils.jobs.config import ClusterConfig, load_cluster
 from utils.jobs.files import JobFiles, Spec, git_commit
 from utils.jobs.options import USAGE, Job, parse
@@ -80,16 +79,12 @@ def dispatcher_lock(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         deadline = time.monotonic() + 15
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-                    raise UserError(f"{path.parent}: another dispatcher runs this job ({holder}); "
-                                    "wait for it or end it first") from None
-                time.sleep(0.1)
+        while not lock_file(descriptor):
+            if time.monotonic() > deadline:
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+                raise UserError(f"{path.parent}: another dispatcher runs this job ({holder}); "
+                                "wait for it or end it first")
+            time.sleep(0.1)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"host {os.uname().nodename}, pid {os.getpid()}\n".encode(), 0)
         yield descriptor

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import importlib.metadata
 import os
 import resource
@@ -26,7 +25,7 @@ from types import FrameType
 from typing import IO
 
 from utils.errors import run_main
-from utils.files import name_full_disk
+from utils.files import lock_file, name_full_disk
 from utils.jobs import processes
 from utils.jobs.files import JobFiles, Spec, fill, native, task_numbers, write_ascii_json
 
@@ -73,12 +72,10 @@ def task_lock(path: Path):
     """Hold the lock of a task; wait, saying so, while an earlier attempt (or what is left of it) still runs."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_file(descriptor):
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
             print(f"waiting: an earlier attempt of this task still runs ({holder})", file=sys.stderr, flush=True)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_file(descriptor, wait=True)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"host {socket.gethostname()} pid {os.getpid()} {scheduler_job()}\n".encode(), 0)
         yield descriptor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.files import ROOT
+from utils.files import ROOT, lock_file
 from utils.leash import Leash, kill_group
 from utils.setup.environment import REQUIREMENTS, STAMP
 from utils.setup.k2_index import Wheel
@@ -70,11 +69,9 @@ def set_up_lock(directory: Path) -> Iterator[int]:
         raise UserError(f"cannot make {directory} ({path}: {error.strerror}): clone the repository to where you may "
                         "write, or activate an environment with what conf/requirements.txt names") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_file(descriptor):
             print(f"another set-up works on {directory}; waiting for it", file=sys.stderr, flush=True)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_file(descriptor, wait=True)
         yield descriptor
     finally:
         os.close(descriptor)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import socket
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
-from utils.files import write_text
+from utils.files import lock_file, write_text
 from utils.leash import group_members, kill_group, start_time, wait_for_leashes
 
 LARGEST = 65536
@@ -179,8 +178,7 @@ class Lock:
         """Only one process of this host looks at the lock at a time (two may want to take over)."""
         descriptor = os.open(self.guard.with_name("lock.guard"), os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_file(descriptor, wait=True)
             yield
         finally:
             os.close(descriptor)
