@@ -180,3 +180,12 @@ def test_in_a_checkout_that_is_read_only_one_line_says_what_to_do(tmp_path: Path
         assert done.stderr.startswith("error: ") and "clone the repository to where you may write" in done.stderr
     done = tried(f"steps/prepare_data.sh --corpus mini --corpus-dir {tmp_path}/none {tmp_path}/data")
     assert done.stderr.startswith("error: ") and str(tmp_path) in done.stderr and "ead-only" not in done.stderr
+
+
+def test_scripts_use_nothing_that_came_after_bash_4_2() -> None:
+    newer = re.compile(r"\$\{[^}]*@[QEPAaUuLK]\}|\b(?:local|declare|typeset) -\w*n\w* |mapfile|readarray -d|\bwait -n"
+                       r"|\[\[ -v |\[-\d+\]=|shopt -s inherit_errexit|EPOCH(?:SECONDS|REALTIME)|SRANDOM")
+    names = subprocess.run(["git", "ls-files", "-z", "*.sh", ".ci"], cwd=ROOT, capture_output=True, text=True)
+    for name in filter(None, names.stdout.split("\0")):
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
+            assert not newer.search(line.partition(" #")[0]), f"{name}:{number}: {line}"
