@@ -29,7 +29,8 @@ def read_text(path: str | Path, errors: str = "strict") -> str:
     if raw.startswith(UTF16) or raw[1:2] == b"\0" or raw[:1] == b"\0":
         raise UserError(f"{path}: not UTF-8 but UTF-16 (\"Unicode\" in Notepad and Excel); save it as UTF-8")
     if b"\0" in raw:
-        raise UserError(f"{path}: no text file (it has zero bytes); expected text in UTF-8")
+        what = "a workbook of Excel or an archive" if raw.startswith(b"PK\x03\x04") else "it has zero bytes"
+        raise UserError(f"{path}: no text file ({what}); expected text in UTF-8")
     try:
         text = raw.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:

@@ -81,7 +81,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-transcript", action="store_true", help="faster, unless a subsystem reads the transcript")
     parser.add_argument("--threads", type=count, default=1, metavar="N", help="recordings at a time (%(default)s)")
     parser.add_argument("model", type=Path, metavar="MODEL", help="directory that steps/export.sh wrote")
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="recording, directory, or list (.txt, .tsv)")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT",
+                        help="recording, directory, or list (.txt, .tsv, Kaldi's wav.scp)")
     arguments = parser.parse_args(argv)
     for name in ("window", "shift"):
         if not 0.1 <= getattr(arguments, name) <= 3600:

@@ -16,6 +16,8 @@ from tests.local.emotion_fixtures import lssed as build
 from utils.corpus import Row
 from utils.errors import UserError, run_main
 
+pytestmark = pytest.mark.filterwarnings("ignore::utils.corpus.CorpusNotice")  # rows() tells what it lacks
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):

@@ -14,6 +14,8 @@ from utils.corpus import CorpusNotice
 from utils.errors import UserError, run_main
 from utils.files import ROOT
 
+pytestmark = pytest.mark.filterwarnings("ignore::utils.corpus.CorpusNotice")  # rows() tells what it lacks
+
 
 def prepared(directory, data, *options) -> Dataset:
     words = ["--corpus", "meld", "--corpus-dir", str(directory), "--allow-partial", "true", *options, str(data)]

@@ -26,7 +26,7 @@ def test_a_line_ends_where_it_ends_and_nowhere_else(tmp_path):
     ("a.wav\n".encode("utf-16"), "not UTF-8 but UTF-16"), ("a.wav\n".encode("utf-16-le"), "not UTF-8 but UTF-16"),
     ("a.wav\n".encode("utf-16-be"), "not UTF-8 but UTF-16"),
     (b"a\n\xe9\n", "t, line 2: not UTF-8 (invalid continuation byte at byte 2); save it as UTF-8"),
-    (b"PK\x03\x04\x00\x01", "no text file")])
+    (b"PK\x03\x04\x00\x01", "no text file (a workbook of Excel or an archive)"), (b"abc\0d", "it has zero bytes")])
 def test_what_is_no_text_in_utf_8_is_told(tmp_path, content, says):
     with pytest.raises(UserError) as error:
         read_text(write(tmp_path / "t", content))
