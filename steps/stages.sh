@@ -63,6 +63,7 @@ stage_prepare() {
   [ -f "$module" ] || module=$ROOT/local/table.py
   case "${allow_partial:-false} $*" in true*--allow-partial* | false*) ;; *) set -- --allow-partial "$allow_partial" "$@" ;; esac
   [ -z "${fields:-}" ] || set -- --fields "$fields" "$@"
+  case " ${norms:-} " in *[[:space:]]speaker[[:space:]]*) set -- --need-speakers "$@" ;; esac
   if [ -n "${table:-}" ]; then source+=(--in "$table"); set -- --table "$table" "$@"; fi
   if [ -n "$corpus_dir" ] || [ -z "${table:-}" ]; then source+=(--in-audio "$corpus_dir"); fi
   stage "$number" "Prepare the manifest and the splits" --in "$ROOT/conf/fields.yaml" "${source[@]}" --in-code "$module" \
@@ -255,6 +256,9 @@ check_settings() {
     _o_fail "--norms is '$norms'; accepted: one or more of global, speaker, none"
   [[ ${noise:-} =~ ^$space*($ratio($space+|$))*$ ]] ||
     _o_fail "--noise is '$noise'; accepted: ratios in dB, such as \"20 10 5 0\""
+  [ -z "${_o_default[asr]-}" ] || [ -n "$asr" ] || _o_fail "--asr is empty; accepted: none, or a recogniser's directory"
+  [ -z "${ivectors:-}" ] || [[ $ivectors =~ [^[:space:]] ]] ||
+    _o_fail "--ivectors is blank; accepted: kinds such as phone_states, or \"\" for none"
   for kind in ${ivectors:-}; do
     [ -f "conf/ivector_$kind.yaml" ] || [ -f "$ROOT/conf/ivector_$kind.yaml" ] ||
       _o_fail "--ivectors has '$kind'; accepted: kinds with a conf/ivector_KIND.yaml: phone_states, gmm, tokens, clusters"

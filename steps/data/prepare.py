@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, count
 from utils.corpus import Corpus, Row
-from utils.errors import UserError, run_main
+from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json
 from utils.names import plain_name
 
@@ -46,6 +46,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fields", default="", metavar='"NAME:TYPE ..."',
                         help="further columns or fields that are taken, such as \"mood:float room:str\"; types: str "
                              "(a name), text, int, float, bool, path, counts")
+    parser.add_argument("--need-speakers", action="store_true",
+                        help="refuse a corpus with an utterance without a speaker: --norms speaker takes all")
     parser.add_argument("--nj", type=count, default=4, help="parallel readers of headers (%(default)s)")
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
     words = list(sys.argv[1:] if argv is None else argv)
@@ -55,7 +57,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int) -> dict[str, Any]:
+def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
+            need_speakers: bool = False) -> dict[str, Any]:
     """Write the data set and return corpus.json.
 
     Raises:
@@ -78,6 +81,8 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int)
     if problems:  # what is wrong with the sound is to be mended, too
         _cuts_of(located(every), corpus, registry, problems, nj)
         problems.stop(data)
+    if need_speakers:
+        check_speakers(rows, corpus.name)
     missing = missing_of(rows, corpus)
     if missing and not allow_partial:
         stop_at_pointers(rows)  # says more
@@ -153,6 +158,18 @@ def _splits_of(source: Source, rows: Sequence[Row], corpus: Corpus, items: dict[
     return splits
 
 
+def check_speakers(rows: Sequence[Row], name: str) -> None:
+    """
+    Raises:
+        UsageError: an utterance without a speaker; told here, not by a training hours later.
+    """
+    unknown = [row for row in rows if not row.speaker]
+    if unknown:
+        raise UsageError(f"--norms has speaker, but {len(unknown)} of {len(rows)} utterances of {name} have no "
+                         f"speaker, e.g. {unknown[0].where or unknown[0].id}: give --norms global or none, or the "
+                         "speakers")
+
+
 def _speakers_known(items: Mapping[str, Item]) -> bool:
     return all(item.speaker is not None for item in items.values())
 
@@ -211,7 +228,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     from steps.data.source import load_source
 
-    info = prepare(load_source(args), args.data, args.size, args.allow_partial == "true", args.nj)
+    info = prepare(load_source(args), args.data, args.size, args.allow_partial == "true", args.nj,
+                   args.need_speakers)
     for line in info["warnings"]:
         print(f"warning: {line}", file=sys.stderr)
     converted = "".join(f", {n} {note}" for note, n in info["converted"].items())

@@ -79,6 +79,8 @@ def prepared(directory: Path, rows: list[dict], head: str = "", change: Callable
     (["--noise", "loud"], "--noise is 'loud'; accepted: ratios in dB"),
     (["--noise", "20,10"], "--noise is '20,10'"),
     (["--ivectors", "phones"], "--ivectors has 'phones'; accepted: kinds with a conf/ivector_KIND.yaml"),
+    (["--ivectors", " "], "--ivectors is blank; accepted: kinds"),
+    (["--asr", ""], "--asr is empty; accepted: none, or a recogniser's directory"),
     (["--cluster", "nosuch"], "--cluster is 'nosuch'; accepted: local, slurm, sge, or a file name.yaml"),
     (["--cluster", "nosuch.yaml"], "--cluster nosuch.yaml: no such file"),
     (["--size", "huge"], "--size is 'huge'; accepted: full, tiny"),

@@ -1,4 +1,4 @@
-"""Files of an experiment that hold something else: every front end that reads them ends with one line that names them."""
+"""Files of an experiment that hold something else: each front end that reads them ends in one line that names them."""
 
 import json
 import shutil

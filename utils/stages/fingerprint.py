@@ -168,6 +168,8 @@ class Inputs:
         if not path:
             likely = ("dir", "path", "file", "tsv", "table", "corpus")
             names = [name for name in names if name.endswith(likely)] or names
+            if len(names) > 1 and not names[0].endswith(likely):  # which of them is not known
+                return f"{stage} needs {what}, but its path is empty, and so are --{', --'.join(names)}"
         elif not names:
             names = [name for name, value in self.recipe.options.items() if any(
                 f"{path}/".startswith(f"{word.rpartition('=')[2]}/") for word in (value, *value.split()) if word)]

@@ -550,3 +550,14 @@ def test_folds_of_a_table_that_look_alike_are_told(tmp_path, capsys):
     rows = [row | {"fold": ("1", "1.0", "2", "3", "4", "5")[int(row["speaker"][1])]} for row in six_speakers()]
     made(tmp_path, rows)
     assert "the folds '1' and '1.0' count as different" in capsys.readouterr().err
+
+
+def test_speakers_that_a_normalisation_takes_are_asked_for_before_anything_is_computed(tmp_path, capsys):
+    rows = [{**row, "speaker": "" if number == 3 else row["speaker"]} for number, row in enumerate(six_speakers())]
+    words = ["--need-speakers", "--table", table(tmp_path, rows), tmp_path / "data"]
+    assert run(prepare.main, *words) == 2
+    err = capsys.readouterr().err
+    assert "--norms has speaker, but 1 of 12 utterances of" in err and "line 5" in err and err.count("\n") == 1
+    assert "give --norms global or none" in err and not (tmp_path / "data").exists()
+    table(tmp_path, six_speakers())
+    assert run(prepare.main, *words) == 0
