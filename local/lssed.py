@@ -24,6 +24,7 @@ from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, notice_some
 from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 from utils.folds import class_parts, speaker_parts
+from utils.names import plain_name
 from utils.walk import files_below
 
 CLASSES = ("angry", "neutral", "happy", "sad")
@@ -48,12 +49,11 @@ def rows(corpus_dir: Path) -> list[Row]:
     Raises:
         UsageError: no table, or none of its utterances has a spectrogram. UserError: a table without the columns.
     """
-    tables = sorted(corpus_dir.glob("metadata_english*.csv"))
     spectrograms: dict[str, list[Path]] = {}
     for path in files_below(corpus_dir / "spectrogram", ".npy"):
-        spectrograms.setdefault(path.stem, []).append(path)
+        spectrograms.setdefault(plain_name(path.stem), []).append(path)
     found, lost = [], []
-    for table in tables:
+    for table in sorted(corpus_dir.glob("metadata_english*.csv")):
         for number, line in _lines(table):
             elsewhere = line.pop("features", "")
             paths = [corpus_dir / elsewhere] if elsewhere else spectrograms.get(line["name"], [])
@@ -87,7 +87,7 @@ def _lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if "emotion" not in names.values() or len(set(names.values())) < len(names):
             raise UserError(f"{table}: expected the columns name and faces (or emotion), each once; it has: "
                             f"{', '.join(line)}")
-        yield number, {name: line[column] for column, name in names.items()}
+        yield number, {name: plain_name(line[column]) for column, name in names.items()}
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from utils.corpus import Corpus, Protocol, Row, notice_some, one_speaker_out
 from utils.csv_table import TAB, read_table
 from utils.errors import UsageError
+from utils.names import plain_name
 
 EMOTIONS = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
 COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender", "age")
@@ -32,14 +33,14 @@ def rows(corpus_dir: Path) -> list[Row]:
         UsageError: no such corpus there. UserError: its table lacks a column.
     """
     table = corpus_dir / "data.tsv"
-    recordings = {path.stem: path for path in sorted((corpus_dir / "samples").glob("*_*_*"))
+    recordings = {plain_name(path.stem): path for path in sorted((corpus_dir / "samples").glob("*_*_*"))
                   if path.suffix.lower() in (".wav", ".flac")}
     if not table.is_file() or not recordings:
         raise UsageError(f"--corpus-dir {corpus_dir}: no data.tsv and samples/WR0_surprised_64.wav ... there; "
                          f"nEMO is at {CORPUS.source}")
     found, lost = [], []
     for number, line in read_table(table, COLUMNS, TAB):
-        key = Path(line["file_id"]).stem
+        key = plain_name(Path(line["file_id"]).stem)
         if key not in recordings:
             lost.append(line["file_id"])
         else:
