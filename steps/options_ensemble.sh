@@ -23,6 +23,8 @@ ensemble_options() {
   option spectrograms false         "also a PyResNet on spectrograms, in the fusion ...+more" --choices "true false"
   option noise      ""              "robustness: ratios in dB, such as \"20 10 5 0\"; empty: left out"
   option musan      ""              "MUSAN, for its noise, music and speech; empty: our own sounds"
+  option drop-duplicates false      "of utterances with the same sound and label keep one" --choices "true false"
+  option merge-speakers false       "take speakers who share recordings as one" --choices "true false"
   option size       full            "full, or tiny: about 60 utterances" --choices "full tiny"
   option nj         2               "parallel tasks" --int --free
   option cluster    local           "local, slurm, sge, or a YAML file" --free

@@ -56,12 +56,14 @@ stage_synthesize() {
 }
 
 # stage_prepare N [option ...]: raw corpus -> manifest and splits. The corpus is $corpus_dir as local/$corpus.py reads it,
-# or, where the recipe has a setting of that name, $table; the settings allow_partial and fields are passed on, if they
-# say anything. Options go to steps/prepare_data.sh.
+# or, where the recipe has a setting of that name, $table; the settings allow_partial, fields, drop_duplicates and
+# merge_speakers are passed on, if they say anything. Options go to steps/prepare_data.sh.
 stage_prepare() {
   local number=$1 source=() module=$ROOT/local/$corpus.py; shift
   [ -f "$module" ] || module=$ROOT/local/table.py
   case "${allow_partial:-false} $*" in true*--allow-partial* | false*) ;; *) set -- --allow-partial "$allow_partial" "$@" ;; esac
+  [ "${drop_duplicates:-false}" = false ] || set -- --drop-duplicates true "$@"
+  [ "${merge_speakers:-false}" = false ] || set -- --merge-speakers true "$@"
   [ -z "${fields:-}" ] || set -- --fields "$fields" "$@"
   case " ${norms:-} " in *[[:space:]]speaker[[:space:]]*) set -- --need-speakers "$@" ;; esac
   if [ -n "${table:-}" ]; then source+=(--in "$table"); set -- --table "$table" "$@"; fi

@@ -55,6 +55,7 @@ class Row:
         features: a .npy file of float32 (T, F), or (F,) for the whole utterance, where there is no recording.
         frame_shift: seconds between the rows of `features`; without it `end` must say how long the utterance is.
         where: where the row was read, for messages, e.g. "corpus.tsv, line 7".
+        group: rows of one group have the same sound; preparation sets it, automatic folds keep it whole.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Row:
     features: Path | None = None
     frame_shift: float | None = None
     where: str = field(default="", compare=False)
+    group: str = ""
 
     @property
     def speaker(self) -> str | None:
@@ -112,12 +114,16 @@ class Protocol:
     Attributes:
         folds: fold k+1 is folds[k]: {utterance id: "train" | "dev" | "test"}.
         speaker_overlap: True only where the published protocol shares speakers between parts; every result is marked.
+        automatic: made from the rows, since nothing is published: preparation then looks for the same sound first.
+        random: whoever speaks; every result is marked.
     """
 
     name: str
     folds: Sequence[Mapping[str, str]]
     description: str = ""
     speaker_overlap: bool = False
+    automatic: bool = False
+    random: bool = False
 
 
 def speaker_folds(name: str, rows: Sequence[Row], groups: Sequence[Iterable[str]], description: str = "") -> Protocol:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from utils.corpus import Protocol, Row
+from utils.groups import connected
 from utils.names import spelling
 
 WHOLE = ("dialogue", "session")  # utterances that share one of these belong together
+RECORDING = "recording"  # segments of one belong together, too
 
 
 def group_folds(name: str, rows: Sequence[Row], group_of: Mapping[str, str], k: int,
@@ -46,32 +49,54 @@ def random_folds(name: str, rows: Sequence[Row], group_of: Mapping[str, str], k:
         for group in sorted(by_label[value], key=_shuffled):
             fold_of[group] = len(fold_of) % k
     overlap = any(row.speaker is not None for row in rows)
-    return Protocol(name, _rotate({row.id: fold_of[group_of[row.id]] for row in rows}, k), description, overlap)
+    return Protocol(name, _rotate({row.id: fold_of[group_of[row.id]] for row in rows}, k), description, overlap,
+                    random=True)
 
 
 def linked(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, str]:
-    """{utterance id: group}, where utterances that share a value of any of the fields `keys` are of one group.
+    """{utterance id: group}, where utterances that share a value of any of the fields `keys` (RECORDING: the recording
+    that they are segments of) are of one group. Those with the same sound (Row.group) always are.
 
     Names that look alike (S3 and s3, see utils/names.py) are taken as one: they may be. The group's name is the
     smallest id in it.
     """
-    parent: dict[str, str] = {}
-
-    def find(node: str) -> str:
-        while parent.setdefault(node, node) != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for row in rows:
+    def values(row: Row) -> Iterator[str]:
+        yield f"id {row.id}"
+        if row.group:
+            yield f"sound {row.group}"
         for key in keys:
-            if row.fields.get(key) is not None:
-                parent[find(f"id {row.id}")] = find(f"{key} {spelling(str(row.fields[key]))}")
-    smallest: dict[str, str] = {}
+            if key == RECORDING and row.path is not None:
+                yield f"recording {row.path}"
+            elif row.fields.get(key) is not None:
+                yield f"{key} {spelling(str(row.fields[key]))}"
+
+    name_of = {row.id: [f"id {row.id}", *values(row)] for row in rows}
+    groups = connected((names[0], name) for names in name_of.values() for name in names)
+    group_of = {name: number for number, names in enumerate(groups) for name in names}
+    smallest: dict[int, str] = {}
     for row in rows:
-        root = find(f"id {row.id}")
-        smallest[root] = min(smallest.get(root, row.id), row.id)
-    return {row.id: smallest[find(f"id {row.id}")] for row in rows}
+        number = group_of[f"id {row.id}"]
+        smallest[number] = min(smallest.get(number, row.id), row.id)
+    return {row.id: smallest[group_of[f"id {row.id}"]] for row in rows}
+
+
+def whole(rows: Sequence[Row], fewest: int) -> dict[str, str]:
+    """`linked` by recording, dialogue and session, as far as that leaves `fewest` groups; the same sound always."""
+    for keys in ((*WHOLE, RECORDING), ("dialogue", RECORDING), (RECORDING,), WHOLE, ("dialogue",)):
+        groups = linked(rows, keys)
+        if len(set(groups.values())) >= fewest:
+            return groups
+    return linked(rows, ())
+
+
+def people_of(rows: Sequence[Row]) -> dict[str, str]:
+    """{utterance id: speaker}; speakers who have the same sound are one, named after the first of them."""
+    groups = linked(rows, ("speaker",))
+    first: dict[str, str] = {}
+    for row in rows:
+        name = groups[row.id]
+        first[name] = min(first.get(name, str(row.speaker)), str(row.speaker))
+    return {row.id: first[groups[row.id]] for row in rows}
 
 
 def carve_dev(parts: Mapping[str, str], rows: Sequence[Row], label: str = "emotion",
@@ -82,10 +107,10 @@ def carve_dev(parts: Mapping[str, str], rows: Sequence[Row], label: str = "emoti
         parts: {id: part} with train and test, no dev.
     """
     train = [row for row in rows if parts.get(row.id) == "train"]
-    groups = linked(train, WHOLE)
+    groups, people = whole(train, 2), people_of(train)
     by_label: dict[str, list[str]] = defaultdict(list)
-    if all(row.speaker for row in train) and len({row.speaker for row in train}) >= 3:
-        groups = {row.id: str(row.speaker) for row in train}
+    if all(row.speaker for row in train) and len(set(people.values())) >= 3:
+        groups = people
         by_label[""] = list(set(groups.values()))
     else:
         for row in train:
@@ -147,7 +172,7 @@ def table_protocols(rows: Sequence[Row], part: Mapping[str, str], fold: Mapping[
     if parts := {row.id: part[row.id] for row in rows if row.id in part}:
         carved = "" if "dev" in parts.values() else "; dev is carved out of its train part"
         parts = carve_dev(parts, rows, label) if carved else parts
-        found.append(Protocol("official", [parts], f"the table's parts{carved}"))
+        found.append(Protocol("official", [parts], f"the table's parts{carved}", automatic=bool(carved)))
     if folds := {row.id: fold[row.id] for row in rows if row.id in fold}:
         k = len(set(folds.values()))
         found.append(group_folds("official_folds", rows, folds, k, "the table's folds; dev is the next fold"))
@@ -157,29 +182,35 @@ def table_protocols(rows: Sequence[Row], part: Mapping[str, str], fold: Mapping[
 def default_protocols(rows: Sequence[Row], label: str = "emotion") -> list[Protocol]:
     """The most honest protocol that a corpus without a published one allows.
 
-    Three or more speakers: at most six folds by speaker, dialogues and sessions whole where that leaves three groups.
-    Two: each is the test part once, dev is carved out of the other's utterances (marked: it shares a speaker).
-    Otherwise random folds by class.
+    Three or more speakers: at most six folds by speaker; recordings, dialogues and sessions whole where that leaves
+    three groups. Two: each is the test part once, dev is carved out of the other's utterances (marked: it shares a
+    speaker). Otherwise random folds by class. Utterances with the same sound (Row.group) are never divided.
     """
+    return [dataclasses.replace(_default(rows, label), automatic=True)]
+
+
+def _default(rows: Sequence[Row], label: str) -> Protocol:
     if not all(row.speaker for row in rows):
-        return [_random(rows, label, "random folds by class; speakers unknown")]
-    for keys in (("speaker", *WHOLE), ("speaker", "dialogue"), ("speaker",)):
+        return _random(rows, label, "random folds by class; speakers unknown")
+    segments = [RECORDING] if len({row.path for row in rows}) < len(rows) else []
+    for keys in (*([("speaker", *WHOLE, RECORDING), ("speaker", RECORDING)] if segments else []),
+                 ("speaker", *WHOLE), ("speaker", "dialogue"), ("speaker",)):
         groups = linked(rows, keys)
         k = min(6, len(set(groups.values())))
         if k >= 3:
             text = f"{k} folds, no {' nor '.join(keys)} in two of them; dev is the next fold"
-            return [group_folds("speaker_folds", rows, groups, k, text)]
-    speakers = sorted({row.speaker for row in rows})
-    if len(speakers) < 2:
-        return [_random(rows, label, "random folds by class; the corpus has one speaker only")]
-    folds = [carve_dev({row.id: "test" if row.speaker == speaker else "train" for row in rows}, rows, label)
-             for speaker in speakers]
+            return group_folds("speaker_folds", rows, groups, k, text)
+    people = people_of(rows)
+    if len(set(people.values())) < 2:
+        return _random(rows, label, "random folds by class; the corpus has one speaker only")
+    folds = [carve_dev({key: "test" if person == tested else "train" for key, person in people.items()}, rows, label)
+             for tested in sorted(set(people.values()))]
     text = "each of two speakers is the test part once; dev is carved out of the other's utterances"
-    return [Protocol("one_speaker_out", folds, text, speaker_overlap=True)]
+    return Protocol("one_speaker_out", folds, text, speaker_overlap=True)
 
 
 def _random(rows: Sequence[Row], label: str, text: str) -> Protocol:
-    groups = linked(rows, WHOLE)
+    groups = whole(rows, 3)
     return random_folds("random_folds", rows, groups, min(5, len(set(groups.values()))), label, text)
 
 

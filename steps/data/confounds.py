@@ -143,7 +143,12 @@ def shares(data: Dataset, split: Split, of: Callable[[Item], str | None]) -> boo
 
 
 def few_utterances(data: Dataset, split: Split | None = None) -> list[str]:
-    """A line for speakers with one utterance, and with at most FEW; of all speakers, or of those of the test parts."""
+    """A line for speakers with one utterance, and with at most FEW; of all speakers, or of those of the test parts.
+
+    Where labels move (tracks), the frames of one utterance differ, too: [].
+    """
+    if data.task not in ("classification", "regression"):
+        return []
     number = Counter(item.speaker for item in data.items.values() if item.speaker is not None)
     asked = set(number) if split is None else {data.items[key].speaker for fold in split.folds
                                                for key in split.ids(fold, "test")} - {None}

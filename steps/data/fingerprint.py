@@ -80,12 +80,12 @@ def _band_energies(samples: numpy.ndarray, rate: int) -> numpy.ndarray:
     import numpy as np
 
     size = round(WINDOW * rate)
-    starts = (np.arange(max(0, int((len(samples) - size) / (HOP * rate)) + 1)) * HOP * rate).astype(int)
     mel = np.linspace(np.log1p(LOW / 700), np.log1p(HIGH / 700), BITS + 2)
     bins = np.round(700 * np.expm1(mel) * size / rate).astype(int)
     bins = np.maximum(bins, bins[0] + np.arange(BITS + 2))  # each band has a bin of its own
-    if not len(starts) or bins[-1] > size // 2:
+    if len(samples) < size or bins[-1] > size // 2:
         return np.zeros((0, BITS + 1), np.float32)
+    starts = (np.arange(int((len(samples) - size) / (HOP * rate)) + 1) * HOP * rate).astype(int)
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(samples, np.float32), size)
     window, blocks = np.hanning(size).astype(np.float32), []
     for place in range(0, len(starts), 512):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from steps.data.audio import AudioInfo
     from steps.data.dataset import Item
     from steps.data.fields import FieldSpec
+    from steps.data.mending import Asked
     from steps.data.source import Source
     from steps.data.splits import Split
     from utils.problems import Problems
@@ -48,6 +49,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                              "(a name), text, int, float, bool, path, counts")
     parser.add_argument("--need-speakers", action="store_true",
                         help="refuse a corpus with an utterance without a speaker: --norms speaker takes all")
+    parser.add_argument("--drop-duplicates", choices=("true", "false"), default="false",
+                        help="of utterances with the same sound and label, keep one (%(default)s)")
+    parser.add_argument("--merge-speakers", choices=("true", "false"), default="false",
+                        help="take speakers who share recordings as one (%(default)s)")
     parser.add_argument("--nj", type=count, default=4, help="parallel readers of headers (%(default)s)")
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
     words = list(sys.argv[1:] if argv is None else argv)
@@ -58,7 +63,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
-            need_speakers: bool = False) -> dict[str, Any]:
+            need_speakers: bool = False, mending: Asked | None = None) -> dict[str, Any]:
     """Write the data set and return corpus.json.
 
     Raises:
@@ -69,10 +74,12 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
     from steps.data.cuts import located, stop_at_pointers, without_companions, write_cuts
     from steps.data.dataset import CORPUS, CUTS, item_of_cut
     from steps.data.fields import load_fields
+    from steps.data.mending import Asked, Mending, hear, mend, mended_cuts
     from steps.data.passed_over import passed_over
     from steps.data.splits import write_splits
     from steps.data.tiny import choose_tiny
 
+    mending = mending or Asked()
     corpus, problems = plain_classes(source.corpus), source.problems
     registry = load_fields(corpus.fields)
     _check_source(source, corpus, registry, data)
@@ -97,16 +104,26 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
     cuts, headers = _cuts_of(rows, corpus, registry, problems, nj)
     problems.stop(data)
     items = {cut["id"]: item_of_cut(cut, corpus.label) for cut in cuts}
+    mended = Mending()
+    if mending.drop or mending.merge or any(protocol.automatic for protocol in source.protocols(rows)):
+        rows, mended = mend(rows, hear(items, nj), items, mending)
+        cuts = mended_cuts(cuts, mended)
+        items = {cut["id"]: item_of_cut(cut, corpus.label) for cut in cuts}
     splits = _splits_of(source, rows, corpus, items, size)
+    if problems and mended.kept:
+        problems.add("groups of the same sound", f"automatic folds keep {len(mended.kept)} groups of the same sound "
+                     f"whole, e.g. {', '.join(mended.kept[0].ids[:3])}; --drop-duplicates true keeps one of each")
     problems.stop(data)
     told = warnings_of({show_path(path): info.remarks for path, info in headers.items()}, len(headers), "recordings",
                        data / "headers.tsv")
     warnings = [*source.notices, *(f"{corpus.name} is not whole: {line}" for line in missing), *passed, *notes,
-                *notes_on_rows(rows, splits), *told]
+                *notes_on_rows(rows, splits), *mended.notes, *told]
     converted = Counter(note for row in rows if row.path for note in headers[row.path].notes)
     info = {**describe(corpus, items), "size": size, "speakers_known": _speakers_known(items), "warnings": warnings,
             "converted": dict(sorted(converted.items())), "missing": missing, "passed_over": unused,
-            "protocols": [split.name for split in splits]}
+            "protocols": [split.name for split in splits],
+            **({"dropped": sorted(mended.dropped)} if mending.drop else {}),
+            **({"merged": mended.merged} if mending.merge else {})}
     write_json(data / CORPUS, info)
     write_splits(data, splits)
     write_cuts(data / CUTS, cuts)
@@ -226,10 +243,11 @@ def report(problems: Sequence[str], what: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
+    from steps.data.mending import Asked
     from steps.data.source import load_source
 
     info = prepare(load_source(args), args.data, args.size, args.allow_partial == "true", args.nj,
-                   args.need_speakers)
+                   args.need_speakers, Asked(args.drop_duplicates == "true", args.merge_speakers == "true"))
     for line in info["warnings"]:
         print(f"warning: {line}", file=sys.stderr)
     converted = "".join(f", {n} {note}" for note, n in info["converted"].items())

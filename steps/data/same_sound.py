@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LIST = "duplicates.tsv"
 SHOWN = 5  # groups that are told one by one; the list has all
 HOW = ("identical", "alike", "overlapping")
-MEND = "--drop-duplicates true or --merge-speakers true of steps/prepare_data.sh and of the recipe"
+MEND = "--drop-duplicates true or --merge-speakers true (options of steps/prepare_data.sh and of recipes)"
 
 
 @dataclass(frozen=True)

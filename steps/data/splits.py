@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,7 +88,8 @@ def split_of_protocol(protocol: Protocol, unit: str, speakers_known: bool) -> Sp
             by_part[part].append(key)
         parts[number] = {part: sorted(ids) for part, ids in by_part.items()}
     info = {"name": protocol.name, "description": protocol.description, "folds": len(parts),
-            "speaker_overlap": protocol.speaker_overlap, "unit": unit, "speakers_known": speakers_known}
+            "speaker_overlap": protocol.speaker_overlap, "unit": unit, "speakers_known": speakers_known,
+            **({"random": True} if protocol.random else {})}
     return Split(protocol.name, parts, protocol.description, protocol.speaker_overlap, info)
 
 
@@ -99,7 +101,7 @@ def usable_folds(protocol: Protocol, labelled: set[str]) -> Protocol:
     # Test labels may be kept back by those who published the corpus, but then in every fold.
     needed = {"train", "dev"}.union(*map(labelled_parts, protocol.folds))
     folds = [fold for fold in protocol.folds if labelled_parts(fold) == needed and set(fold.values()) == set(PARTS)]
-    return Protocol(protocol.name, folds, protocol.description, protocol.speaker_overlap)
+    return dataclasses.replace(protocol, folds=folds)
 
 
 def check_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None = None) -> None:

@@ -162,6 +162,12 @@ def data_marks(data: Dataset, split: Split) -> list[str]:
         marks.append(f"size {info['size']}")
     if info.get("missing"):
         marks.append("partial corpus")
+    if info.get("dropped"):
+        marks.append(f"{len(info['dropped'])} duplicates left out")
+    if info.get("merged"):
+        marks.append(f"{len(info['merged'])} speakers merged")
+    if split.info.get("random"):
+        marks.append("random folds")
     if unknown := unknown_speakers(data, split):
         marks.append(unknown)
     if split.speaker_overlap:
@@ -213,7 +219,9 @@ def recipe_command(data: Dataset, *options: str) -> list[str]:
     recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
     name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
     size = ["--size", str(data.info["size"])] if data.info.get("size", "full") != "full" else []
-    return [f"{name}/run.sh", *options, *size]
+    mended = [word for key, option in (("dropped", "--drop-duplicates"), ("merged", "--merge-speakers"))
+              if key in data.info for word in (option, "true")]
+    return [f"{name}/run.sh", *options, *size, *mended]
 
 
 if __name__ == "__main__":

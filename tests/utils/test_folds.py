@@ -1,6 +1,8 @@
 """Folds for corpora that publish none, on random corpora: nobody and nothing is on two sides of a fold."""
 
+import dataclasses
 from collections import Counter
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,3 +98,31 @@ def test_parts_by_class_have_a_fifth_and_a_tenth_of_each(picks):
         assert all(found[name] in (max(1, round(share * count)), count - max(1, round(0.2 * count)))
                    for name, count in whole.items())
     assert class_parts("class", rows[::-1]).folds == [fold]
+
+
+def test_the_same_sound_and_segments_of_one_recording_stay_in_one_fold():
+    rows = [Row(f"{s}_{n}", Path(f"/{s}_{n}.wav"), fields={"speaker": f"s{s}", "emotion": "ab"[n % 2]},
+                group="x" if (s, n) in ((0, 0), (4, 1)) else "") for s in range(8) for n in range(4)]
+    rows += [Row(f"long_{s}", Path("/long.wav"), start=float(s), fields={"speaker": f"s{s}", "emotion": "a"})
+             for s in (1, 2)]
+    for known in (True, False):
+        fields = ("speaker", "emotion") if known else ("emotion",)
+        [protocol] = default_protocols([dataclasses.replace(row, fields={name: row.fields[name] for name in fields})
+                                        for row in rows])
+        assert protocol.automatic and len(protocol.folds) >= 3 and protocol.random is not known
+        for fold in protocol.folds:
+            assert fold["0_0"] == fold["4_1"] and fold["long_1"] == fold["long_2"]
+
+
+def test_one_recording_of_all_is_divided_where_nothing_else_is_left():
+    rows = [Row(f"r{n}", Path("/long.wav"), start=float(n), fields={"emotion": "ab"[n % 2]}) for n in range(20)]
+    [protocol] = default_protocols(rows)
+    assert len(protocol.folds) == 5
+
+
+def test_two_of_three_speakers_with_the_same_sound_are_one():
+    rows = [Row(f"{s}_{n}", Path(f"/{s}_{n}.wav"), fields={"speaker": f"s{s}", "emotion": "ab"[n % 2]},
+                group="x" if n == 0 and s < 2 else "") for s in range(3) for n in range(10)]
+    [protocol] = default_protocols(rows)
+    assert protocol.name == "one_speaker_out" and len(protocol.folds) == 2
+    assert all(fold["0_0"] == fold["1_0"] for fold in protocol.folds)

@@ -84,7 +84,8 @@ def test_a_corpus_module_is_begun_and_its_recipe_asks_for_the_corpus(tree, tmp_p
         for emotion in ("angry", "happy", "neutral", "sad"):
             (speech / speaker / emotion).mkdir(parents=True)
             for take in range(2):
-                noise = np.random.default_rng(take).standard_normal(4000) * 0.1
+                seed = [take, ord(speaker), *emotion.encode()]
+                noise = np.random.default_rng(seed).standard_normal(4000) * 0.1
                 soundfile.write(speech / speaker / emotion / f"{emotion}{take}{speaker}.wav", noise, 16000)
     run = tree / "egs/mycorpus/ensemble/run.sh"
     empty = subprocess.run([run], capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ option map        ""              "YAML: common classes, and every corpus's labe
 option protocols  ""              "CORPUS=PROTOCOL ...: each corpus's own (default: its first)"
 option own-folds  first           "train on the first fold of a corpus's own protocol, or on all" --choices "first all"
 option spectrograms fbank_lssed   "given: where the corpora come as features only" --choices "fbank_lssed given"
-pyresnet_options
+pyresnet_options pooled
 parse_options "$@"
 
 protocol=cross work=.

@@ -63,6 +63,13 @@ def test_tones_hum_silence_and_short_sound_are_like_nothing():
     assert alike([]) == []
 
 
+@pytest.mark.parametrize("rate", [1000, 4000, 8000, 11025, 16000, 48000, 192000])
+def test_any_length_at_any_rate_has_a_fingerprint(rate):
+    noise = np.random.default_rng(0).normal(size=rate).astype("float32")
+    for length in [0, 1, *(round(rate * share) for share in (0.063, 0.064, 0.065, 0.3, 0.32, 1))]:
+        assert not fingerprint(noise[:length], rate).comparable or length == rate
+
+
 def test_two_takes_with_the_same_words_and_pauses_are_not_alike():
     """Resonances near to each other in the same rhythm, but another source and another course."""
     prints = []

@@ -69,21 +69,63 @@ def corpus(tmp_path):
     return tmp_path
 
 
-def checked(root):
-    words = ["--table", str(root / "t.tsv"), str(root / "data")]
+def checked(root, *options):
+    words = ["--table", str(root / "t.tsv"), *options, str(root / "data")]
     assert run_main(prepare.main, words) == 0
     return run_main(validate.main, [str(root / "data")])
+
+
+def give_official_folds(root):
+    """The folds of speakers are the table's own, so that they may divide what belongs together."""
+    head, *lines = (root / "t.tsv").read_text().splitlines()
+    (root / "t.tsv").write_text("\n".join([f"{head}\tfold", *(f"{line}\t{line.split()[2]}" for line in lines)]))
 
 
 def test_a_softer_shifted_copy_under_another_speaker_is_refused_and_listed(corpus, capsys):
     samples = speech(0, 1.2)
     soundfile.write(corpus / "7.wav", np.concatenate([np.zeros(2000), 0.1 * samples]), RATE)
+    give_official_folds(corpus)
     assert checked(corpus) == 1
     error = capsys.readouterr().err
-    assert "the same sound (but for gain, a shift or an encoding) in two parts of protocol speaker_folds" in error
+    assert "the same sound (but for gain, a shift or an encoding) in two parts of protocol official_folds" in error
     assert "--drop-duplicates true" in error and "duplicates.tsv" in error
     assert [line.split("\t")[:3] for line in (corpus / "data/duplicates.tsv").read_text().splitlines()[1:]] == [
         ["1", "0", "alike"], ["1", "7", "alike"]]
+
+
+def info(root):
+    return json.loads((root / "data/corpus.json").read_text())
+
+
+def test_automatic_folds_do_not_divide_what_validation_refuses(corpus, capsys):
+    for source, copy in ((0, 3), (2, 11)):  # of s0, s1 and s5
+        soundfile.write(corpus / f"{copy}.wav", 0.3 * speech(source, 1.2), RATE)
+    assert checked(corpus) == 0
+    said = capsys.readouterr().err
+    assert "speaker s0 = s1: 1 of their 2 recordings are the same" in said
+    assert "1 group of the same sound with different labels: 0 (sad), 3 (glad)" not in said
+    assert "2 groups of the same sound with different labels" in said
+    (corpus / "t.tsv").write_text("".join(line.rsplit("\t", 1)[0] + "\n" for line in (
+        corpus / "t.tsv").read_text().splitlines()))
+    assert checked(corpus) == 0  # random folds, the same
+
+
+def test_duplicates_with_one_label_are_dropped_and_others_stay(corpus, capsys):
+    for source, copy in ((0, 6), (1, 8)):
+        soundfile.write(corpus / f"{copy}.wav", 0.3 * speech(source, 1.2), RATE)
+    assert checked(corpus, "--drop-duplicates", "true") == 0
+    assert "1 duplicates are left out: 6" in capsys.readouterr().err
+    assert info(corpus)["dropped"] == ["6"] and info(corpus)["utterances"] == 11
+    said = json.loads((corpus / "data/validation.json").read_text())["warnings"]
+    assert any(line.startswith("1 group of the same sound with different labels") for line in said)
+
+
+def test_speakers_who_share_recordings_are_merged(corpus, capsys):
+    for source, copy in ((0, 6), (1, 7)):  # s0 is s3
+        soundfile.write(corpus / f"{copy}.wav", speech(source, 1.2), RATE)
+    assert checked(corpus, "--merge-speakers", "true") == 0
+    assert "speakers taken as one, since they share recordings: s3 = s0" in capsys.readouterr().err
+    assert info(corpus)["merged"] == {"s3": "s0"} and info(corpus)["speakers"] == ["s0", "s1", "s2", "s4", "s5"]
 
 
 def test_what_was_compared_is_said(corpus, capsys):
@@ -104,9 +146,11 @@ def test_segments_of_one_recording_in_two_parts_are_told_and_overlapping_ones_re
         (corpus / "t.tsv").write_text("\n".join([f"{text[0]}\tstart\tend", *rows]))
 
     with_segments(1.2)
+    give_official_folds(corpus)
     assert checked(corpus) == 0
     assert "6 of 18 test utterances are segments of a recording that train or dev has a segment of" in (
         capsys.readouterr().err)
     with_segments(0.5)
+    give_official_folds(corpus)
     assert checked(corpus) == 1
     assert "overlapping segments of one recording in two parts" in capsys.readouterr().err

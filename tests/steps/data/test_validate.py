@@ -118,10 +118,13 @@ def test_identical_audio_within_a_part_is_a_warning(corpus, capsys, dither):
 @pytest.mark.parametrize("dither", [0, 2])
 def test_identical_audio_across_parts_is_an_error(corpus, capsys, dither):
     copy_audio(corpus, "s2_0", "s3_0", dither)
+    head, *lines = (corpus / "t.tsv").read_text().splitlines()
+    (corpus / "t.tsv").write_text("\n".join([f"{head}\tfold", *(f"{line}\t{line[:2]}" for line in lines)]))
     remake(corpus)
     assert check(corpus) == 1
     error = capsys.readouterr().err
-    assert "identical audio in two parts of protocol speaker_folds" in error and "s2_0 (" in error and "s3_0 (" in error
+    assert "identical audio in two parts of protocol official_folds" in error
+    assert "s2_0 (" in error and "s3_0 (" in error
 
 
 def test_two_takes_of_a_sentence_are_not_identical(corpus, capsys):
