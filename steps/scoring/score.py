@@ -8,6 +8,7 @@ permuted labels are left out; the leak audit reads those.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import shlex
 import subprocess
@@ -182,8 +183,12 @@ def unknown_speakers(data: Dataset, split: Split) -> str:
     return "" if not lost else "speakers unknown" + (f": {lost} of {len(keys)} utterances" if lost < len(keys) else "")
 
 
+@functools.cache
 def commit() -> str:
-    """Short hash of the checkout, with "+" where code or configuration differ from it; "" outside git."""
+    """Short hash of the checkout, with "+" where code or configuration differ from it; "" outside git.
+
+    Git is asked once, not for every row.
+    """
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""

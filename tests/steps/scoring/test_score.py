@@ -44,6 +44,16 @@ def test_the_table_holds_pooled_scores_intervals_seeds_marks_and_the_best_on_dev
     assert len(json.loads((exp / "scored" / "folds.json").read_text())["rows"]) == 6
 
 
+def test_git_is_asked_once_for_all_rows(tmp_path, monkeypatch):
+    data, exp = recipe(tmp_path)
+    asked, real = [], score.subprocess.run
+    monkeypatch.setattr(score.subprocess, "run", lambda words, **options: asked.append(words) or real(words, **options))
+    score.commit.cache_clear()
+    rows = run(data, exp)
+    assert len({row["commit"] for row in rows.values()}) == 1 and len(rows) == 6
+    assert len([words for words in asked if "status" in words]) == 1
+
+
 def test_a_named_reference_is_taken_in_the_same_variant(tmp_path):
     data, exp = recipe(tmp_path)
     rows = run(data, exp, "--reference", "svm_is10")
