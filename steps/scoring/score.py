@@ -154,6 +154,7 @@ def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int
 def data_marks(data: Dataset, split: Split) -> list[str]:
     """The marks that every figure on a data set has."""
     from steps.data.confounds import confound_marks
+    from steps.data.recordings import shared_recordings
     from steps.data.splits import shares_test_speakers
 
     info, marks = data.info, []
@@ -169,6 +170,8 @@ def data_marks(data: Dataset, split: Split) -> list[str]:
         marks.append(f"{len(info['merged'])} speakers merged")
     if split.info.get("random"):
         marks.append("random folds")
+    if shared := shared_recordings(split, data.items):
+        marks.append(f"{len(shared)} test utterances share a recording with train or dev")
     if unknown := unknown_speakers(data, split):
         marks.append(unknown)
     if split.speaker_overlap:

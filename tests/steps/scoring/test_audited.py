@@ -96,3 +96,17 @@ def test_what_is_not_known_of_some_utterances_is_counted(tmp_path, capsys):
     score.main(["--protocol", "folds", "--results", str(tmp_path / "RESULTS"), str(data), str(exp)])
     row = json.loads((exp / "scored/folds.json").read_text())["rows"][0]
     assert "speakers unknown: 16 of 48 utterances" in row["marks"]
+
+
+def test_segments_of_a_recording_in_train_and_test_and_random_folds_are_marked(tmp_path):
+    rows = utterances(6)
+    split = folds_by_speaker(rows, 3)
+    for place in (0, -1):
+        rows[place]["path"] = "/long.wav"
+    data, exp = write_data(tmp_path / "data", rows, {"folds": split}), tmp_path / "exp"
+    (data / "splits/folds.json").write_text('{"random": true}')
+    write_system(exp, "svm_is10", "folds", "norm-global", rows, split)
+    score.main(["--protocol", "folds", "--results", str(tmp_path / "RESULTS"), str(data), str(exp)])
+    row = json.loads((exp / "scored/folds.json").read_text())["rows"][0]
+    assert "random folds" in row["marks"]
+    assert "2 test utterances share a recording with train or dev" in row["marks"]
