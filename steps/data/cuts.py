@@ -3,7 +3,7 @@
 Representation, one MonoCut an utterance (cut id = supervision id = utterance id):
 
     recording     absolute path, rate, samples and channels from the header. A recording of several channels keeps them
-                  all in `recording`; the cut names channel 0, and steps/data/audio.py mixes down by the mean.
+                  all in `recording`; the cut names channel 0, and steps/data/audio mixes down by the mean.
     features      instead of a recording, where a corpus comes as features only: a lhotse Features entry of storage
                   type numpy_files, a .npy of (T, F); (F,) is one row as long as the utterance.
     neither       where a corpus may come as text only; the duration is 0 where nobody knows it.

@@ -12,7 +12,7 @@ import numpy as np
 
 from steps.data.dataset import Item
 
-RATE = 16000  # Hz; what steps/data/audio.py gives
+RATE = 16000  # Hz; what steps/data/audio gives
 
 
 class CannotCompute(Exception):

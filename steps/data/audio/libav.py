@@ -84,7 +84,10 @@ def _frames(path: str, stated: list[int], why: str,
             if not container.streams.audio:
                 raise UserError(f"{show_path(path)}: there is no sound in it, only "
                                 f"{', '.join(sorted({s.type for s in container.streams})) or 'nothing'}")
-            stream = container.streams.audio[0]
+            # A stream that no decoder is known for would end the process when it is decoded.
+            stream = next((one for one in container.streams.audio if one.codec_context is not None), None)
+            if stream is None:
+                raise UserError(f"{show_path(path)}: not audio that can be read (no decoder knows its coding)")
             packets = passed = count = 0
             told = False
             try:

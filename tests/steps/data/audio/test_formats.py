@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from steps.data.audio import audio_info, read_audio
 from tests.steps.data.audio.sounds import encode, sine
@@ -42,5 +43,13 @@ def test_a_truncated_recording_of_a_phone_is_named(tmp_path):
 @pytest.mark.parametrize("text", ["#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "ffconcat version 1.0\nfile a.wav\n"])
 def test_a_playlist_is_no_recording(tmp_path, text):
     (tmp_path / "a.wav").write_text(text)
+    with pytest.raises(UserError, match="not audio that can be read"):
+        audio_info(tmp_path / "a.wav")
+
+
+def test_a_coding_that_no_decoder_knows_is_a_line(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sine(16000), 16000)
+    whole = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(whole[:20] + b"\x99\x99" + whole[22:])
     with pytest.raises(UserError, match="not audio that can be read"):
         audio_info(tmp_path / "a.wav")
