@@ -79,7 +79,7 @@ def show(found: Mapping[str, Any]) -> str:
         share = f", {entry['affected']} of {entry['tested']} test utterances " \
                 f"({100 * entry['affected'] / entry['tested']:.1f} %), {entry['shared']} different" \
             if entry["affected"] else ""
-        unknown = f"; {leaks.told_unknown(entry)}" if entry["unknown"] else ""
+        unknown = f"; {leaks.told_unknown(entry)}" if entry["unknown"] and entry["verdict"] != "unknown" else ""
         lines.append(f"  {entry['kind']:<10} test / {entry['with']:<6} {SAYS[entry['verdict']]}{share}{unknown}")
     lines += show_components(found)
     for entry in found["permuted"]:

@@ -240,9 +240,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     data = Dataset.open(args.data)
     result = validate(data, args.nj)
-    for line in result["warnings"]:
+    print(show(data, result), flush=True)
+    for line in result["warnings"]:  # last, where they are seen
         print(f"warning: {line}", file=sys.stderr)
-    print(show(data, result))
     return 0
 
 
