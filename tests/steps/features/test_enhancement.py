@@ -186,7 +186,8 @@ def test_an_exported_model_hears_as_it_was_trained(tmp_path):
     (tmp_path / "features").mkdir()
     for name, extractor in (("fbank_lssed", trained), ("fbank", create("fbank"))):
         write_yaml(tmp_path / "features" / f"{name}.yaml", extractor.options)
-        opened = open_extractor(tmp_path, name, {"options": extractor.options, "dim": extractor.dim, "version": ""})
+        opened = open_extractor(tmp_path, name, {"options": extractor.options, "dim": extractor.dim,
+                                                  "kind": extractor.kind, "version": ""})
         assert opened.config == extractor.config
         np.testing.assert_array_equal(opened.extract(noise(0.3)), extractor.extract(noise(0.3)))
 
