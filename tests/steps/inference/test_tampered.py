@@ -93,7 +93,8 @@ CHANGES = [
     (NET + "model.json", put("tasks", "emotion", value=7), "has the shape"),
     (NET + "config.yaml", put("config", "model", "trunk", value=[65000, 65000]), "has the shape"),  # 17 GB, if built
     (NET + "config.yaml", put("config", "model", "dropout", value=float("nan")), "dropout"),
-    (NET + "model.safetensors", lambda content: {key: np.full_like(value, np.nan) for key, value in content.items()}, "not finite"),
+    (NET + "model.safetensors", lambda content: {name: np.full_like(value, np.nan) for name, value in content.items()},
+     "not finite"),
     (NET + "model.safetensors", lambda content: {name: value[:1] for name, value in content.items()}, "has the shape"),
 ]
 
