@@ -246,12 +246,22 @@ stage_export() {
     steps/export.sh --data "$data" "${words[@]}" "$exp/fusion/$protocol.json" "$exp/model"
 }
 
+# check_option NAME PATTERN ACCEPTED: the value of the option NAME fits, where this recipe has that option.
+check_option() {
+  local variable=${1//-/_}
+  [ -z "${_o_default[$1]+set}" ] || [[ ${!variable} =~ $2 ]] || _o_fail "--$1 is '${!variable}'; accepted: $3"
+}
+
 # A slip in a setting is told now, not hours later by the stage that reads it.
 check_settings() {
-  local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}' ratio='-?[0-9]{1,2}(\.[0-9]+)?' kind
+  local space='[[:space:]]' norm='(global|speaker|none)' seed='[0-9]{1,9}' ratio='-?[0-9]{1,2}(\.[0-9]+)?' kind name
   [ -z "${_o_default[table]-}" ] || [ -n "$table" ] ||
     _o_fail "--table is empty; it names the corpus: a table with one utterance a line"
-  [[ $nj =~ ^[1-9][0-9]{0,5}$ ]] || _o_fail "--nj is '$nj'; accepted: 1 or more"
+  for name in nj nodes processes threads per-unit; do
+    check_option "$name" '^[1-9][0-9]{0,5}$' "1 or more"
+  done
+  check_option lm-order '^[1-6]$' "1 to 6"
+  check_option gpus '^[0-9]{1,4}$' "0 or more"
   [[ $seeds =~ ^$space*$seed($space+$seed)*$space*$ ]] ||
     _o_fail "--seeds is '$seeds'; accepted: whole numbers, such as \"0 1 2\""
   [[ $norms =~ ^$space*$norm($space+$norm)*$space*$ ]] ||

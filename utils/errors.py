@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 from utils.loaded import note
-from utils.printable import printable
+from utils.printable import printable, short
 
 
 class UserError(Exception):
@@ -28,7 +28,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, status: int = 1):
-        super().__init__(printable(" ".join(str(message).split("\n"))))
+        super().__init__(short(printable(" ".join(str(message).split("\n")))))
         self.status = status
 
 
@@ -66,6 +66,16 @@ def reading(where: object, advice: str, *further: type[BaseException]) -> Iterat
     except (*MALFORMED, *further) as error:
         what = f"no key {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise DamagedFile(f"{where} is damaged ({' '.join(what.split()):.160}); {advice}") from error
+
+
+def describe_import_error(error: ImportError) -> str:
+    """One line for a package that is not there or cannot be loaded; "" where the fault is in this repository."""
+    if any(sign in str(error) for sign in ("failed to map segment", "annot allocate memory", "MemoryError")):
+        return NO_MEMORY
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in (
+            "", "local", "steps", "utils"):
+        return f"{sys.executable} has no module {error.name}: `. path.sh` takes a Python that has what is needed"
+    return ""
 
 
 def describe_os_error(error: OSError) -> str:
@@ -110,11 +120,10 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         if not re.search("allocate memory|out of memory", str(error)):
             raise
         status, line = 1, NO_MEMORY
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("", "local", "steps", "utils"):
+    except ImportError as error:
+        status, line = 1, describe_import_error(error)
+        if not line:
             raise
-        status = 1
-        line = f"{sys.executable} has no module {error.name}: `. path.sh` takes a Python that has what is needed"
     except BrokenPipeError:
         drop_output()
         return 141
@@ -128,7 +137,7 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     if debug:
         traceback.print_exc()
     with contextlib.suppress(OSError):  # nobody reads it
-        print(f"error: {printable(line)}", file=sys.stderr, flush=True)
+        print(f"error: {short(printable(line))}", file=sys.stderr, flush=True)
     return status
 
 

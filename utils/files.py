@@ -57,6 +57,11 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
+def short_end(name: str, most: int = 200) -> str:
+    """The end of a file's name, so short that something fits in front of it: a name has at most 255 bytes."""
+    return os.fsdecode(os.fsencode(name)[-most:])
+
+
 @contextlib.contextmanager
 def name_full_disk(path: Path) -> Iterator[None]:
     """A disk that is full says so in write() and close(), which do not tell what was written: name it.
@@ -84,7 +89,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".tmp.{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".tmp.{os.getpid()}.{short_end(path.name)}")
     try:
         with name_full_disk(path):
             yield temporary

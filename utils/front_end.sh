@@ -12,7 +12,7 @@
 
 # fail MESSAGE: a usage error.
 fail() {
-  printf 'error: %s: %s\n' "$(basename "$0")" "$1" >&2
+  say_error "$(basename "$0"): $1"
   exit 2
 }
 
@@ -40,6 +40,7 @@ front_end_options() {
         fi
         ;;
       -*) fail "unknown option $1; see --help" ;;
+      "") fail "an argument is empty; see --help" ;;
       *) positional+=("$1"); shift ;;
     esac
   done
@@ -70,4 +71,5 @@ front_end_job() {
       ;;
     *) read -ra job <<<"$cmd" ;;
   esac
+  command -v "${job[0]-}" >/dev/null || fail "--cmd '$cmd': there is no such command; expected utils/job.sh and its options"
 }

@@ -26,7 +26,7 @@ systems() {
 }
 
 fail() {
-  printf 'error: new_recipe.sh: %s\n' "$1" >&2
+  say_error "new_recipe.sh: $1"
   exit 2
 }
 
@@ -57,7 +57,8 @@ done
 [ "${#positional[@]}" -eq 2 ] || fail "expected a corpus and a system; see --help"
 corpus=${positional[0]} system=${positional[1]}
 [[ $corpus =~ ^[a-z][a-z0-9_]*$ ]] || fail "'$corpus' is no name of a corpus; accepted: small letters, digits and _"
-[ -d "$ROOT/utils/templates/$system" ] || fail "there is no system '$system'; there are: $(systems)"
+known=$(systems)
+[[ $system == [a-z]* && " $known " == *" $system "* ]] || fail "there is no system '$system'; there are: $known"
 recipe=egs/$corpus/$system
 [ ! -e "$ROOT/$recipe" ] || fail "$recipe exists; remove it or choose another name"
 for room in egs local; do

@@ -18,7 +18,7 @@ _o_standard=(help dry-run stage stop-stage force why strict-code trust-earlier d
 stage="" stop_stage="" why="" dry_run=false force=false strict_code=false trust_earlier=false debug=false only=""
 
 _o_fail() {
-  printf 'error: %s\n' "${1//$'\n'/ }" >&2
+  say_error "$1"
   exit 2
 }
 

@@ -37,3 +37,9 @@ def spreadsheet_cell(text: str) -> str:
     """
     text = printable(text)
     return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def short(line: str, most: int = 2000) -> str:
+    """A line without its middle, where it is so long (a file name of a megabyte) that nobody would read it."""
+    shown = line.encode("utf-8", "backslashreplace").decode()  # bytes of a name that are no UTF-8 take six characters
+    return line if len(shown) <= most else f"{shown[: most - 500]} ... {shown[-480:]}"

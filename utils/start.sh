@@ -35,6 +35,17 @@ if [ -n "${PYTHONPATH:-}" ]; then
   PYTHONPATH=${PYTHONPATH%:}
 fi
 
+# Where nothing can be, no library finds its files.
+pwd -P >/dev/null 2>&1 || {
+  echo "error: the working directory is gone, or may not be entered: change to another one, then run the same command" >&2
+  exit 2
+}
+
+# say_error MESSAGE: one line on standard error. A line break or a terminal escape in a name that was given stays harmless.
+say_error() {
+  printf 'error: %s\n' "${1//[[:cntrl:]]/ }" >&2
+}
+
 # module_path PYTHON: `PYTHON -m` finds the modules of this repository, and none in the working directory.
 module_path() {
   local first=$ROOT

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from utils.arguments import ArgumentParser
 from utils.errors import run_main
 from utils.files import ROOT, write_json
+from utils.printable import printable
 
 if TYPE_CHECKING:
     from steps.data.class_map import ClassMap
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_target(member.data, arguments.out, KEY, "steps/pool_corpora.sh")
     info = pool(members, classes, arguments.folds, arguments.out)
     for line in info["warnings"]:
-        print(f"warning: {line}", file=sys.stderr)
+        print(f"warning: {printable(line)}", file=sys.stderr)
     for name, about in info[KEY].items():
         counts = ", ".join(f"{label} {count}" for label, count in about["counts"].items())
         print(f"{name}: {about['utterances']} utterances of {about['speakers'] or 'unknown'} speakers, {counts}; "

@@ -20,6 +20,7 @@ from utils.corpus import Corpus, Row
 from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json
 from utils.names import plain_name
+from utils.printable import printable
 
 if TYPE_CHECKING:
     from steps.data.audio import AudioInfo
@@ -249,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     info = prepare(load_source(args), args.data, args.size, args.allow_partial == "true", args.nj,
                    args.need_speakers, Asked(args.drop_duplicates == "true", args.merge_speakers == "true"))
     for line in info["warnings"]:
-        print(f"warning: {line}", file=sys.stderr)
+        print(f"warning: {printable(line)}", file=sys.stderr)
     converted = "".join(f", {n} {note}" for note, n in info["converted"].items())
     unlabelled = f", {info['unlabelled']} unlabelled" if info["unlabelled"] else ""
     print(f"{args.data}: {info['utterances']} utterances, {info['hours']:.2f} h, {len(info['speakers'])} speakers, "

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from utils.arguments import ArgumentParser, count
 from utils.errors import UserError, run_main
 from utils.files import write_json, write_text
+from utils.printable import printable
 
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset, Item
@@ -156,7 +157,7 @@ def compare_sounds(data: Dataset, prints: Mapping[str, Print],
     where = f"{data.path / LIST} lists all"
     if problems:
         for line in warnings:
-            print(f"warning: {line}", file=sys.stderr)
+            print(f"warning: {printable(line)}", file=sys.stderr)
         report([f"{line}; mend it with {MEND}, or in the corpus ({where})" for line in problems[:1]]
                if len(problems) == 1 else problems,
                f"groups of the same sound lie across parts; mend it with {MEND}, or in the corpus ({where})")
@@ -242,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = validate(data, args.nj)
     print(show(data, result), flush=True)
     for line in result["warnings"]:  # last, where they are seen
-        print(f"warning: {line}", file=sys.stderr)
+        print(f"warning: {printable(line)}", file=sys.stderr)
     return 0
 
 

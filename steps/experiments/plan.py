@@ -174,8 +174,9 @@ def integers(option: str, text: str) -> list[int]:
         UsageError: a word is no number.
     """
     for word in text.split():
-        if not word.isdecimal():
-            raise UsageError(f"{option} {text!r}: {word!r} is no whole number; expected e.g. \"0 1 2\"")
+        if not (word.isascii() and word.isdecimal() and len(word) <= 9):
+            raise UsageError(f"{option} {text!r}: {word!r} is no whole number of at most 9 digits; expected e.g. "
+                             "\"0 1 2\"")
     return [int(word) for word in text.split()]
 
 

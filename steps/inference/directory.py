@@ -16,6 +16,7 @@ Arrays lie in safetensors and npz files, everything else is text; nothing is pic
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -80,17 +81,17 @@ def check(directory: Path) -> None:
     if not path.is_file():
         raise UserError(f"{path} is missing; {ADVICE}")
     expected = read_json(path, {str: str}, ADVICE)
-    root = directory.resolve()
+    root = Path(os.path.realpath(directory))  # Path.resolve raises at a link to itself
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory)
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
             raise UserError(f"{path} is a link that leads out of the model; {ADVICE}, with cp -L")
         vouched = name.parts[0] in ROOMS or name.as_posix() in (ABOUT, TRAINED_ON) or path.suffix in ARRAYS
         if vouched and path.is_file() and not name.name.startswith(".") and name.as_posix() not in expected:
             raise UserError(f"{path} is not in {CHECKSUMS}, so nobody vouches for it; {ADVICE}")
     for name, digest in expected.items():
         path = directory / name
-        if not path.resolve().is_relative_to(root):
+        if not Path(os.path.realpath(path)).is_relative_to(root):
             raise UserError(f"{directory / CHECKSUMS} names {printable(name)}, which is not in the model; {ADVICE}")
         if not path.is_file():
             raise UserError(f"{path} is missing; {ADVICE}")

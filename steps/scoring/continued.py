@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.errors import UsageError
 from utils.files import ROOT, write_text
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def continue_results(stem: Path, committed: Path | None, rows: Sequence[Row],
     merged = results.merge(former, rows)
     groups = {results.group_of(row) for row in rows}
     affected = [row for row in merged if results.group_of(row) in groups]
+    if reference is not None and not any(results.is_named(row, reference) for row in affected):
+        raise UsageError(f"--reference {reference}: there is no such system; there are: "
+                         + ", ".join(dict.fromkeys(row["subsystem"] for row in affected)))
     results.add_paired(affected, reference)
     cross_corpus.add_falls(merged)
     mine = {results.key_of(row) for row in [*earlier, *rows]}

@@ -172,10 +172,14 @@ def reference_of(rows: Sequence[Row], row: Mapping[str, Any], reference: str | N
     if reference is None:
         found = leading(rivals)
     else:
-        named = [other for other in rivals if reference in (other["subsystem"], f"{other['subsystem']}/"
-                                                            f"{other['variant']}")]
+        named = [other for other in rivals if is_named(other, reference)]
         found = [other for other in named if other["variant"] == row["variant"]] or named
     return None if not found or found[0] is row or key_of(found[0]) == key_of(row) else found[0]
+
+
+def is_named(row: Mapping[str, Any], name: str) -> bool:
+    """Whether the row is of the system `name`, SUBSYSTEM or SUBSYSTEM/VARIANT."""
+    return name in (row["subsystem"], f"{row['subsystem']}/{row['variant']}")
 
 
 def leading(rows: Iterable[Row]) -> list[Row]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.errors import describe_os_error, run_main
+from utils.errors import UserError, describe_os_error, run_main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,3 +87,16 @@ def test_a_package_that_is_missing_is_one_line_and_a_module_of_ours_a_traceback(
     assert "has no module no_such_package: `. path.sh`" in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError):
         run_main(needs("utils.no_such_module"), [])
+
+
+def test_a_library_that_a_limit_keeps_out_is_no_missing_package(capsys: pytest.CaptureFixture[str]) -> None:
+    def load(_):
+        raise ImportError("libtorch_cpu.so: failed to map segment from shared object")
+
+    assert run_main(load, []) == 1
+    assert capsys.readouterr().err.startswith("error: out of memory")
+
+
+def test_a_message_that_nobody_would_read_to_its_end_loses_its_middle() -> None:
+    message = str(UserError(f"{'a' * 1_000_000}.wav: no such recording"))
+    assert len(message) <= 2000 and message.startswith("aaa") and message.endswith("a.wav: no such recording")

@@ -25,6 +25,13 @@ def test_a_full_disk_names_what_was_written_and_leaves_what_was_there(tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_of_255_bytes_can_be_written(tmp_path):
+    target = tmp_path / ("é" * 125 + ".json")
+    with atomic_open(target) as stream:
+        stream.write("text")
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
 def test_another_error_keeps_its_own_file(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, atomic_open(tmp_path / "a"):
         (tmp_path / "missing").read_text()

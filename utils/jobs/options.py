@@ -88,6 +88,7 @@ def _name(text: str) -> str:
     return text
 
 
+MOST_TASKS = 999_999
 OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--mem": ("memory", parse_memory),
     "--time": ("seconds", parse_time),
@@ -124,6 +125,8 @@ def parse(arguments: Sequence[str], cluster: str = "local") -> Job:
     if match is None:
         found = f"found {rest[0]!r}" if rest else "found nothing"
         raise UsageError(f"expected JOB=1:N (N tasks) after the options, {found}")
+    if int(match[1]) > MOST_TASKS:
+        raise UsageError(f"{rest[0]}: accepted: at most {MOST_TASKS} tasks")
     if len(rest) < 3:
         raise UsageError(f"{rest[0]}: expected a log name and a command after it")
     tasks, log, argv = int(match[1]), rest[1], tuple(rest[2:])

@@ -95,9 +95,12 @@ def table() -> list[Line]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    if argv:
+    if argv and argv[0] in ("-h", "--help"):
         print("usage: utils/check_env.sh (no arguments)\n\n" + (__doc__ or ""))
-        return 0 if argv[0] in ("-h", "--help") else 2
+        return 0
+    if argv:
+        print(f"error: check_env.sh takes no arguments, found {argv[0]!r}; see --help", file=sys.stderr)
+        return 2
     lines = table()
     name_width = max(len(line.name) for line in lines)
     found_width = min(60, max(len(line.found) for line in lines))

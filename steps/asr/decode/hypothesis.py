@@ -15,7 +15,7 @@ from pathlib import Path
 from steps.text.normal_form import join
 from steps.text.normal_form import words as words_of
 from utils.errors import UserError
-from utils.files import atomic_open, check_regular
+from utils.files import atomic_open, read_exact_text
 
 COLUMNS = ("id", "text", "confidence", "words", "nbest")
 EDGE = 1e-6  # confidences stay this far from 0 and 1 when they are calibrated
@@ -119,8 +119,7 @@ def read_hypotheses(path: str | Path) -> dict[str, list[Hypothesis]]:
 
 def _read(path: Path) -> Iterator[tuple[str, list[Hypothesis]]]:
     try:
-        check_regular(path)
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_exact_text(path).split("\n")
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; run steps/decode_transcripts.sh") from error
     if lines[0] != "\t".join(COLUMNS) or lines[-1]:

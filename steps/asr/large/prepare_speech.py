@@ -171,7 +171,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     limits = Limits(arguments.shortest, arguments.longest, arguments.overlap)
     chosen = arguments.corpora if arguments.task is None else [arguments.corpora[arguments.task - 1]]
-    reader = importlib.import_module(arguments.reader)
+    try:
+        reader = importlib.import_module(arguments.reader)
+    except ImportError as error:
+        raise UsageError(f"--reader {arguments.reader}: no such module ({error})") from error
     for text in chosen:
         name, separator, directory = text.partition("=")
         # Absolute, because recipes in other directories read what is written, too.

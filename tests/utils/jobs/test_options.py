@@ -40,6 +40,7 @@ def test_time(text, expected):
     (["--max-jobs-run", "many", *TAIL], "--max-jobs-run many"),
     (["JOB=1:0", "x.{JOB}", "true"], "JOB=1:0"),
     (["JOB=2:4", "x.{JOB}", "true"], "JOB=2:4"),
+    (["JOB=1:1000000000000", "x.{JOB}", "true"], "at most 999999 tasks"),
     (["log/x.log", "true"], "log/x.log"),
     (["JOB=1:4", "log/x.{JOB}.log"], "JOB=1:4"),
     (["JOB=1:4", "log/x.log", "true"], "log/x.log"),
