@@ -5,6 +5,7 @@
 #   tests/run.sh --unit    lint and unit tests only, under 3 minutes on 2 cores
 #
 # EMOTION_CORPORA names a directory with ravdess/, emodb/ and speechocean762/; what is missing there is skipped, aloud.
+# EMOTION_CASES names a directory of situations that tests/hostile/test_cases.py runs; without it they are skipped, aloud.
 # The last line is the sum: N passed, N failed, N skipped. Exit status 0 only if nothing failed.
 set -euo pipefail
 # shellcheck source=utils/start.sh
@@ -47,6 +48,8 @@ say_what_is_missing() {
     [ -d "${EMOTION_CORPORA:-/nonexistent}/$corpus" ] \
       || echo "MISSING: corpus $corpus (EMOTION_CORPORA=${EMOTION_CORPORA:-}); its tests are skipped"
   done
+  [ -d "${EMOTION_CASES:-/nonexistent}" ] \
+    || echo "MISSING: cases of bad input (EMOTION_CASES=${EMOTION_CASES:-}); they are not run"
   for command in shellcheck slurmctld munged chromium; do
     [ -n "$(PATH=$PATH:/usr/sbin command -v "$command")" ] \
       || echo "MISSING: $command; its tests are skipped"
