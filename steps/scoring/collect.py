@@ -23,7 +23,7 @@ AGAIN = "run the training stage again"
 NUMBER = Number(0, 10**6, whole=True)
 SUBSYSTEM = {  # of subsystem.json
     "subsystem?": str, "kind?": str, "config?": str, "features?": Maybe(str), "variants?": [str], "folds?": [NUMBER],
-    "seeds?": [NUMBER], "permuted?": bool, "label?": Maybe(str), "set?": [str], "text_source?": {str: str},
+    "seeds?": [NUMBER], "permuted?": bool, "label?": Maybe(str), "set?": [str], "text_source?": Either(str, {str: str}),
     "fuses?": {str: [[str]]}, "primary?": Maybe(Either(str, bool)),
     "init?": Maybe({"trained_on?": Maybe([{"corpus": str}]), "name": str})}
 METRICS = {  # of metrics.json, as far as it is read

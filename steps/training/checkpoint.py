@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -70,7 +71,8 @@ def load_module(build: Callable[[], nn.Module], path: Path, advice: str = AGAIN)
     """
     found = tensor_shapes(path, advice)
     with reading(path, advice, SafetensorError):
-        with torch.device("meta"):
+        # Before torch 2.0 a device is no context: then the network is built with its memory.
+        with torch.device("meta") if hasattr(torch.device, "__enter__") else contextlib.nullcontext():
             wanted = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
         for name in sorted(wanted.keys() | found.keys()):
             if wanted.get(name) != found.get(name):

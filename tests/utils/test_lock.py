@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_a_directory_that_cannot_be_written_is_one_line_that_says_what_to_do(loc
     def refuse(path, *_, **__):
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(os, "mkdir", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(UserError, match=f"{lock.path.parent} cannot be written .*clone the repository"):
         lock.acquire()
 

@@ -3,6 +3,7 @@
 import os
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,20 @@ def silence(path: Path, rate: int, channels: int, minutes: int) -> Path:
     return path
 
 
+# A process counts the memory of the one that it was forked from, so a small one starts the command.
+MEASURE = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+
+
 def peak(*words) -> tuple[int, int, str]:
     """Exit status, peak of resident memory in MB, and standard error."""
-    process = subprocess.Popen([ROOT / "utils/emotion.sh", *map(str, words)], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
-    error = process.stderr.read()  # type: ignore[union-attr]
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss // 1024, error
+    done = subprocess.run([sys.executable, "-S", "-c", MEASURE, ROOT / "utils/emotion.sh", *map(str, words)],
+                          capture_output=True, text=True, check=True)
+    status, most = map(int, done.stdout.split())
+    return status, most, done.stderr
 
 
 @pytest.mark.parametrize(("name", "rate", "channels", "minutes"), [

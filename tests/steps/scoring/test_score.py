@@ -9,9 +9,11 @@ import pytest
 from sklearn import metrics as sk
 
 from steps.scoring import recompute, results, score
+from steps.scoring.collect import SUBSYSTEM
 from steps.scoring.scores import read_scores, write_regression, write_scores, write_sequences
 from tests.steps.scored_recipe import CLASSES, folds_by_speaker, recipe, utterances, write_data, write_system
-from utils.errors import UserError
+from utils.errors import DamagedFile, UserError
+from utils.shape import check
 
 
 def run(data, exp, *options, protocol="folds"):
@@ -275,3 +277,10 @@ def test_recompute_rewrites_readme_tables_and_check_notices_a_changed_figure(tmp
 def test_write_scores_and_read_scores_agree_on_unlabelled(tmp_path):
     write_scores(tmp_path / "x.tsv", ["a"], ["-"], CLASSES, np.zeros((1, 4)))
     assert read_scores(tmp_path / "x.tsv").labels == [None]
+
+
+def test_a_fusion_names_one_source_of_text_and_a_subsystem_one_for_each_variant():
+    for source in ("asr", {"asr-text": "asr", "ref-text": "reference"}):
+        check({"text_source": source}, SUBSYSTEM, "subsystem.json")
+    with pytest.raises(DamagedFile, match="text_source is 3"):
+        check({"text_source": 3}, SUBSYSTEM, "subsystem.json")
