@@ -56,7 +56,7 @@ def read_npz(path: str | Path, shapes: Shapes | None = None, advice: str = AGAIN
 
 
 def read_safetensors(path: str | Path, shapes: Shapes | None = None, advice: str = AGAIN) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file, whose library checks that the header and the bytes agree. As `read_npz`."""
+    """The arrays of a safetensors file; its library checks that header and bytes agree. As `read_npz`."""
     from safetensors.numpy import load_file
 
     with _one_line(path, advice):

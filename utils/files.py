@@ -66,7 +66,7 @@ def short_end(name: str, most: int = 200) -> str:
 def name_full_disk(path: Path) -> Iterator[None]:
     """A disk that is full says so in write() and close(), which do not tell what was written: name it.
 
-    A library in Rust (safetensors) has errors of its own, whose text ends as "(os error 28)".
+    A library in Rust (safetensors) has errors of its own; their text ends as "(os error 28)".
     """
     try:
         yield

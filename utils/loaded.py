@@ -24,7 +24,7 @@ PACKAGES = {
     "kaldi_native_io": "kaldi-native-io", "opensmile_binding": "opensmile", "soundfile": "soundfile", "av": "av",
     "soxr": "soxr", "espeakng_loader": "espeakng-loader", "transformers": "transformers", "gensim": "gensim",
     "cv2": "opencv-python-headless", "safetensors": "safetensors"}
-"""Module -> package, of those whose version may decide on features, models or scores."""
+"""Module -> package, for packages that may change features, models or scores."""
 
 DISPATCH = ("utils/jobs/", "utils/stages/", "utils/setup/", "utils/leash.py", "utils/loaded.py", "utils/job.sh",
             "utils/setup.sh", "utils/start.sh", "utils/python310/", "path.sh")

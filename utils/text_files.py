@@ -1,6 +1,6 @@
 """Text files that users bring (tables, lists, Kaldi's files, class maps): read in one way, whoever wrote them.
 
-A byte order mark is passed over, all line ends are taken, and what is no text in UTF-8 is told for what it is.
+A byte order mark is passed over, all line ends are taken, and text that is not UTF-8 is named as what it is.
 """
 
 from __future__ import annotations

@@ -23,6 +23,6 @@ def walk(directory: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def files_below(directory: str | Path, suffix: str = "") -> list[Path]:
-    """The regular files below a directory whose names end so, sorted."""
+    """The regular files below a directory with these name endings, sorted."""
     return sorted(path for place, _, names in walk(directory) for name in names
                   if name.endswith(suffix) and (path := Path(place, name)).is_file())

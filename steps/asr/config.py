@@ -54,6 +54,6 @@ class AsrConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     average: list[int] = option([1, 5, 10], least=1, min=1, max=10000,
-                                help="numbers of last epochs whose mean is tried; dev chooses")
+                                help="numbers of last epochs to average; dev chooses")
     engine: str = option("auto", choices=("auto", "k2", "torch"))
     dev_utterances: int = option(2000, min=1, max=10**9, help="at most so many dev utterances are decoded an epoch")

@@ -155,7 +155,7 @@ def _notes_on_missing(missing: Mapping[tuple[str, str], int]) -> list[str]:
 
 
 def notes_on_spelling(rows: Sequence[Row], corpus: Corpus) -> list[str]:
-    """A line for each kind of name of which some look alike: they count as different."""
+    """A line for each kind of name with look-alikes: they count as different."""
     notes = []
     kinds = dict.fromkeys(("speaker", *([corpus.label] if corpus.task == "classification" else []), *UNITS[1:]))
     for kind in kinds:

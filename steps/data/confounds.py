@@ -6,7 +6,8 @@ measured by the accuracy of the most frequent label of each of its values, corre
     strength = (accuracy - chance) / (1 - chance)        0: says nothing, 1: determines it
 
 Values that only one utterance (or whatever carries the label) has say nothing of this and are left out. A field from
-half the way on (NEARLY) is told by validation, shown by the report, and marked in results where it can be made use of:
+half the way on (NEARLY) gives a warning of validation, is shown by the report, and marked in
+results where it can be made use of:
 where train or dev share values with test, and of the speaker also with features normalized per speaker, which take the
 speaker's mean, and with it most of the label, away. Speaker, sentence and gender of RAVDESS and
 EMO-DB have strengths of -0.08 to 0.

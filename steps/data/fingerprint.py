@@ -33,7 +33,7 @@ from utils.files import atomic_open
 if TYPE_CHECKING:
     import numpy
 
-HOP, WINDOW, SMOOTHED = 0.016, 0.064, 15  # seconds; frames whose energies are added up
+HOP, WINDOW, SMOOTHED = 0.016, 0.064, 15  # seconds; frames that are added up
 BITS, LOW, HIGH = 32, 200.0, 3400.0  # Hz: what telephones and low rates of sampling keep
 DYNAMICS = 30.0  # dB below the loudest frame: what is softer is not compared
 STEADY = 0.01  # mean change of the bands from frame to frame (nepers): what changes less (a tone) is not compared
@@ -95,7 +95,7 @@ def _band_energies(samples: numpy.ndarray, rate: int) -> numpy.ndarray:
 
 
 def alike(prints: Sequence[Fingerprint]) -> list[tuple[int, int]]:
-    """Pairs (i, j), i < j, of positions in `prints` whose sounds are the same (see the module's text)."""
+    """Pairs (i, j), i < j, of positions in `prints` with the same sound (see the module's text)."""
     found: set[tuple[int, int]] = set()
     for one, other, shift in _candidates(prints).tolist():
         if (one, other) not in found and any(_same(prints[one], prints[other], shift + near)

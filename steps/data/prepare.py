@@ -1,6 +1,7 @@
 """Make a data set: a corpus module's rows, checked, as cuts.jsonl.gz, corpus.json and splits/.
 
-Called by steps/prepare_data.sh. What is wrong with a corpus is told at once, by kind, and problems.txt lists all of it;
+Called by steps/prepare_data.sh. All mistakes of a corpus are printed at once, by kind, and
+problems.txt lists all of it;
 what only looks odd is a warning. Reads the recordings' headers, and decodes those that do not state their
 length rightly (headers.tsv lists them); steps/data/validate.py decodes all.
 """

@@ -26,7 +26,7 @@ def recording_of(item: Item) -> str | None:
 
 
 def overlapping(items: Iterable[Item]) -> list[tuple[str, str]]:
-    """Pairs of ids, sorted, whose segments of one recording have half of the longer one or more in common."""
+    """Pairs of ids, sorted, of segments of one recording that share half of the longer one or more."""
     of: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         if (recording := recording_of(item)) is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from steps.data.splits import Split
 
 LIST = "duplicates.tsv"
-SHOWN = 5  # groups that are told one by one; the list has all
+SHOWN = 5  # groups that are printed; the list has all
 HOW = ("identical", "alike", "overlapping")
 MEND = "--drop-duplicates true or --merge-speakers true (options of steps/prepare_data.sh and of recipes)"
 

@@ -28,7 +28,7 @@ class Source:
 
     Attributes:
         directory: below which its files lie; None where only a table says.
-        table: whether it is a table, whose columns may be more than the fields.
+        table: whether it is a table; a table may have more columns than fields.
         notices: what the module told while it read. problems: mistakes that it met; more will be added.
     """
 

@@ -167,7 +167,7 @@ def compare_sounds(data: Dataset, prints: Mapping[str, Print],
 
 
 def check_recordings(splits: Sequence[Split], items: Mapping[str, Item]) -> list[str]:
-    """A warning for each protocol whose test parts share recordings with train or dev."""
+    """A warning for each protocol with recordings shared by test and train or dev."""
     from steps.data.recordings import shared_recordings
 
     warnings = []

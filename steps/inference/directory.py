@@ -46,7 +46,7 @@ def read_about(directory: Path) -> dict[str, Any]:
     """model.yaml.
 
     Raises:
-        UserError: no model there, one of another format, or one whose description is not whole.
+        UserError: no model there, one of another format, or one with an incomplete description.
     """
     path = directory / ABOUT
     if not path.is_file():

@@ -4,7 +4,7 @@ README.md of each recipe, and the README.md at the top; all of them or none.
     steps/publish_results.sh --dry-run egs/ravdess/ensemble
     steps/publish_results.sh egs/mini/ensemble egs/mini/asr egs/mini/ivector
 
-Committed rows of other systems, protocols and variants stay. Every row that is new or has other figures is told.
+Committed rows of other systems, protocols and variants stay. Every row that is new or has other figures is printed.
 Refused are rows of --size tiny; of code that was not committed when they were made; and those that have fewer folds or
 seeds than the row they would replace.
 """
@@ -59,7 +59,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser("publish_results.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
-    parser.add_argument("--allow-dirty", action="store_true", help="take rows whose code was not committed")
+    parser.add_argument("--allow-dirty", action="store_true", help="take rows made with uncommitted code")
     parser.add_argument("--allow-partial", action="store_true",
                         help="take rows that have fewer folds or seeds than those they replace")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
@@ -152,7 +152,7 @@ class Change:
         return [(self.before[key], self.after[key]) for key in both if differ(self.before[key], self.after[key])]
 
     def told(self) -> list[str]:
-        """What changes, a line a row; rows whose figures stay are counted."""
+        """What changes, a line a row; rows with the same figures are counted."""
         moved = [(old, new) for old, new in self.replaced if line_of(old) != line_of(new)]
         if not (self.new or self.gone or self.replaced):
             return [f"{self.recipe}: nothing new"]
@@ -164,7 +164,7 @@ class Change:
         return lines + self._primaries()
 
     def _primaries(self) -> list[str]:
-        """A line for each protocol whose primary system is another one."""
+        """A line for each protocol with another primary system."""
         from steps.scoring.results import group_of
 
         def primaries(rows: Mapping[Key, Row]) -> dict[tuple[str, ...], str]:

@@ -79,7 +79,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def mark_audit(rows: Sequence[dict[str, Any]], audit: Audit) -> None:
-    """Mark the rows of systems whose audit failed, or that were not audited; the latter is told with its reason."""
+    """Mark the rows of systems that failed the audit or were not audited, with the reason."""
     doubts: dict[str, str] = {}
     for row in rows:
         name = row["subsystem"], row["variant"]

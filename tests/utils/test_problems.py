@@ -1,4 +1,4 @@
-"""Mistakes are told all at once."""
+"""All mistakes are printed at once."""
 
 import pytest
 

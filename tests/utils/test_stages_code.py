@@ -1,4 +1,4 @@
-"""What a stage was made with: code and packages. A change is told in a line, and counts with --strict-code."""
+"""What a stage was made with: code and packages. A change gives one line, and counts with --strict-code."""
 
 import json
 import os

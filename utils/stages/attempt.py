@@ -34,7 +34,7 @@ class Attempt:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the stage's processes are told."""
+        """Environment variables of the stage's processes."""
         return {"EMOTION_STAGE_INPUTS": self.start["inputs"],
                 DIRECTORY: str(self.planner.records.loaded(self.stage.number))}
 

@@ -79,7 +79,7 @@ def do_without(recipe: Recipe, stage: Stage, absent: Collection[int]) -> None:
         if word not in lost:
             words.append(word)
         elif words and words[-1].startswith("--"):
-            words.pop()  # the option whose value it is
+            words.pop()  # the option of this value
     stage.absent += [stage.members[path] for path in lost if path in stage.members]
     stage.declared, stage.words = words, filled(words, stage.absent)
     stage.command = parse_command(stage.words, recipe.free)

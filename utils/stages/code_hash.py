@@ -93,7 +93,7 @@ class Code:
                 for name, content in started.items()}
 
     def changed(self, recorded: dict[str, str]) -> list[str]:
-        """Files whose code is another one than a marker says, sorted."""
+        """Files with other code than the marker says, sorted."""
         found = []
         for name, value in recorded.items():
             content, _, bare = value.partition(":")

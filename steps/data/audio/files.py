@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from utils.errors import UserError
 
-# Of recordings in a directory; a file that is named itself may be called anything, it is told by its content.
+# Of recordings in a directory; a file that is named itself may have any name: its content decides.
 SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc", ".au", ".snd",
             ".sph", ".w64", ".rf64", ".caf", ".m4a", ".m4b", ".aac", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm",
             ".weba", ".mkv", ".mka", ".amr", ".awb", ".wma", ".wmv", ".asf", ".ac3", ".ape", ".wv", ".tta", ".avi",

@@ -1,4 +1,4 @@
-"""What a recording's header says, and whether to believe it. Files are told by content, not by name.
+"""What a recording's header says, and whether to believe it. The content decides what a file is, not its name.
 
 soundfile decodes what it knows and what states its length rightly; PyAV decodes the rest: the
 formats of phones and browsers, and files whose length only decoding tells.
