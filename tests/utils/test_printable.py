@@ -15,6 +15,7 @@ NASTY = "a\x1b[2Jb\x9b1m\rc\x7f\u202ed"
 
 def test_only_what_acts_is_escaped():
     assert printable(NASTY) == "a\\x1b[2Jb\\x9b1m\\rc\\x7f\\u202ed"
+    assert printable("a\x1b[2J\n") == "a\\x1b[2J\\n"  # of ASCII alone
     for text in ("Füße 愤怒 \U0001f600", "a\u200db", "x\xa0y", "", "\udcff"):  # the last: a byte of a file name
         assert printable(text) == text
 
