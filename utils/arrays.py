@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from utils.errors import DamagedFile, reading
+from utils.files import atomic_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,14 @@ def read_safetensors(path: str | Path, shapes: Shapes | None = None, advice: str
         arrays = load_file(path)
     check_arrays(path, arrays, shapes, advice)
     return arrays
+
+
+def save_npz(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = True) -> None:
+    """Named arrays as one .npz file, written whole or not at all, without pickle."""
+    import numpy as np
+
+    with atomic_path(path) as temporary:
+        (np.savez_compressed if compressed else np.savez)(temporary, **arrays)
 
 
 def tensor_shapes(path: str | Path, advice: str = AGAIN) -> dict[str, tuple[int, ...]]:

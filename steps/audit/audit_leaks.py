@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     from steps.audit import leaks, permuted, trained_on
     from steps.data.dataset import Dataset
-    from steps.experiments.start import started_from
     from steps.scoring.audited import audit_of, identity, origins
+    from steps.subsystems.start import started_from
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)

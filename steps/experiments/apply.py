@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steps.data.dataset import Item
-from steps.experiments.kinds import KINDS, ExperimentConfig, Fitted, Kind, kind_class
-from steps.experiments.part import NO_LABEL, Features, Frames, Part, Vectors
+from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors
 from steps.features.normalise import MODES, Normalisation, Normaliser, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
+from steps.subsystems.contract import KINDS, ExperimentConfig, Fitted, Kind, kind_class
 from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
 from utils.errors import UserError, reading

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from steps.data.dataset import Dataset
-from steps.experiments.examples import Examples
-from steps.experiments.part import Part
-from steps.experiments.units import Units, by_unit, unit_names
+from steps.examples.fold import Examples
+from steps.examples.part import Part
+from steps.examples.units import Units, by_unit, unit_names
 from steps.scoring import metrics
 from steps.scoring.calibration import apply_temperature, fit_temperature, fit_threshold
 from steps.scoring.scores import Scores, write_regression, write_scores

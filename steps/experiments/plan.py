@@ -31,11 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.finish:
         return count_outputs(Path(arguments.out))
     from steps.data.dataset import Dataset
-    from steps.experiments.augmented import open_augmented
-    from steps.experiments.examples import fingerprint, open_features, what_is_read
-    from steps.experiments.kinds import load_experiment_config, overrides, traits
-    from steps.experiments.start import open_start, prepare, training_records
-    from steps.experiments.targets import check_learned, further_fields
+    from steps.examples.augmented import open_augmented
+    from steps.examples.fold import fingerprint, open_features, what_is_read
+    from steps.examples.tasks import check_learned, further_fields
+    from steps.subsystems.contract import load_experiment_config, overrides, traits
+    from steps.subsystems.start import open_start, prepare, training_records
     from steps.training.config import FREE_KEYS
     from utils.config import split_settings
 
@@ -92,10 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def with_noise(tasks: list[dict[str, Any]], augmented: tuple[Any, Any, Any, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each of the tasks once more, with noisy copies in its training part (steps/experiments/augmented.py)."""
-    from steps.experiments.augmented import SUFFIX
-    from steps.experiments.examples import fingerprint, what_is_read
-    from steps.experiments.targets import further_fields
+    """Each of the tasks once more, with noisy copies in its training part (steps/examples/augmented.py)."""
+    from steps.examples.augmented import SUFFIX
+    from steps.examples.fold import fingerprint, what_is_read
+    from steps.examples.tasks import further_fields
 
     data, store, split, noise = augmented
     label = data.info["label"]

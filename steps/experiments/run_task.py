@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
-    from steps.experiments.examples import Examples
-    from steps.experiments.kinds import Fitted
+    from steps.examples.fold import Examples
+    from steps.subsystems.contract import Fitted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,11 +94,11 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     """Train, calibrate, score, write. noisy: the set of `--augment`, init: the model of `--init`, where the task asks
     for them."""
     from steps.data.dataset import Dataset
-    from steps.experiments.augmented import open_augmented
-    from steps.experiments.examples import fingerprint, load_examples, open_features, what_is_read
-    from steps.experiments.kinds import Workspace, kind_class
-    from steps.experiments.start import changed
-    from steps.experiments.targets import further_fields
+    from steps.examples.augmented import open_augmented
+    from steps.examples.fold import fingerprint, load_examples, open_features, what_is_read
+    from steps.examples.tasks import further_fields
+    from steps.subsystems.contract import Workspace, kind_class
+    from steps.subsystems.start import changed
     from utils.config import from_dict
 
     started = time.monotonic()
@@ -153,7 +153,7 @@ def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], e
 
 def save_normalisation(directory: Path, examples: Examples) -> None:
     """normalisation.npz: what was learned on the training part."""
-    from steps.experiments.arrays import save_npz
+    from utils.arrays import save_npz
 
     if examples.normalisation:
         save_npz(directory / "normalisation.npz", examples.normalisation, compressed=False)

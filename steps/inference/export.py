@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("experiment", type=Path, metavar="EXPERIMENT")
     parser.add_argument("out", type=Path, metavar="OUT", help="directory to write")
     arguments = parser.parse_args(argv)
-    from steps.inference.directory import ABOUT
+    from steps.components.directory import ABOUT
     from steps.inference.model import EmotionModel
     from steps.inference.selection import select
     from steps.inference.writer import Writer

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steps.components.directory import ADVICE, FEATURES, IVECTORS, RECOGNISER
 from steps.features.extractor import CannotCompute, Extractor
-from steps.inference.directory import ADVICE, FEATURES, IVECTORS, RECOGNISER
 from utils.config import read_yaml
 from utils.errors import UserError
 

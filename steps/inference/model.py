@@ -29,11 +29,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steps.components.directory import ABOUT, ADVICE, AVERAGE, FUSION, SUBSYSTEMS, check, read_about
 from steps.data.audio import RATE, Recording, Remark, TooLong, read_sound, remarks_of, show_path
 from steps.data.dataset import Item
 from steps.experiments.apply import TrainedExperiment, speaker_statistics
 from steps.features.normalise import Normaliser
-from steps.inference.directory import ABOUT, ADVICE, AVERAGE, FUSION, SUBSYSTEMS, check, read_about
 from steps.inference.listener import Heard, Listener
 from steps.inference.windows import Windows, starts_of, windows_of
 from utils.errors import UserError

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from steps.components import directory as names
 from steps.data.dataset import CUTS, Dataset
 from steps.data.trained_on import Record, describe_training, write_training
-from steps.experiments.arrays import save_npz
-from steps.experiments.start import started_from
 from steps.features.normalise import Normaliser, speaker_moments
-from steps.inference import directory as names
 from steps.inference.selection import Chosen, Member
+from steps.subsystems.start import started_from
 from utils.array_plan import PLAN
+from utils.arrays import save_npz
 from utils.config import write_yaml
 from utils.errors import UserError
 from utils.files import ROOT, read_json, write_text

@@ -30,7 +30,7 @@ def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
     options = config.optimiser
     fused = {"fused": True} if FUSED else {}
     parameters: list[Any] = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    share = getattr(config, "trunk_rate", 1.0)  # of networks with a trunk (steps/experiments/networks.py)
+    share = getattr(config, "trunk_rate", 1.0)  # of networks with a trunk (steps/subsystems/network.py)
     if share != 1.0:
         layers = cast(WithTrunk, model).trunk_layers()
         if layers is None:

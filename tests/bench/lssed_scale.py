@@ -161,10 +161,10 @@ def measure(path: Path, batch_size: int) -> list[dict[str, Any]]:
     import torch
 
     from steps.data.dataset import Dataset
-    from steps.experiments.examples import fingerprint, load_examples, open_features, what_is_read
-    from steps.experiments.kinds import load_experiment_config
-    from steps.experiments.sequence_networks import SequenceBatches
-    from steps.experiments.spectrogram_networks import Spectrograms
+    from steps.examples.fold import fingerprint, load_examples, open_features, what_is_read
+    from steps.subsystems.contract import load_experiment_config
+    from steps.subsystems.sequence_network import SequenceBatches
+    from steps.subsystems.spectrogram_network import Spectrograms
 
     torch.set_num_threads(1)
     watch = Watch()
@@ -201,8 +201,8 @@ def extrapolate(utterances: int, batch_size: int, epochs: int = 60, batches: tup
     import numpy as np
     import torch
 
-    from steps.experiments.kinds import load_experiment_config
-    from steps.experiments.spectrogram_networks import SpectrogramNetworkKind
+    from steps.subsystems.contract import load_experiment_config
+    from steps.subsystems.spectrogram_network import SpectrogramNetworkKind
     from steps.training.optimiser import make_optimiser
 
     torch.set_num_threads(1)

@@ -33,7 +33,7 @@ PRELUDE = """
 noise() { tail -c +101 "$CORPUS/ref.wav" | head -c "$1"; }
 # seal: checksums.json of ./model over what its files are now
 seal() { (cd "$HOUSE" && python -c 'import sys; from pathlib import Path
-from steps.inference.directory import write_checksums
+from steps.components.directory import write_checksums
 write_checksums(Path(sys.argv[1]))' "$OLDPWD/model"); }
 """
 """What the scripts of `make` may call."""

@@ -137,7 +137,7 @@ def test_on_slurm_the_same_scores(shop, first, roomy_slurm):  # noqa: F811
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(local) == 28 and shop.read_scores() == local
     marker = json.loads(next((shop.work / ".stages").glob("*.31.json")).read_text())
-    assert "steps/baselines/svm.py" in marker["code"] and "scikit-learn" in marker["packages"]
+    assert "steps/models/svm.py" in marker["code"] and "scikit-learn" in marker["packages"]
     assert "steps/training/trainer.py" not in marker["code"], "it trains no network"
     log = (shop.work / "exp/dnn_is10/official/log/train.1.log").read_text()
     assert "(slurm " in log and "(local)" in (kept / "exp/dnn_is10/official/log/train.1.log").read_text()

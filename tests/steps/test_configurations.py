@@ -72,7 +72,7 @@ def test_no_number_takes_what_is_far_beyond_or_none():
     ("pyresnet frames.longest=-1", "frames.longest is -1; accepted: 0 to"),
 ])
 def test_a_setting_that_cannot_work_names_key_and_accepted_values(words, says):
-    from steps.experiments.kinds import load_experiment_config
+    from steps.subsystems.contract import load_experiment_config
 
     name, setting = words.split()
     with pytest.raises(UsageError) as raised:
@@ -81,8 +81,8 @@ def test_a_setting_that_cannot_work_names_key_and_accepted_values(words, says):
 
 
 def test_the_configurations_of_the_repository_are_within_their_ranges():
-    from steps.experiments.kinds import KINDS, load_experiment_config
     from steps.features import registry
+    from steps.subsystems.contract import KINDS, load_experiment_config
     from utils.config import read_yaml
 
     for path in sorted((ROOT / "conf").glob("*.yaml")):

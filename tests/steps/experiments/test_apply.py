@@ -7,9 +7,9 @@ import pytest
 
 from steps.data.dataset import Dataset
 from steps.experiments.apply import TrainedExperiment
-from steps.experiments.kinds import KINDS, kind_class
 from steps.features.store import FeatureStore
 from steps.scoring.scores import read_scores
+from steps.subsystems.contract import KINDS, kind_class
 from tests.steps.experiments.test_run_task import FOREST, NETWORK, out, run_all  # noqa: F401 - out is a fixture
 from utils.errors import UserError
 

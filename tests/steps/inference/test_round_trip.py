@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from steps.components.directory import CHECKSUMS
 from steps.inference import export
-from steps.inference.directory import CHECKSUMS
 from steps.inference.model import EmotionModel
 from steps.inference.selection import select
 from tests.lab import PROTOCOL, SUBSYSTEMS, run

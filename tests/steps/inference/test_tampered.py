@@ -9,7 +9,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
-from steps.inference.directory import write_checksums
+from steps.components.directory import write_checksums
 from steps.inference.model import EmotionModel
 from utils.errors import UserError
 

@@ -12,8 +12,8 @@ from steps.fusion.combine import Fusion
 from steps.noise import apply_conditions, score_robustness
 from steps.scoring import recompute, results, robustness, tables
 from steps.scoring.scores import read_scores
-from tests.steps.experiments.conftest import toy  # noqa: F401
-from tests.steps.experiments.test_augmented import write_noisy
+from tests.steps.examples.test_augmented import write_noisy
+from tests.steps.toy_data import toy  # noqa: F401
 from utils.errors import UsageError, UserError
 from utils.files import ROOT
 

@@ -30,7 +30,7 @@ def test_the_order_in_which_a_grid_is_written_does_not_matter():
 def test_a_linear_svm_that_is_perfect_at_every_c_takes_the_middle_one(capsys):
     from types import SimpleNamespace
 
-    from steps.experiments.classical import LinearSvmConfig, LinearSvmKind
+    from steps.subsystems.classical import LinearSvmConfig, LinearSvmKind
 
     rows = np.array([[1.0], [2.0], [-1.0], [-2.0]])
     y = np.array([0, 0, 1, 1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from steps.baselines.svm import LinearSvm, path
+from steps.models.svm import LinearSvm, path
 
 
 @pytest.fixture

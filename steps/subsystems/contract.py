@@ -30,24 +30,24 @@ from utils.imports import imported
 if TYPE_CHECKING:
     import numpy as np
 
-    from steps.experiments.examples import Examples
-    from steps.experiments.part import Part
-    from steps.experiments.start import Start
+    from steps.examples.fold import Examples
+    from steps.examples.part import Part
+    from steps.subsystems.start import Start
 
 # Imported when first asked for: a support vector machine never imports torch.
 KINDS = {
-    "random_forest": "steps.experiments.classical:RandomForestKind",
-    "linear_svm": "steps.experiments.classical:LinearSvmKind",
-    "multitask_dnn": "steps.experiments.networks:MultitaskDnnKind",
-    "attention_rnn": "steps.experiments.sequence_networks:AttentionRnnKind",
-    "spectrogram_network": "steps.experiments.spectrogram_networks:SpectrogramNetworkKind",
-    "text_svm": "steps.experiments.text:TextSvmKind",
+    "random_forest": "steps.subsystems.classical:RandomForestKind",
+    "linear_svm": "steps.subsystems.classical:LinearSvmKind",
+    "multitask_dnn": "steps.subsystems.network:MultitaskDnnKind",
+    "attention_rnn": "steps.subsystems.sequence_network:AttentionRnnKind",
+    "spectrogram_network": "steps.subsystems.spectrogram_network:SpectrogramNetworkKind",
+    "text_svm": "steps.subsystems.text_svm:TextSvmKind",
 }
 # What a plan asks of a kind, where the kind itself would bring torch with it: that takes longer than the plan.
 TRAITS = {
-    "multitask_dnn": "steps.experiments.network_traits:MultitaskDnnTraits",
-    "attention_rnn": "steps.experiments.network_traits:AttentionRnnTraits",
-    "spectrogram_network": "steps.experiments.network_traits:SpectrogramNetworkTraits",
+    "multitask_dnn": "steps.subsystems.network_config:MultitaskDnnTraits",
+    "attention_rnn": "steps.subsystems.network_config:AttentionRnnTraits",
+    "spectrogram_network": "steps.subsystems.network_config:SpectrogramNetworkTraits",
 }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from steps.baselines import sparse_svm
-from steps.baselines.svm import LinearSvm
-from steps.experiments.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmKind, save_arrays
-from steps.experiments.part import Part
+from steps.examples.part import Part
+from steps.models import sparse_svm
+from steps.models.svm import LinearSvm
+from steps.subsystems.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmKind, save_arrays
 from steps.text.source import ASR, SOURCES, documents
 from steps.text.vectoriser import BLOCKS, Vectoriser
 from utils.arrays import read_npz
@@ -46,7 +46,7 @@ class TextSvmConfig(LinearSvmConfig):
 
 @dataclass
 class FittedTextSvm:
-    """See kinds.Fitted; logits are decision values. Reads the items' text, whatever their features are."""
+    """See contract.Fitted; logits are decision values. Reads the items' text, whatever their features are."""
 
     vectoriser: Vectoriser
     model: LinearSvm

@@ -17,13 +17,13 @@ import numpy as np
 from steps.data.dataset import Item
 from steps.data.dataset import Sequence as MovingLabel
 from steps.data.fields import FieldSpec, load_fields
-from steps.experiments.part import NO_LABEL, Part
+from steps.examples.part import NO_LABEL, Part
 from utils.errors import UsageError, UserError
 
 MAIN_TASK = "emotion"  # stands for the label of the corpus, whatever its field is called
 VOTES = "emotion_votes"
 TARGETS = ("labels", "votes")
-IN_FINGERPRINT = (MAIN_TASK, "speaker", "gender")  # of examples.py, whatever is learned
+IN_FINGERPRINT = (MAIN_TASK, "speaker", "gender")  # of fold.py, whatever is learned
 
 Outputs = int | dict[str, float]  # of a task, see steps/models/heads/branches.py
 

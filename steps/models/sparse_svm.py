@@ -1,6 +1,6 @@
 """Linear support vector machine for sparse rows, one class against the rest, squared hinge loss, in the primal.
 
-For thousands of texts with tens of thousands of n-grams the Gram matrix of steps/baselines/svm.py would take a gigabyte
+For thousands of texts with tens of thousands of n-grams the Gram matrix of steps/models/svm.py would take a gigabyte
 while the rows take a few megabytes. liblinear's trust-region Newton method (Lin, Weng and Keerthi 2008) works on the
 rows; in the primal it visits them in no random order, so the same rows give the same machine, few or many.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steps.baselines.svm import NEVER, LinearSvm
+from steps.models.svm import NEVER, LinearSvm
 
 if TYPE_CHECKING:
     import scipy.sparse

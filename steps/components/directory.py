@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from steps.data.trained_on import TRAINED_ON
-from steps.experiments.kinds import KINDS
+from steps.subsystems.contract import KINDS
 from utils.config import read_yaml
 from utils.errors import UserError
 from utils.files import read_json, write_json

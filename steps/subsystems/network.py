@@ -15,15 +15,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from steps.experiments.examples import Examples
-from steps.experiments.kinds import Kind, Workspace
-from steps.experiments.network_traits import MultitaskDnnTraits, NetworkConfig, NetworkTraits
-from steps.experiments.part import Part
-from steps.experiments.targets import MAIN_TASK, main_target, numbers, task_targets
-from steps.experiments.units import by_unit, drawn, unit_names
+from steps.examples.fold import Examples
+from steps.examples.part import Part
+from steps.examples.tasks import MAIN_TASK, main_target, numbers, task_targets
+from steps.examples.units import by_unit, drawn, unit_names
 from steps.models.heads.branches import Outputs, balanced_weights
 from steps.models.multitask_dnn import MultitaskDnn
 from steps.scoring import metrics
+from steps.subsystems.contract import Kind, Workspace
+from steps.subsystems.network_config import MultitaskDnnTraits, NetworkConfig, NetworkTraits
 from steps.training import distributed
 from steps.training.checkpoint import load_module
 from steps.training.random_state import generator, seed_everything, shuffled
@@ -72,7 +72,7 @@ class VectorBatches:
 
 @dataclass
 class FittedNetwork(abc.ABC):
-    """See kinds.Fitted; logits are those of the main task."""
+    """See contract.Fitted; logits are those of the main task."""
 
     model: nn.Module  # its `heads` are TaskBranches
     device: str

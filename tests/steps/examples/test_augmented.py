@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from steps.data.dataset import Dataset
+from steps.examples.augmented import open_augmented
+from steps.examples.fold import load_examples
 from steps.experiments import plan, run_task
-from steps.experiments.augmented import open_augmented
-from steps.experiments.examples import load_examples
 from steps.features.store import FeatureStore
-from tests.steps.experiments.conftest import write_dataset
+from tests.steps.toy_data import write_dataset
 from utils.config import read_yaml
 from utils.errors import UserError
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from steps.data.dataset import Dataset
+from steps.examples.fold import load_examples
 from steps.experiments import plan, run_task
-from steps.experiments.examples import load_examples
-from steps.experiments.kinds import load_experiment_config
-from steps.experiments.sequence_networks import SequenceBatches
-from steps.experiments.spectrogram_networks import (
+from steps.features.store import FeatureStore
+from steps.subsystems.contract import load_experiment_config
+from steps.subsystems.sequence_network import SequenceBatches
+from steps.subsystems.spectrogram_network import (
     SpectrogramFramesConfig,
     SpectrogramNetworkKind,
     Spectrograms,
     of_length,
 )
-from steps.features.store import FeatureStore
 from utils.files import ROOT
 
 SMALL = ("model.width=0.07 model.dropout=0 frames.frequency_masks=0 frames.time_masks=0 "

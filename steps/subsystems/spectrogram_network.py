@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steps.experiments.network_traits import (
+from steps.features.masking import spec_augment
+from steps.models.heads.branches import Outputs
+from steps.models.spectrogram_network import SpectrogramNetwork
+from steps.subsystems.network_config import (
     SpectrogramFramesConfig,
     SpectrogramNetworkExperimentConfig,
     SpectrogramNetworkTraits,
 )
-from steps.experiments.sequence_networks import FittedSequenceNetwork, SequenceNetworkKind, Sequences
-from steps.features.masking import spec_augment
-from steps.models.heads.branches import Outputs
-from steps.models.spectrogram_network import SpectrogramNetwork
+from steps.subsystems.sequence_network import FittedSequenceNetwork, SequenceNetworkKind, Sequences
 
 
 class Spectrograms(Sequences):

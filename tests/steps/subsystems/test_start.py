@@ -19,12 +19,12 @@ from steps.audit import audit_leaks
 from steps.data import prepare, validate
 from steps.data.dataset import Dataset
 from steps.experiments import plan, run_task
-from steps.experiments.start import open_start
 from steps.features import extract
 from steps.inference import export
 from steps.inference.model import EmotionModel
 from steps.models.conformer import ConformerConfig
 from steps.scoring.scores import read_scores
+from steps.subsystems.start import open_start
 from tests.integration.box import tone, write_table
 from tests.lab import run
 from utils.errors import UserError

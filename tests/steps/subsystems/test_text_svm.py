@@ -9,8 +9,8 @@ import pytest
 from steps.data.dataset import Dataset
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
-from steps.experiments.kinds import load_experiment_config
 from steps.scoring.scores import read_scores
+from steps.subsystems.contract import load_experiment_config
 from utils.config import read_yaml
 from utils.errors import UsageError, UserError
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from steps.data.dataset import Dataset
+from steps.examples.fold import load_examples
+from steps.examples.units import by_unit, drawn
 from steps.experiments import plan, run_task
-from steps.experiments.examples import load_examples
-from steps.experiments.networks import epoch_order
 from steps.experiments.outcome import Outcome
-from steps.experiments.units import by_unit, drawn
 from steps.features.store import FeatureStore
 from steps.scoring.calibration import fit_threshold
 from steps.scoring.collect import find_systems
 from steps.scoring.score import row_of
 from steps.scoring.scores import read_predictions, read_scores
-from tests.steps.experiments.conftest import write_dataset
+from steps.subsystems.network import epoch_order
+from tests.steps.toy_data import write_dataset
 from utils.errors import UserError
 from utils.files import read_json
 

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from steps.data.dataset import Dataset, Item
+from steps.examples.fold import load_examples
+from steps.examples.part import Frames
 from steps.experiments import plan, run_task
-from steps.experiments.examples import load_examples
-from steps.experiments.kinds import load_experiment_config
-from steps.experiments.part import Frames
-from steps.experiments.sequence_networks import (
+from steps.features.store import FeatureStore
+from steps.subsystems.contract import load_experiment_config
+from steps.subsystems.sequence_network import (
     AttentionRnnKind,
     FramesConfig,
     Room,
@@ -26,7 +27,6 @@ from steps.experiments.sequence_networks import (
     normalised,
     stacked,
 )
-from steps.features.store import FeatureStore
 from steps.training.distributed import World
 from utils.errors import UserError
 from utils.files import ROOT

@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 import scipy.sparse
 
-from steps.baselines import sparse_svm
+from steps.models import sparse_svm
 
 
 def problem():

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from steps.experiments.kinds import ExperimentConfig, Traits
-from steps.experiments.targets import TARGETS
+from steps.examples.tasks import TARGETS
 from steps.models.config import AttentionRnnConfig, MultitaskDnnConfig, SpectrogramNetworkConfig
+from steps.subsystems.contract import ExperimentConfig, Traits
 from steps.training.config import TrainingConfig
 from utils.config import option
 
 
 @dataclass
 class NetworkTraining(TrainingConfig):
-    """How a network is trained as a subsystem; see steps/experiments/targets.py."""
+    """How a network is trained as a subsystem; see steps/examples/tasks.py."""
 
     per_unit: int = option(0, min=0, max=10**9,
                            help="utterances that an epoch draws of each dialogue or session that carries a "

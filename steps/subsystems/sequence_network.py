@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steps.experiments.network_traits import (
+from steps.examples.part import Features, Frames, Part
+from steps.features.masking import spec_augment
+from steps.models.attention_rnn import AttentionRnn
+from steps.models.heads.branches import Outputs
+from steps.subsystems.network import MAIN_TASK, Draw, FittedNetwork, NetworkKind, epoch_order
+from steps.subsystems.network_config import (
     AttentionRnnTraits,
     FramesConfig,
     SequenceNetworkConfig,
     SequenceNetworkTraits,
 )
-from steps.experiments.networks import MAIN_TASK, Draw, FittedNetwork, NetworkKind, epoch_order
-from steps.experiments.part import Features, Frames, Part
-from steps.features.masking import spec_augment
-from steps.models.attention_rnn import AttentionRnn
-from steps.models.heads.branches import Outputs
 from steps.training import distributed
 from steps.training.random_state import derive, generator
 from utils.errors import UserError

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from steps.experiments.kinds import KINDS, Traits, kind_class, load_experiment_config, overrides, traits
+from steps.subsystems.contract import KINDS, Traits, kind_class, load_experiment_config, overrides, traits
 from utils.files import ROOT
 
 
@@ -42,8 +42,8 @@ def test_a_plan_imports_neither_torch_nor_scikit_learn():
     """Reading a configuration takes a tenth of the time that they take to arrive."""
     names = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml") if "\nkind:" in f"\n{path.read_text()}")
     assert {"pyresnet", "attention_rnn", "multitask_dnn", "asr_encoder", "random_forest", "text_svm"} <= {*names}
-    code = ("import sys; from steps.experiments import kinds, plan, start; "
-            f"[kinds.load_experiment_config(name) for name in {names}]; "
+    code = ("import sys; from steps.experiments import plan; from steps.subsystems import contract, start; "
+            f"[contract.load_experiment_config(name) for name in {names}]; "
             "print('heavy:', *sorted({'torch', 'sklearn', 'lhotse'} & {*sys.modules}))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "heavy:\n"

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from steps.baselines import forest, svm
-from steps.experiments.arrays import save_npz
-from steps.experiments.kinds import ExperimentConfig, Kind
-from steps.experiments.part import Part
+from steps.examples.part import Part
+from steps.models import forest, svm
 from steps.scoring import metrics
 from steps.scoring.choice import middle_of_best
+from steps.subsystems.contract import ExperimentConfig, Kind
 from steps.training.random_state import derive
-from utils.arrays import read_npz
+from utils.arrays import read_npz, save_npz
 from utils.config import option
 from utils.files import read_json, write_json
 
@@ -49,7 +48,7 @@ class LinearSvmConfig(ExperimentConfig):
 
 @dataclass
 class FittedForest:
-    """See kinds.Fitted; logits are log-probabilities."""
+    """See contract.Fitted; logits are log-probabilities."""
 
     model: forest.Forest
     about: dict[str, Any]
@@ -66,7 +65,7 @@ class FittedForest:
 
 @dataclass
 class FittedSvm:
-    """See kinds.Fitted; logits are decision values."""
+    """See contract.Fitted; logits are decision values."""
 
     model: svm.LinearSvm
     about: dict[str, Any]

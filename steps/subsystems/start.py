@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from steps.data.trained_on import Record
-    from steps.experiments.kinds import Traits
     from steps.features.store import FeatureStore
+    from steps.subsystems.contract import Traits
 
 TRUNK, WEIGHTS = "trunk.", "model.safetensors"
 OF_RECOGNISER = ("encoder.", "mean", "deviation")  # what of a recogniser makes the trunk asr_encoder
@@ -77,7 +77,7 @@ def open_start(path: str | Path) -> Start:
         UserError: no model there that a network can start from, or it is damaged.
     """
     from steps.asr.recognisers.recogniser import ABOUT as RECOGNISER
-    from steps.inference.directory import ABOUT
+    from steps.components.directory import ABOUT
 
     path = Path(path)
     if (path / ABOUT).is_file():
@@ -90,10 +90,10 @@ def open_start(path: str | Path) -> Start:
 
 
 def _of_export(path: Path) -> Start:
+    from steps.components.directory import SUBSYSTEMS, check, read_about
     from steps.data.trained_on import read_training
     from steps.experiments.apply import CONFIG, TASK
-    from steps.experiments.kinds import traits
-    from steps.inference.directory import SUBSYSTEMS, check, read_about
+    from steps.subsystems.contract import traits
     from utils.arrays import read_safetensors
     from utils.config import read_yaml
 

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from steps.data.dataset import Dataset, Item, Sequence
+from steps.examples.fold import load_examples, permuted
+from steps.examples.part import NO_LABEL, Nothing, Part
+from steps.examples.tasks import check_learned, further_fields, main_target, task_targets, vote_shares
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
-from steps.experiments.examples import load_examples, permuted
-from steps.experiments.kinds import load_experiment_config
-from steps.experiments.networks import MultitaskDnnKind, dev_metrics
-from steps.experiments.part import NO_LABEL, Nothing, Part
-from steps.experiments.targets import check_learned, further_fields, main_target, task_targets, vote_shares
 from steps.features.store import FeatureStore
 from steps.scoring.scores import read_scores
+from steps.subsystems.contract import load_experiment_config
+from steps.subsystems.network import MultitaskDnnKind, dev_metrics
 from steps.training.config import identity
 from utils.errors import UserError
 

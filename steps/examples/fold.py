@@ -17,8 +17,8 @@ import numpy as np
 
 from steps.data.dataset import Dataset, Item
 from steps.data.splits import Split
-from steps.experiments.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
-from steps.experiments.units import unit_names
+from steps.examples.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
+from steps.examples.units import unit_names
 from steps.features.normalise import Normalisation, normalise
 from steps.features.store import FeatureStore
 from steps.text.source import EMPTY, FIELDS, weighted_texts

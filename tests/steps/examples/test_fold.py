@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steps.data.dataset import Dataset
-from steps.experiments.examples import fingerprint, load_examples, permuted
+from steps.examples.fold import fingerprint, load_examples, permuted
 from steps.features.store import FeatureStore
 from utils.errors import UserError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from steps.baselines.forest import Forest, flatten, grow
+from steps.models.forest import Forest, flatten, grow
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The contract of a subsystem (contract.py), and one file a subsystem."""
