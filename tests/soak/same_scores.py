@@ -44,8 +44,8 @@ RECIPES = (
     Recipe("egs/mini/ensemble", ("--size", "tiny", "--noise", "10")),  # its recognizer and i-vectors, too
     Recipe("egs/mini/pyresnet"),
     Recipe("egs/cross_corpus/pyresnet"),
-    Recipe("egs/emodb/ensemble", ("--size", "tiny", "--asr", "none", "--comparisons", "true", "--allow-partial", "true"),
-           "emodb"),
+    Recipe("egs/emodb/ensemble", ("--size", "tiny", "--asr", "none", "--comparisons", "true",
+                                  "--allow-partial", "true"), "emodb"),
     Recipe("egs/ravdess/pyresnet", corpus="ravdess"),
 )
 
