@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import math
 import shlex
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ from typing import Any, TypeVar, Union
 from utils import yaml_text
 from utils.errors import UsageError, UserError
 from utils.files import ROOT, check_regular, write_text
+from utils.renamed import present_key, renamed
 from utils.shape import check
 from utils.text_files import read_text
 
@@ -70,13 +72,21 @@ def load_config(cls: type[T], name: str, overrides: Iterable[str] = ()) -> T:
     origin: dict[str, str] = {}
     for path in config_files(name):
         for key, value in _flatten(read_yaml(path)).items():
-            merged[key], origin[key] = value, str(path)
+            _set(merged, origin, key, value, str(path))
     for text in overrides:
         key, separator, value = text.partition("=")
         if not separator:
             raise UsageError(f"--set {text}: expected key=value")
-        merged[key.strip()], origin[key.strip()] = parse_scalar(value), f"--set {text}"
+        _set(merged, origin, key.strip(), parse_scalar(value), f"--set {text}")
     return from_dict(cls, _unflatten(merged), origin)
+
+
+def _set(merged: dict[str, Any], origin: dict[str, str], key: str, value: Any, where: str) -> None:
+    """Set a dotted key by its present name; an earlier name gets a note."""
+    present = present_key(key)
+    if present != key:
+        print(f"note: {where}: {key} is now called {present}", file=sys.stderr)
+    merged[present], origin[present] = value, where
 
 
 def read_yaml(path: str | Path, shape: Any = Any, advice: str = "") -> dict[str, Any]:
@@ -156,6 +166,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str]
         UsageError: naming the key, where it came from, and the accepted values.
     """
     origin, where = origin or {}, where or cls.__name__
+    values = renamed(values, "" if prefix == "config." else prefix)
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     arguments: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 from utils.config import option
 from utils.errors import UsageError
+from utils.renamed import renamed
 
 # Options that never change a score: a run may be resumed with other values of these.
 FREE_KEYS = ("training.checkpoint_every_seconds", "training.checkpoint_every_epochs",
@@ -70,7 +71,8 @@ class TrainingConfig:
 
 
 def identity(config: Any, key: str = "") -> dict[str, Any]:
-    """The options that a result depends on: without FREE_KEYS, and without LATER_KEYS at their earlier value.
+    """The options that a result depends on, by their present names: without FREE_KEYS, and without LATER_KEYS at their
+    earlier value.
 
     Args:
         config: a dataclass or mapping: a configuration, a part of one, or a task that holds one below `config`.
@@ -78,7 +80,8 @@ def identity(config: Any, key: str = "") -> dict[str, Any]:
     """
     plain = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[call-overload]
     kept = {}
-    for name, value in plain.items():
+    # Below a task's own keys lies its configuration.
+    for name, value in (plain if not key and CONFIG in plain else renamed(plain, f"{key}.".lstrip("."))).items():
         inner = "" if (key, name) == ("", CONFIG) else f"{key}.{name}".lstrip(".")
         if inner in FREE_KEYS or (inner in LATER_KEYS and value == LATER_KEYS[inner]):
             continue
@@ -104,7 +107,7 @@ def refuse(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> No
     Raises:
         UsageError: the two configurations differ; names the key and both values.
     """
-    difference = first_difference(before, now)
+    difference = first_difference(identity(before), identity(now))  # what was stored may have earlier names
     if difference:
         key, old, new = difference
         raise UsageError(f"{where} was made with {key} = {old}, now {key} = {new}: "

@@ -37,3 +37,11 @@ def test_a_task_holds_its_configuration_below_config():
 def test_refusal_names_key_and_values(tmp_path):
     with pytest.raises(UsageError, match=r"training\.epochs = 3, now training\.epochs = 4"):
         refuse({"training": {"epochs": 3}}, {"training": {"epochs": 4}}, tmp_path)
+
+
+def test_what_was_made_under_an_earlier_name_of_a_key_is_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr("utils.renamed.KEYS", {"penalties": "C", "training.optimiser": "training.optimizer"})
+    before = {"fold": 1, "config": {"penalties": [1.0], "training": {"optimiser": {"kind": "sgd"}}}}
+    now = {"fold": 1, "config": {"C": [1.0], "training": {"optimizer": {"kind": "sgd"}}}}
+    refuse(before, now, tmp_path)
+    assert identity(before) == now
