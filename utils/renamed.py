@@ -1,7 +1,7 @@
 """Keys of configurations that had another name before: the earlier name is still read.
 
-A configuration of a user (a file of the recipe, `--set`) gets a note with the present name; what an earlier version wrote
-(config.yaml of an experiment, the identity in a checkpoint) is read silently.
+A configuration of a user (a file of the recipe, `--set`) gets a note with the present name. What an earlier version
+wrote (config.yaml of an experiment, the identity in a checkpoint) is read silently.
 """
 
 from __future__ import annotations
