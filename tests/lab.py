@@ -65,9 +65,9 @@ def lab(tmp_path_factory):
         tone(root / row["path"], number, 0.02 if row["path"] == "s5_0.wav" else 0.3)
     data, exp = root / "data" / "lab", root / "exp"
     assert run(prepare.main, "--table", write_table(root / "table.tsv", rows), "--corpus", "lab", data) == 0
-    assert run(extract.main, "--features", "is10", "--data", data, "--prepare") == 0
-    assert run(extract.main, "--features", "is10", "--data", data, "--task", "1") == 0
-    assert run(extract.main, "--features", "is10", "--data", data, "--finish") == 0
+    assert run(extract.main, "--features", "is10", data, "--prepare") == 0
+    assert run(extract.main, "--features", "is10", data, "--task", "1") == 0
+    assert run(extract.main, "--features", "is10", data, "--finish") == 0
     for name, (config, settings) in SUBSYSTEMS.items():
         train(data, exp, name, config, settings)
     fuse(exp, "norm-global", list(SUBSYSTEMS), [0.2, 0.5, 0.3])

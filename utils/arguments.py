@@ -16,6 +16,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def __init__(self, *positional: object, **options: object):
         super().__init__(*positional, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
+        self.add_argument("--debug", action="store_true", help="show Python tracebacks")  # run_main takes it out
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """An option that does not exist is told before an argument that is missing."""

@@ -62,6 +62,12 @@ def config_files(name: str, recipe: Path | None = None) -> list[Path]:
     return found
 
 
+def configurations_with(key: str) -> list[str]:
+    """The names of the configurations of the top level that have a key; reads no YAML, for lists in help texts."""
+    return sorted(path.stem for path in (ROOT / "conf").glob("*.yaml")
+                  if f"\n{key}:" in f"\n{path.read_text(encoding='utf-8')}")
+
+
 def load_config(cls: type[T], name: str, overrides: Iterable[str] = ()) -> T:
     """Read `--config NAME` and `--set` overrides into the dataclass `cls`.
 

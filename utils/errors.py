@@ -104,7 +104,9 @@ def run_main(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     """
     print_utf8()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = os.environ.get("EMOTION_DEBUG") == "1" or "--debug" in arguments
+    if "--debug" in arguments:
+        os.environ["EMOTION_DEBUG"] = "1"  # for the programs that this one starts, too
+    debug = os.environ.get("EMOTION_DEBUG") == "1"
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         try:

@@ -59,6 +59,19 @@ front_end_environment() {
   module_path "$(command -v python)"
 }
 
+# front_end_python MODULE ARGUMENT ...: the module declares the options and does the work. Its --help needs no package.
+front_end_python() {
+  local word
+  for word in "${@:2}"; do
+    case $word in
+      -h | --help) PYTHONPATH=$ROOT exec python3 -X utf8 -m "$1" --help ;;
+      "") fail "an argument is empty; see --help" ;;
+    esac
+  done
+  front_end_environment
+  exec python -m "$@"
+}
+
 # shellcheck disable=SC2034,SC2154  # the front end sets cmd and reads job
 # front_end_job: $cmd, "job.sh and its options" in one word, becomes the array job. The path of job.sh may hold spaces;
 # the words after it are options.

@@ -1,10 +1,7 @@
-"""Extract the features of a data set: one task of an array, or what comes before and after the tasks.
+"""Extract one kind of features for every utterance of a data set, by array tasks.
 
-    python -m steps.features.extract --features is10 --data data/ravdess --out data/ravdess/is10 --num-tasks 2 --prepare
-    python -m steps.features.extract ... --num-tasks 2 --task 1
-    python -m steps.features.extract ... --num-tasks 2 --finish
-
-`steps/extract_features.sh` runs the three through the job dispatcher.
+Writes DIR/feature.json, archive.<j>.npy, index.<j>.tsv, failed.<j>.tsv and DIR/log/. An interrupted run is taken up
+at the tasks that are missing. Exit status 1 unless every utterance is stored or listed as failed, each once.
 """
 
 from __future__ import annotations
@@ -15,11 +12,14 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.arguments import ArgumentParser
+from utils.array_step import JOB, Array, add_array_options, run_array
+from utils.config import configurations_with
 from utils.errors import UsageError, UserError, run_main
 
 if TYPE_CHECKING:
@@ -32,33 +32,60 @@ if TYPE_CHECKING:
     Outcome = tuple[Item, numpy.ndarray | None, tuple[str, ...], str]  # item, features, audio notes, reason of failure
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(prog="steps.features.extract", description="Extract the features of a data set.")
-    parser.add_argument("--features", required=True, metavar="NAME", help="conf/NAME.yaml, e.g. is10 or fbank")
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="prepared data set")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: <data>/<features>")
-    parser.add_argument("--num-tasks", type=int, default=1, metavar="N", help="tasks of the array")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE ...",
-                        help="override options; words as in a shell, so that a quoted value may hold spaces")
-    parser.add_argument("--from", dest="source", metavar="DIR", help="features given as <id>.npy files in DIR")
-    parser.add_argument("--index", type=Path, metavar="FILE", help="with --task: the index that it leaves, so that the "
-                        "dispatcher knows it and runs the task again when it is gone")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--task", type=int, metavar="J", help="extract share J of 1 ... N")
-    what.add_argument("--prepare", action="store_true", help="write the plan, clear another plan's files")
-    what.add_argument("--finish", action="store_true", help="count what came out, write feature.json")
-    arguments = parser.parse_args(argv)
-    if arguments.num_tasks < 1:
-        raise UsageError(f"--num-tasks {arguments.num_tasks}: expected 1 or more")
-    if arguments.task is not None and not 1 <= arguments.task <= arguments.num_tasks:
-        raise UsageError(f"--task {arguments.task}: expected 1 to {arguments.num_tasks}")
-    return arguments
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = ArgumentParser("extract_features.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = ", ".join(configurations_with("extractor"))
+    parser.add_argument("--features", required=True, metavar="NAME",
+                        help=f"conf/NAME.yaml: {known} (steps/extract_ivectors.sh), or one of your own")
+    parser.add_argument("--set", action="append", default=[], metavar='"KEY=VALUE ..."',
+                        help="over conf/NAME.yaml; a value with spaces in quotes: \"asr='a directory'\"")
+    parser.add_argument("--from", dest="source", default="", metavar="PATH", help="given: a directory of <id>.npy; "
+                        "given_vectors: a table, or an archive of Kaldi's; ivector: the extractor")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: DATA/NAME")
+    add_array_options(parser)
+    parser.add_argument("data", type=Path, metavar="DATA", help="prepared data set")
+    return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     arguments = parse(argv)
+    out = arguments.out or arguments.data / arguments.features
+    array = Array("steps.features.extract", "extract", out, out / f"index.{JOB}.tsv")
+    return run_array(array, argv, arguments, lambda: open_extraction(arguments, out))
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The work of the array; see utils/array_step.py."""
+
+    extractor: Extractor
+    items: Mapping[str, Item]
+    plan: ArrayPlan
+    tasks: int
+
+    @property
+    def size(self) -> str:
+        return f"{self.extractor.name}: {len(self.items)} utterances"
+
+    def run(self, task: int) -> None:
+        from steps.features.plan import share
+
+        run_task(self.extractor, share(self.items, task, self.tasks), task, self.plan)
+
+    def finish(self) -> None:
+        from steps.features.plan import finish
+
+        report(self.extractor.name, finish(self.plan.out, self.extractor, self.items, self.tasks))
+
+
+def open_extraction(arguments: argparse.Namespace, out: Path) -> Extraction:
+    """
+    Raises:
+        UserError: no such features or data set, no utterance, or none with what the features are made of.
+    """
     from steps.data.dataset import Dataset
-    from steps.features import plan, registry, store
+    from steps.features import plan, registry
 
     extractor = registry.create(arguments.features, overrides(arguments.set, arguments.source))
     items = Dataset.open(arguments.data).items
@@ -66,23 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"{arguments.data} has no utterances")
     _check_audio(extractor, items.values())
     extractor.bind(items)
-    out = arguments.out or arguments.data / arguments.features
-    index = store.index_path(out, arguments.task)
-    if arguments.index not in (None, index):
-        raise UsageError(f"--index {arguments.index}: task {arguments.task} leaves {index}")
-    planned = plan.plan_of(extractor, items, arguments.num_tasks, out)
-    if arguments.prepare:
-        planned.prepare()
-        left = planned.tasks_left(store.index_path)
-        print(f"{arguments.features}: {len(items)} utterances, {len(left)} of {arguments.num_tasks} tasks to do")
-    elif arguments.finish:
-        report(arguments.features, plan.finish(out, extractor, items, arguments.num_tasks))
-    else:
-        run_task(extractor, plan.share(items, arguments.task, arguments.num_tasks), arguments.task, planned)
-    return 0
+    return Extraction(extractor, items, plan.plan_of(extractor, items, arguments.nj, out), arguments.nj)
 
 
-def overrides(given: Iterable[str], source: str | None) -> list[str]:
+def overrides(given: Iterable[str], source: str) -> list[str]:
     """The key=value words of --set, and --from as one more.
 
     Raises:
@@ -106,14 +120,10 @@ def _check_audio(extractor: Extractor, items: Iterable[Item]) -> None:
 
 
 def run_task(extractor: Extractor, items: Sequence[Item], task: int, planned: ArrayPlan) -> None:
-    """Extract `items` into the archive of `task`; nothing is done when it is whole already."""
+    """Extract `items` into the archive of `task`."""
     from steps.features import store
 
     out = planned.out
-    planned.hold()
-    if task in store.finished_tasks(out):
-        print(f"task {task}: its archive is whole already")
-        return
     keep_freed_memory()
     began = time.perf_counter()
     notes: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from steps.features.extractor import Extractor
-from utils.config import config_files, load_config, read_yaml
+from utils.config import config_files, configurations_with, load_config, read_yaml
 from utils.errors import UsageError
 from utils.imports import imported
 
@@ -23,8 +23,6 @@ EXTRACTORS = {
     "given_vectors": "steps.features.given_vectors:GivenVectors",
     "ivector": "steps.ivector.extract:Ivector",
 }
-NAMES = ("fbank", "fbank_pitch", "fbank_lssed", "fbank_25ms", "fbank_40ms", "fbank_65ms", "fbank_100ms", "sequence36",
-         "is09", "is10", "compare", "is10_lld", "compare_lld", "speaker_mfcc", "given", "given_vectors", "ivector")
 
 
 def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
@@ -36,7 +34,8 @@ def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
     try:
         files = config_files(name)
     except UsageError as error:
-        raise UsageError(f"--features {name}: there is no conf/{name}.yaml; known: {', '.join(NAMES)}") from error
+        known = ", ".join(configurations_with("extractor"))
+        raise UsageError(f"--features {name}: there is no conf/{name}.yaml; known: {known}") from error
     kinds = [(read_yaml(path).get("extractor"), path) for path in files]
     kind, path = next(((kind, path) for kind, path in reversed(kinds) if kind is not None), (None, files[0]))
     if kind not in EXTRACTORS:

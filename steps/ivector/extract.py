@@ -1,6 +1,6 @@
 """i-vectors as features of a data set: one vector an utterance, made by steps/features/extract.py's array tasks.
 
-    python -m steps.features.extract --features ivector --from EXTRACTOR --set asr=ASR --data DATA ...
+    python -m steps.features.extract --features ivector --from EXTRACTOR --set asr=ASR DATA ...
 
 and, when the tasks are done, what the rest of the repository wants to know of them:
 

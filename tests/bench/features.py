@@ -48,7 +48,7 @@ def together(*commands: list[str]) -> None:
 def tasks(features: str, data: Path, count: int) -> None:
     """The tasks of one extraction, all at once, without front end and dispatcher."""
     shutil.rmtree(data / features, ignore_errors=True)
-    base = [*EXTRACT, "--features", features, "--data", str(data), "--num-tasks", str(count)]
+    base = [*EXTRACT, "--features", features, "--nj", str(count), str(data)]
     together(*([*base, "--task", str(task)] for task in range(1, count + 1)))
 
 

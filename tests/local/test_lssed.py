@@ -31,7 +31,7 @@ def prepared(corpus_dir: Path, data: Path, *options: str) -> int:
 
 
 def given(data: Path, *options: str) -> int:
-    words = ["--features", "given", "--data", str(data), *options]
+    words = ["--features", "given", str(data), *options]
     return max(run_main(extract.main, [*words, *step]) for step in (["--prepare"], ["--task", "1"], ["--finish"]))
 
 
@@ -123,7 +123,7 @@ def test_features_only_is_prepared_validated_and_extracted(corpus, tmp_path, cap
 
 def test_functionals_are_taken_from_their_own_directory(corpus, tmp_path):
     assert prepared(corpus[0], tmp_path / "data") == 0
-    words = ["--features", "is13", "--from", str(corpus[0] / "is13"), "--data", str(tmp_path / "data")]
+    words = ["--features", "is13", "--from", str(corpus[0] / "is13"), str(tmp_path / "data")]
     for step in (["--prepare"], ["--task", "1"], ["--finish"]):
         assert run_main(extract.main, [*words, *step]) == 0
     store = FeatureStore.open(tmp_path / "data/is13")
@@ -156,7 +156,7 @@ def test_features_of_another_width_are_named_before_a_task_runs(tmp_path, capsys
     np.save(wrong, np.ones((31, 64), dtype=np.float32))
     assert prepared(tmp_path / "corpus", tmp_path / "data") == 0
     capsys.readouterr()
-    assert run_main(extract.main, ["--features", "given", "--data", str(tmp_path / "data"), "--prepare"]) == 1
+    assert run_main(extract.main, ["--features", "given", str(tmp_path / "data"), "--prepare"]) == 1
     first = tmp_path / "corpus/spectrogram/000_00.npy"
     assert capsys.readouterr().err == (f"error: 002_03: {wrong} has shape (31, 64), but 000_00 ({first}) has (20, 128);"
                                        " all must have the same columns\n")
@@ -170,7 +170,7 @@ def test_a_directory_with_a_file_of_another_width_is_named_by_the_task(corpus, t
     (tmp_path / "is13/001_01.npy").unlink()
     np.save(tmp_path / "is13/001_01.npy", np.ones(59, dtype=np.float32))
     (tmp_path / "is13/001_02.npy").unlink()
-    words = ["--features", "is13", "--from", str(tmp_path / "is13"), "--data", str(tmp_path / "data")]
+    words = ["--features", "is13", "--from", str(tmp_path / "is13"), str(tmp_path / "data")]
     assert run_main(extract.main, [*words, "--prepare"]) == 0
     capsys.readouterr()
     assert run_main(extract.main, [*words, "--task", "1"]) == 1

@@ -106,7 +106,7 @@ def test_text_alone_is_a_data_set(tmp_path, capsys):
     assert "text only  119" in capsys.readouterr().out
     assert (tmp_path / "data" / "audio_hashes.tsv").read_text() == "id\tsha256\n"
     assert len(list(data.cuts())) == 119
-    assert run_main(extract.main, ["--features", "fbank", "--data", str(tmp_path / "data"), "--prepare"]) == 1
+    assert run_main(extract.main, ["--features", "fbank", str(tmp_path / "data"), "--prepare"]) == 1
     assert "has no recording to compute fbank from" in capsys.readouterr().err
 
 
@@ -116,7 +116,7 @@ def test_recordings_are_used_where_they_lie_and_one_that_lacks_fails_alone(tmp_p
     assert data.items["dev-dia0_utt1"].path == str(tmp_path / "corpus/dev/dia0_utt1.wav")
     assert data.items["dev-dia0_utt1"].duration == 0.25 and data.items["train-dia125_utt3"].path is None
     assert run_main(validate.main, [str(tmp_path / "data")]) == 0
-    words = ["--features", "fbank", "--data", str(tmp_path / "data")]
+    words = ["--features", "fbank", str(tmp_path / "data")]
     for step in (["--prepare"], ["--task", "1"], ["--finish"]):
         assert run_main(extract.main, [*words, *step]) == 0
     assert "train-dia125_utt3: no recording" in capsys.readouterr().out

@@ -148,7 +148,7 @@ def test_the_steps_are_off_in_plain_filter_banks_and_say_so_by_none():
 def test_features_of_before_the_steps_existed_are_still_those_of_a_plain_bank(tmp_path):
     """A stored plan and description without the new keys: nothing is extracted again, and the store opens."""
     data = write_data(tmp_path / "data", [recording(tmp_path / "a.wav", noise(0.3))])
-    words = ["--features", "fbank", "--data", str(data)]
+    words = ["--features", "fbank", str(data)]
     for step in (["--prepare"], ["--task", "1"], ["--finish"]):
         main([*words, *step])
     for name in ("plan.json", "feature.json"):

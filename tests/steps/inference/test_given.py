@@ -25,7 +25,7 @@ def given(lab, tmp_path_factory):
     from steps.features import extract
 
     for step in (["--prepare"], ["--task", "1"], ["--finish"]):
-        assert run(extract.main, "--features", "fbank_lssed", "--data", data, "--set", "num_mel_bins=32", *step) == 0
+        assert run(extract.main, "--features", "fbank_lssed", data, "--set", "num_mel_bins=32", *step) == 0
     (data / "fbank_lssed").rename(data / "given")
     described = json.loads((data / "given/feature.json").read_text())
     write_json(data / "given/feature.json", described | {

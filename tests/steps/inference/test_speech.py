@@ -64,7 +64,7 @@ def speech(lab):
     random_extractor(extractor, untrained(asr))
     for name, words in (("fbank", []), ("ivector_tokens", ["--from", extractor, "--set", f"asr={asr}"])):
         for step in (["--prepare"], ["--task", "1"], ["--finish"]):
-            assert run(extract.main, "--features", name, "--data", lab.data, *words, *step) == 0
+            assert run(extract.main, "--features", name, lab.data, *words, *step) == 0
     transcribed = lab.data.with_name("lab_transcribed")
     for step in (["--prepare"], ["--task", "1"], ["--finish"]):
         assert run(decode_task.main, "--asr", asr, "--data", lab.data, "--out", transcribed / "decoded", "--method",

@@ -107,7 +107,7 @@ def trained(data, tmp_path_factory):
 
 
 def extracted(data: Path, out: Path, directory: Path) -> Path:
-    base = ["--features", "ivector", "--from", str(directory), "--set", f"asr={data}", "--data", str(data), "--out",
+    base = ["--features", "ivector", "--from", str(directory), "--set", f"asr={data}", str(data), "--out",
             str(out)]
     for words in (["--prepare"], ["--task", "1"], ["--finish"]):
         features_extract.main([*base, *words])

@@ -46,7 +46,7 @@ def corpus(root, name, first=0):
     assert run(validate.main, data) == 0
     for features in ("fbank_lssed", "fbank"):
         for step in (["--prepare"], ["--task", "1"], ["--finish"]):
-            assert run(extract.main, "--features", features, "--data", data, *step) == 0
+            assert run(extract.main, "--features", features, data, *step) == 0
     return data
 
 

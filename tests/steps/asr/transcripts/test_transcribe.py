@@ -166,7 +166,7 @@ def spoken(tmp_path):
         rows.append({"id": f"u{number}", "path": path, "duration": seconds, "emotion": "happy", "speaker": "s"})
     data = write_data(tmp_path / "data", rows, {"folds": [("u0", 1, "train"), ("u1", 1, "dev"), ("u2", 1, "test")]})
     for step in ("--prepare", "--task=1", "--finish"):
-        main(["--features", "fbank", "--data", str(data), step])
+        main(["--features", "fbank", str(data), step])
     index = data / "fbank/index.1.tsv"
     lines = index.read_text().splitlines(keepends=True)
     assert lines[-1].startswith("u4\t")
