@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, speaker_folds
+from utils.corpus import Corpus, Protocol, Row, Target, speaker_folds
 from utils.errors import UsageError
 
 EMOTIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
@@ -19,7 +19,7 @@ SPEAKERS = {name.lower(): name for name in GENDERS}  # copies spell them in smal
 
 CORPUS = Corpus(
     name="casia",
-    classes=EMOTIONS,
+    targets=(Target(classes=EMOTIONS),),
     language="zh",
     published={"utterances": 1200, "speakers": 4, "emotion": dict.fromkeys(EMOTIONS, 200)},
     source="http://www.chineseldc.org (CLDC-SPC-2005-010; 9600 utterances there, 1200 of them handed out free for "

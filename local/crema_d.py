@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import Corpus, Protocol, Row, notice, speaker_folds
+from utils.corpus import Corpus, Protocol, Row, Target, notice, speaker_folds
 from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 
@@ -31,7 +31,7 @@ FOLDS = 5
 
 CORPUS = Corpus(
     name="crema_d",
-    classes=tuple(EMOTIONS.values()),
+    targets=(Target(classes=tuple(EMOTIONS.values())),),
     language="en",
     published={"utterances": 7442, "speakers": 91,
                "emotion": {name: 1087 if name == "neutral" else 1271 for name in EMOTIONS.values()}},

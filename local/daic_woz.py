@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from local.interviews.turns import read_transcript, seconds_of, speech_of, told
-from utils.corpus import UNLABELLED, Corpus, Protocol, Row
+from utils.corpus import UNLABELLED, Corpus, Protocol, Row, Target
 from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 
-DEPRESSED = 10  # points of the PHQ-8 from which on it counts as depression
+CLASSES, DEPRESSED = ("control", "depressed"), 10  # points of the PHQ-8, and more
 TABLES = {"train": ("train_split_Depression_AVEC2017.csv",), "dev": ("dev_split_Depression_AVEC2017.csv",),
           "test": ("full_test_split.csv", "test_split_Depression_AVEC2017.csv")}
 EARLY = {"318": 34.319917, "321": 3.8379167, "341": 6.1892, "362": 16.8582}  # seconds
@@ -32,10 +32,11 @@ NOT_SPEECH = re.compile(r"[<\[]s[yi]nc.{0,6}|.*scrubbed_entry.*", re.IGNORECASE)
 EXCLUDED = {"342", "394", "398", "460"}
 
 CORPUS = Corpus(
-    name="daic_woz", classes=("control", "depressed"), label="depression", positive="depressed", unit="session",
-    language="en", published={"speakers": 189}, numbers={"phq8": DEPRESSED},
-    fields={"depression": {"type": "str", "choices": ["control", "depressed"], "help": "phq8 of 10 and more"},
-            "list": {"type": "str", "choices": list(TABLES), "help": "the official part"}},
+    "daic_woz", language="en", published={"speakers": 189}, targets=(
+        Target("depression", classes=CLASSES, positive="depressed", of="session"),
+        Target("phq8", "number", threshold=DEPRESSED, of="session")),
+    fields={"depression": {"choices": list(CLASSES), "help": "phq8 of 10 and more"},
+            "list": {"choices": list(TABLES), "help": "the official part"}},
     source="https://dcapswoz.ict.usc.edu, for research, by agreement",
 )
 
@@ -75,7 +76,7 @@ def _table(table: Path, part: str) -> Iterator[tuple[str, dict[str, Any]]]:
             if score := cells.get("phq_score"):
                 if not score.replace(".", "", 1).isdecimal() or float(score) > 24:
                     raise UserError(f"{table}: session {key} has {score!r} points; expected a number from 0 to 24")
-                fields |= {"phq8": score, "depression": CORPUS.classes[float(score) >= DEPRESSED]}
+                fields |= {"phq8": score, "depression": CLASSES[float(score) >= DEPRESSED]}
             yield key, fields
 
 

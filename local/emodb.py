@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, one_speaker_out
+from utils.corpus import Corpus, Protocol, Row, Target, one_speaker_out
 from utils.errors import UsageError
 
 # Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral
@@ -33,7 +33,7 @@ NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z]?)")
 
 CORPUS = Corpus(
     name="emodb",
-    classes=tuple(EMOTIONS.values()),
+    targets=(Target(classes=tuple(EMOTIONS.values())),),
     language="de",
     published={"utterances": 535, "speakers": 10,
                "emotion": {"anger": 127, "boredom": 81, "disgust": 46, "fear": 69, "happiness": 71, "sadness": 62,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, notice_some, speaker_folds
+from utils.corpus import Corpus, Protocol, Row, Target, notice_some, speaker_folds
 from utils.errors import UsageError
 
 EMOTIONS = {"Angry": "angry", "Happy": "happy", "Neutral": "neutral", "Sad": "sad", "Surprise": "surprise"}
@@ -24,7 +24,7 @@ LANGUAGES = {speaker: language for language, folds in FOLDS.items() for fold in 
 
 CORPUS = Corpus(
     name="esd",
-    classes=tuple(EMOTIONS.values()),
+    targets=(Target(classes=tuple(EMOTIONS.values())),),
     published={"utterances": 35000, "speakers": 20, "emotion": dict.fromkeys(EMOTIONS.values(), 7000)},
     fields={"list": {"type": "str", "choices": list(PARTS), "help": "the published list that has the utterance"}},
     source="https://github.com/HLTSingapore/Emotional-Speech-Data, for research, by agreement",

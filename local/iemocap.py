@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import UNLABELLED, Corpus, Protocol, Row, notice_some, speaker_folds
+from utils.corpus import UNLABELLED, Corpus, Protocol, Row, Target, notice_some, speaker_folds
 from utils.errors import UsageError
 from utils.text_files import read_lines
 
@@ -29,7 +29,7 @@ SPEAKERS = [f"Ses0{session}{letter}" for session in range(1, 6) for letter in "F
 
 CORPUS = Corpus(
     name="iemocap",
-    classes=("angry", "happy", "neutral", "sad"),
+    targets=(Target(classes=("angry", "happy", "neutral", "sad")),),
     language="en",
     published={"utterances": 10039, "speakers": 10, "category": COUNTS,
                "emotion": {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}},

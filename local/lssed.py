@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, notice_some
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, Target, notice_some
 from utils.csv_table import read_table
 from utils.errors import UsageError, UserError
 from utils.folds import class_parts, speaker_parts
@@ -36,7 +36,7 @@ FRAME_SHIFT = 512 / 16000  # seconds
 
 CORPUS = Corpus(
     name="lssed",
-    classes=CLASSES,
+    targets=(Target(classes=CLASSES),),
     language="en",
     published={"utterances": 147025, "speakers": 820},
     fields={"category": {"type": "str", "help": "the emotions as the corpus spells them"}},

@@ -18,7 +18,7 @@ from utils.errors import UsageError
 NATIVE = ("speaker", "gender", "language", "text")
 MOST = {"test": None, "dev": 1000, "train": 20}  # utterances of each corpus
 CORPUS = Corpus(
-    name="mandarin4k", task="transcription", label="text", language="zh",
+    name="mandarin4k", language="zh",
     fields={"list": {"type": "str", "help": "corpus and part"}},
     source="egs/mandarin4k/asr/README.md names the corpora",
 )

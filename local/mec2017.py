@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import UNLABELLED, Corpus, Protocol, Row
+from utils.corpus import UNLABELLED, Corpus, Protocol, Row, Target
 from utils.csv_table import TAB, read_table
 from utils.errors import UsageError, UserError
 from utils.names import plain_name
@@ -28,7 +28,7 @@ FIELDS = ("speaker", "gender", "age", "text")
 
 CORPUS = Corpus(
     name="mec2017",
-    classes=CLASSES,
+    targets=(Target(classes=CLASSES),),
     language="zh",
     fields={"list": {"type": "str", "choices": list(PARTS), "help": "the official part that has the clip"}},
     source="http://www.chineseldc.org/htdocsEn/emotion.html, for research, by agreement",

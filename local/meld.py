@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import PARTS, Corpus, Protocol, Row, notice_some
+from utils.corpus import PARTS, Corpus, Protocol, Row, Target, notice_some
 from utils.errors import UsageError, UserError
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "Season", "Episode", "StartTime",
@@ -29,7 +29,7 @@ CONTROL = {code: text for code in range(0x80, 0xA0) if (text := bytes([code]).de
 
 CORPUS = Corpus(
     name="meld",
-    classes=("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"),
+    targets=(Target(classes=("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")),),
     language="en",
     published={"utterances": 13708, "list": {"train": 9989, "dev": 1109, "test": 2610},
                "emotion": {"anger": 1607, "disgust": 361, "fear": 358, "joy": 2308, "neutral": 6436, "sadness": 1002,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.corpus import UNLABELLED, Corpus, Protocol, Row
+from utils.corpus import UNLABELLED, Corpus, Protocol, Row, Target
 from utils.csv_table import TAB, read_table
 from utils.errors import UsageError
 
@@ -27,7 +27,7 @@ SETS = ("emotion", "asr")  # what steps/synthesize_corpus.sh --set accepts; the 
 
 CORPUS = Corpus(
     name="mini",
-    classes=("angry", "disgust", "happy", "sad", "surprise", "anxious", "worried", "neutral"),
+    targets=(Target(classes=("angry", "disgust", "happy", "sad", "surprise", "anxious", "worried", "neutral")),),
     fields={
         "cue": {"type": "str", "choices": ["voice", "words", "both", "none"], "help": "what the emotion is heard in"},
         "burst": {"type": "str", "choices": ["laugh", "sob"], "help": "laughter or sobbing before or after the words"},

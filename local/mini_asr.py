@@ -12,7 +12,7 @@ from pathlib import Path
 from local import mini
 from utils.corpus import Row
 
-CORPUS = dataclasses.replace(mini.CORPUS, name="mini_asr", classes=(), label="text", task="transcription")
+CORPUS = dataclasses.replace(mini.CORPUS, name="mini_asr", targets=())
 protocols = mini.protocols
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, notice_some, one_speaker_out
+from utils.corpus import Corpus, Protocol, Row, Target, notice_some, one_speaker_out
 from utils.csv_table import TAB, read_table
 from utils.errors import UsageError
 from utils.names import plain_name
@@ -20,7 +20,7 @@ COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender", "age")
 
 CORPUS = Corpus(
     name="nemo",
-    classes=EMOTIONS,
+    targets=(Target(classes=EMOTIONS),),
     language="pl",
     published={"utterances": 4481, "speakers": 9},
     source="https://github.com/amu-cai/nEMO, CC BY-NC-SA 4.0",

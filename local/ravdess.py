@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, one_speaker_out, speaker_folds
+from utils.corpus import Corpus, Protocol, Row, Target, one_speaker_out, speaker_folds
 from utils.errors import UsageError
 
 EMOTIONS = {"01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry", "06": "fearful", "07": "disgust",
@@ -24,7 +24,7 @@ SIX_FOLDS = (("01", "11", "20", "21"), ("04", "10", "12", "14"), ("08", "09", "1
 
 CORPUS = Corpus(
     name="ravdess",
-    classes=tuple(EMOTIONS.values()),
+    targets=(Target(classes=tuple(EMOTIONS.values())),),
     language="en",
     published={"utterances": 1440, "speakers": 24,
                "emotion": {name: 96 if name == "neutral" else 192 for name in EMOTIONS.values()}},

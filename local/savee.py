@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row, one_speaker_out
+from utils.corpus import Corpus, Protocol, Row, Target, one_speaker_out
 from utils.errors import UsageError
 
 EMOTIONS = {"a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "n": "neutral", "sa": "sadness",
@@ -20,7 +20,7 @@ SPEAKERS = ("DC", "JE", "JK", "KL")
 
 CORPUS = Corpus(
     name="savee",
-    classes=tuple(EMOTIONS.values()),
+    targets=(Target(classes=tuple(EMOTIONS.values())),),
     language="en",
     published={"utterances": 480, "speakers": 4,
                "emotion": {name: 120 if name == "neutral" else 60 for name in EMOTIONS.values()}},

@@ -20,8 +20,6 @@ GENDERS = {"m": "male", "f": "female"}
 
 CORPUS = Corpus(
     name="speechocean762",
-    task="transcription",
-    label="text",
     language="en",
     published={"utterances": 5000, "speakers": 250},
     fields={"list": {"type": "str", "choices": list(PARTS), "help": "the published list that has the utterance"}},

@@ -1,93 +1,138 @@
 """Any corpus from a TSV: a header line, then one utterance a line.
 
-    # classes: angry happy sad        optional lines: classes, label, task, unit, threshold, language, source
-    path<TAB>emotion<TAB>speaker      path (or features) and the label are needed; any field of conf/fields.yaml,
-    a/b.wav<TAB>angry<TAB>spk1        and id, start, end (seconds), part (train, dev, test), fold, frame_shift
+    # classes: angry happy sad        optional lines: target, classes, language, source
+    path<TAB>emotion<TAB>speaker      path (or features) and the targets are needed; further any
+    a/b.wav<TAB>angry<TAB>spk1        field of conf/fields.yaml, and id, start, end (seconds),
+                                      part (train, dev, test), fold, frame_shift
 
-An empty cell is unknown, and so is one that says nan, None, NA, null ... (utils/names.py); the label - is unlabelled.
-Paths are relative to --corpus-dir, else to the table; a line break, tab or backslash in a file name may be written
-\\n, \\t, \\\\. Ids that are not given come from the paths.
+What is predicted is the class in `emotion`, unless lines say otherwise. The first is the default;
+utils/corpus.py, Target, explains the attributes:
+
+    # target: depression classes=control,depressed positive=depressed of=session
+    # target: phq8 kind=number threshold=10 of=session
+    # target: arousal kind=track step=0.1
+
+An empty cell is unknown, and so is one that says nan, None, NA, null ... (utils/names.py); the value
+- of a target is unlabelled. Paths, those in fields such as `video` too, are relative to --corpus-dir,
+else to the table; a line break, tab or backslash in a file name may be written \\n, \\t, \\\\. Ids that
+are not given come from the paths.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, notice, safe_ids
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, Target, notice, safe_ids
 from utils.errors import UserError
 from utils.folds import table_protocols
 from utils.names import is_missing, look_alikes, plain_name
 from utils.problems import Problems
 from utils.text_files import read_lines
 
-HEAD = ("classes", "label", "task", "unit", "threshold", "language", "source")
+HEAD = ("target", "classes", "language", "source")
+# The earlier way to declare one target -> the attribute that it has become.
+EARLIER = {"label": "field", "task": "kind", "unit": "of", "threshold": "threshold"}
+EARLIER_KINDS = {"classification": "class", "regression": "number", "sequence-regression": "track"}
+ATTRIBUTES = ("kind", "classes", "positive", "threshold", "step", "of")
 COLUMNS = ("id", "path", "features", "start", "end", "part", "fold", "frame_shift")
 NUMBERS = ("start", "end", "frame_shift")
 Protocols = Callable[[Sequence[Row]], list[Protocol]]
 
 
-def load_table(table: Path, corpus_dir: Path | None, name: str,
-               problems: Problems) -> tuple[Corpus, list[Row], Protocols]:
+def load_table(table: Path, corpus_dir: Path | None, name: str, problems: Problems,
+               paths: Collection[str] = ()) -> tuple[Corpus, list[Row], Protocols]:
     """
     Args:
+        paths: the fields that are paths, such as video.
         problems: gets every line that cannot be taken, with its number.
 
     Raises:
         UserError: no such table at all: no text, no header line with the columns, no line below it.
     """
     lines = read_lines(table)
-    head, first = _head(table, lines)
-    label = head.get("label", "emotion")
-    columns = _columns(table, lines, first, label)
+    head, declared, first = _head(table, lines)
+    columns = _columns(table, lines, first, [target.field for target in declared])
     records = [record for number, line in enumerate(lines[first + 1:], start=first + 2) if line.strip()
-               and (record := _record(line, columns, label, f"{table}, line {number}", problems))]
+               and (record := _record(line, columns, f"{table}, line {number}", problems))]
     if not records and not problems:
         raise UserError(f"{table}: there is no utterance below its header line")
     base = corpus_dir or table.parent
     names = [os.path.splitext(r.get("path") or r.get("features", ""))[0] + "".join(
         f"-{r[key]}" for key in ("start", "end") if key in r) for r in records]
-    rows = [_row(record, key, base) for record, key in zip(records, safe_ids(names), strict=True)]
-    task = head.get("task", "classification")
-    classes = head.get("classes", "").replace(",", " ").split() or sorted(
-        {plain_name(text) for r in records if not is_missing(text := r[label])} - {UNLABELLED})
-    threshold = _number(head["threshold"], "threshold", str(table)) if "threshold" in head else None
-    corpus = Corpus(name, tuple(classes) if task == "classification" else (), label, task,
-                    head.get("unit", "utterance"), head.get("language"), source=head.get("source", str(table)),
-                    threshold=threshold)
+    rows = [_row(record, key, base, paths) for record, key in zip(records, safe_ids(names), strict=True)]
+    targets = tuple(_with_classes(target, records) for target in declared)
+    corpus = Corpus(name, targets, head.get("language"), source=head.get("source", str(table)))
     given = {column: {row.id: r[column] for row, r in zip(rows, records, strict=True) if column in r}
              for column in ("part", "fold")}
     if alike := look_alikes(given["fold"].values()):
         notice(f"{table}: the folds {' and '.join(map(repr, alike[0]))} count as different; spell them alike if they "
                "are one")
-    return corpus, rows, lambda chosen: table_protocols(chosen, given["part"], given["fold"], label)
+    return corpus, rows, lambda chosen: table_protocols(chosen, given["part"], given["fold"], corpus.learned)
 
 
-def _head(table: Path, lines: list[str]) -> tuple[dict[str, str], int]:
-    """The settings before the header line, and that line's index."""
+def _head(table: Path, lines: list[str]) -> tuple[dict[str, str], list[Target], int]:
+    """The settings before the header line, the targets, and that line's index."""
     head: dict[str, str] = {}
+    targets: list[Target] = []
     first = 0
     while first < len(lines) and (lines[first].startswith("#") or not lines[first].strip()):
         key, colon, value = (text.strip() for text in lines[first].lstrip("# ").partition(":"))
-        if colon and key not in HEAD and (near := difflib.get_close_matches(key, HEAD, n=1, cutoff=0.8)):
-            raise UserError(f"{table}, line {first + 1}: unknown setting {key!r}; did you mean {near[0]}?")
-        head[key], first = value, first + 1
-    return head, first
+        first, where = first + 1, f"{table}, line {first + 1}"
+        if colon and key == "target":
+            targets.append(_target(value, where))
+        elif colon and key not in (known := (*HEAD, *EARLIER)) and (
+                near := difflib.get_close_matches(key, known, n=1, cutoff=0.8)):
+            raise UserError(f"{where}: unknown setting {key!r}; did you mean {near[0]}?")
+        head[key] = value
+    if earlier := [key for key in EARLIER if key in head]:
+        words = {EARLIER[key]: EARLIER_KINDS.get(head[key], head[key]) for key in earlier}
+        line = " ".join([words.pop("field", "emotion"), *(f"{key}={value}" for key, value in words.items())])
+        notice(f"{table}: the lines {', '.join(earlier)} have become one: # target: {line}")
+        targets.append(_target(line, str(table)))
+    targets = targets or [Target()]
+    if "classes" in head and targets[0].kind == "class":
+        classes = tuple(head["classes"].replace(",", " ").split())
+        targets[0] = dataclasses.replace(targets[0], classes=classes)
+    return head, targets, first
 
 
-def _columns(table: Path, lines: list[str], first: int, label: str) -> list[str]:
+def _target(text: str, where: str) -> Target:
+    """A target from `FIELD [KEY=VALUE ...]`."""
+    field, *words = text.split()
+    given: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in ATTRIBUTES:
+            raise UserError(f"{where}: target {field}: {word!r} is none of {'=, '.join(ATTRIBUTES)}=")
+        given[key] = tuple(value.split(",")) if key == "classes" else \
+            _number(value, key, where) if key in ("threshold", "step") else value
+    return Target(field, **given)
+
+
+def _with_classes(target: Target, records: Sequence[Mapping[str, Any]]) -> Target:
+    """The target; if it has classes and they are not declared, those that its column has."""
+    if target.kind != "class" or target.classes:
+        return target
+    texts = [record[target.field] for record in records if target.field in record]
+    classes = {plain_name(text) for text in texts if not is_missing(text)} - {UNLABELLED}
+    return dataclasses.replace(target, classes=tuple(sorted(classes)))
+
+
+def _columns(table: Path, lines: list[str], first: int, targets: Sequence[str]) -> list[str]:
     """The names of the header line; those that are needed in any case of their letters."""
     header = lines[first] if first < len(lines) else ""
     columns = [plain_name(column) for column in header.split("\t")] if header else []
-    for needed in (*COLUMNS, label, "speaker"):
+    for needed in (*COLUMNS, *targets, "speaker"):
         if needed not in columns:
             columns = [needed if column.lower() == needed.lower() else column for column in columns]
-    for needed in ("path", label):
+    for needed in ("path", *targets):
         if needed not in columns and not (needed == "path" and "features" in columns):
             other = next((f"; it has {mark!r} between them: save it with tabs" for mark in ",;" if mark in header), "")
             raise UserError(f"{table}, line {first + 1}: the column {needed!r} is missing; the columns are: "
@@ -97,13 +142,13 @@ def _columns(table: Path, lines: list[str], first: int, label: str) -> list[str]
     return columns
 
 
-def _record(line: str, columns: list[str], label: str, where: str, problems: Problems) -> dict[str, Any] | None:
+def _record(line: str, columns: list[str], where: str, problems: Problems) -> dict[str, Any] | None:
     """The cells of a line that say something; None for a line that cannot be taken."""
     cells = line.split("\t")
     if len(cells) != len(columns):
         problems.add("lines", f"{where}: {len(cells)} cells, the header has {len(columns)}")
         return None
-    record: dict[str, Any] = {label: UNLABELLED, "where": where}
+    record: dict[str, Any] = {"where": where}
     record |= {column: text for column, text in zip(columns, cells, strict=True) if text.strip()}
     for column in ("id", "part", "fold", *NUMBERS):
         if column in record and is_missing(record[column]):
@@ -127,13 +172,18 @@ def _number(text: str, name: str, where: str) -> float:
     raise UserError(f"{where}: {name} is {text!r}; accepted: a number")
 
 
-def _row(record: dict[str, Any], derived: str, base: Path) -> Row:
-    paths = {column: base / record[column] for column in ("path", "features") if column in record}
-    for column, path in paths.items():
-        if "\\" in record[column] and not path.exists():
-            text = record[column].replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace("\0", "\\")
-            paths[column] = base / text
+def _row(record: dict[str, Any], derived: str, base: Path, path_fields: Collection[str]) -> Row:
+    paths = {column: _path(record[column], base) for column in ("path", "features") if column in record}
     fields = {key: value for key, value in record.items() if key not in (*COLUMNS, "where")}
+    fields |= {key: _path(value, base) for key, value in fields.items()
+               if key in path_fields and value != UNLABELLED and not is_missing(value)}
     start, end, shift = (float(record[column]) if column in record else None for column in NUMBERS)
     return Row(record.get("id", derived), paths.get("path"), start or 0.0, end, fields, paths.get("features"), shift,
                record["where"])
+
+
+def _path(text: str, base: Path) -> Path:
+    path = base / text
+    if "\\" in text and not path.exists():
+        return base / text.replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace("\0", "\\")
+    return path

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row
+from utils.corpus import Corpus, Protocol, Row, Target
 from utils.errors import UsageError
 from utils.folds import carve_dev
 
@@ -23,7 +23,7 @@ AGES = {"OAF": 64, "YAF": 26}
 
 CORPUS = Corpus(
     name="tess",
-    classes=tuple(EMOTIONS.values()),
+    targets=(Target(classes=tuple(EMOTIONS.values())),),
     language="en",
     published={"utterances": 2800, "speakers": 2, "emotion": dict.fromkeys(EMOTIONS.values(), 400)},
     source="https://doi.org/10.5683/SP2/E8H2MF, CC BY-NC-ND 4.0",

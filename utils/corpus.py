@@ -2,7 +2,7 @@
 
 A module `local/<corpus>.py` defines
 
-    CORPUS: Corpus                                    # name, classes, published counts
+    CORPUS: Corpus                                    # name, targets, published counts
     def rows(corpus_dir: Path) -> Iterable[Row]       # raw layout -> utterance rows
     def protocols(rows: Sequence[Row]) -> list[Protocol]
 
@@ -11,6 +11,7 @@ and nothing else in the repository knows the corpus's file names.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import warnings
@@ -23,8 +24,8 @@ from typing import Any
 from utils.names import plain_name
 
 PARTS = ("train", "dev", "test")
-TASKS = ("classification", "regression", "sequence-regression", "transcription")
-UNITS = ("utterance", "dialogue", "session")
+KINDS = ("class", "number", "track")
+OF = ("utterance", "dialogue", "session")
 UNLABELLED = "-"
 
 
@@ -74,37 +75,77 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What is predicted: a field, and how it is read.
+
+    Attributes:
+        field: its registered name (conf/fields.yaml); it names the target everywhere.
+        kind: "class": one of `classes`; "number": one number; "track": a value every so many seconds.
+        classes: in the order of every score table; of kind "class" only.
+        positive: of two classes the one that F1 is of; its threshold on the posterior is chosen on dev.
+        threshold: of a number that is also read as yes or no (F1 of "at least"), e.g. 10 for phq8.
+        step: seconds between the values of a track; None: as its labels have it.
+        of: what has one value: every utterance, or all utterances of a dialogue or session together.
+    """
+
+    field: str = "emotion"
+    kind: str = "class"
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    threshold: float | None = None
+    step: float | None = None
+    of: str = "utterance"
+
+    @property
+    def name(self) -> str:
+        """The field."""
+        return self.field
+
+    def to_json(self) -> dict[str, Any]:
+        """Its attributes but those that have their default; field and kind are always there."""
+        given = {item.name: value for item in dataclasses.fields(self)
+                 if (value := getattr(self, item.name)) != item.default or item.name in ("field", "kind")}
+        return given | ({"classes": list(self.classes)} if self.classes else {})
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Target:
+        """
+        Raises:
+            TypeError: a key that a target has not.
+        """
+        return cls(**{**values, "classes": tuple(values.get("classes") or ())})
+
+
+@dataclass(frozen=True)
 class Corpus:
     """What is known of a corpus before a file is read.
 
     Attributes:
-        classes: the declared label set in the order of every score table; empty for regression.
-        label: the field that is predicted.
-        task: one of TASKS. unit: one of UNITS; the thing that carries one label.
+        targets: what may be predicted; the first is the default. Empty for a corpus that only trains a recogniser.
         published: counts of the whole corpus, e.g. {"utterances": 1440, "speakers": 24, "emotion": {"happy": 192}}.
         fields: further fields that this corpus registers: name -> {"type": ..., "help": ...} as in conf/fields.yaml.
         source: where a reader gets it, and its licence.
         text_only: rows may have neither a recording nor features, but a text; `end` is then how long it took, if known.
-        threshold: of a regression whose labels are also read as yes or no (F1 of "at least"), e.g. 10 for phq8.
-        positive: of two classes the one whose F1 counts; it is decided for from a posterior on that dev chooses.
-        numbers: numeric fields that may be predicted in place of the label (steps/train_subsystem.sh --label), each
-            with its threshold or None, e.g. {"phq8": 10}.
     """
 
     name: str
-    classes: tuple[str, ...] = ()
-    label: str = "emotion"
-    task: str = "classification"
-    unit: str = "utterance"
+    targets: tuple[Target, ...] = ()
     language: str | None = None
     published: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = ""
     synthetic: bool = False
     text_only: bool = False
-    threshold: float | None = None
-    positive: str | None = None
-    numbers: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def learned(self) -> str:
+        """The field that training needs: that of the first target; without targets the text."""
+        return learned_field(self.targets)
+
+
+def learned_field(targets: Sequence[Target]) -> str:
+    """The field of the first of a corpus's targets; of a corpus without targets its text, for a recogniser."""
+    return targets[0].field if targets else "text"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A corpus's rows against what it declares: ids, fields, labels, units, published counts."""
+"""A corpus's rows against what it declares: ids, fields, targets, published counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from steps.data.cuts import row_where
 from steps.data.fields import FieldSpec, check_name, check_value, checked_id, missing_word
-from utils.corpus import TASKS, UNITS, UNLABELLED, Corpus, Row
+from utils.corpus import KINDS, OF, UNLABELLED, Corpus, Row, Target
 from utils.errors import UserError
 from utils.names import is_missing, look_alikes, plain_name, spelling
 from utils.problems import Problems
@@ -23,36 +23,51 @@ SHOWN = 3  # pairs of names that look alike
 def check_corpus(corpus: Corpus, registry: Mapping[str, FieldSpec]) -> None:
     """
     Raises:
-        UserError: a declaration that cannot be: unknown task, unit or label field, classes missing or written twice.
+        UserError: a target that cannot be, or one that is declared twice.
     """
-    for what, value, accepted in (("task", corpus.task, TASKS), ("unit", corpus.unit, UNITS)):
+    for target in corpus.targets:
+        if corpus.targets.count(target) > 1 or [other.field for other in corpus.targets].count(target.field) > 1:
+            raise UserError(f"corpus {corpus.name}: the target {target.field} is declared twice")
+        _check_target(target, registry, f"corpus {corpus.name}, target {target.field}")
+
+
+def _check_target(target: Target, registry: Mapping[str, FieldSpec], where: str) -> None:
+    for what, value, accepted in (("kind", target.kind, KINDS), ("of", target.of, OF)):
         if value not in accepted:
-            raise UserError(f"corpus {corpus.name}: {what} is {value!r}; accepted: {', '.join(accepted)}")
-    check_name(registry, corpus.label, f"corpus {corpus.name}, the label")
-    if corpus.task == "classification" and len(set(corpus.classes)) < 2:
-        raise UserError(f"corpus {corpus.name}: a classification needs two classes or more; "
-                        f"it has: {', '.join(corpus.classes) or 'none'}")
-    if len(set(corpus.classes)) != len(corpus.classes):
-        raise UserError(f"corpus {corpus.name}: a class is declared twice: {', '.join(corpus.classes)}")
-    for name in corpus.classes:
+            raise UserError(f"{where}: {what} is {value!r}; accepted: {', '.join(accepted)}")
+    check_name(registry, target.field, where)
+    for what, value, kind in (("classes", target.classes, "class"), ("positive", target.positive, "class"),
+                              ("threshold", target.threshold, "number"), ("step", target.step, "track")):
+        if value not in (None, ()) and target.kind != kind:
+            raise UserError(f"{where}: {what} belongs to a {kind}; the kind is {target.kind}")
+    if target.kind == "class":
+        _check_classes(target, where)
+    if target.kind == "number" and registry[target.field].type not in ("int", "float"):
+        raise UserError(f"{where}: {target.field} is no number, so it cannot be predicted as one")
+    if target.kind == "track" and not registry[target.field].moves:
+        raise UserError(f"{where}: {target.field} cannot be a track (`moves` in conf/fields.yaml)")
+    if target.step is not None and not (math.isfinite(target.step) and target.step > 0):
+        raise UserError(f"{where}: step is {target.step}; expected seconds, more than 0")
+
+
+def _check_classes(target: Target, where: str) -> None:
+    classes = target.classes
+    if len(set(classes)) < 2:
+        raise UserError(f"{where}: two classes or more are needed; it has: {', '.join(classes) or 'none'}")
+    if len(set(classes)) != len(classes):
+        raise UserError(f"{where}: a class is declared twice: {', '.join(classes)}")
+    for name in classes:
         if name == UNLABELLED or name != name.strip() or not name.isprintable() or not name:
-            raise UserError(f"corpus {corpus.name}: {name!r} cannot be the name of a class")
-    if corpus.threshold is not None and corpus.task != "regression":
-        raise UserError(f"corpus {corpus.name}: a threshold belongs to a regression, the task is {corpus.task}")
-    if corpus.positive is not None and (corpus.positive not in corpus.classes or len(corpus.classes) != 2):
-        raise UserError(f"corpus {corpus.name}: positive is {corpus.positive!r}; it must be one of two classes, there "
-                        f"are {', '.join(corpus.classes) or 'none'}")
-    for name in corpus.numbers:
-        check_name(registry, name, f"corpus {corpus.name}, numbers")
-        if registry[name].type not in ("int", "float"):
-            raise UserError(f"corpus {corpus.name}: {name} is no number, so it cannot be predicted as one")
-    if corpus.task == "sequence-regression" and not registry[corpus.label].moves:
-        raise UserError(f"corpus {corpus.name}: {corpus.label} cannot be a sequence (`moves` in conf/fields.yaml)")
+            raise UserError(f"{where}: {name!r} cannot be the name of a class")
+    if target.positive is not None and (target.positive not in classes or len(classes) != 2):
+        raise UserError(f"{where}: positive is {target.positive!r}; it must be one of two classes, there are "
+                        f"{', '.join(classes)}")
 
 
 def plain_classes(corpus: Corpus) -> Corpus:
     """The corpus with its classes as plain names (utils/names.py), as the rows will have them."""
-    return dataclasses.replace(corpus, classes=tuple(map(plain_name, corpus.classes)))
+    return dataclasses.replace(corpus, targets=tuple(
+        dataclasses.replace(target, classes=tuple(map(plain_name, target.classes))) for target in corpus.targets))
 
 
 def typed_rows(rows: Sequence[Row], problems: Problems) -> list[Row]:
@@ -101,6 +116,7 @@ def check_rows(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, Field
             is nearly that of a field.
 
     """
+    targets = {target.field: target for target in corpus.targets}
     unknown, notes = _unknown_fields(rows, registry, problems, may_pass)
     seen: dict[str, Row] = {}
     missing: Counter[tuple[str, str]] = Counter()
@@ -112,19 +128,21 @@ def check_rows(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, Field
             if seen.setdefault(key, row) is not row:
                 raise UserError(f"{where}: the id {key} is taken already by {row_where(seen[key])}; make ids unique")
         for name, value in row.fields.items():
-            if value is None or name in unknown or (value == UNLABELLED and name != corpus.label):
+            if value is None or name in unknown or (value == UNLABELLED and name not in targets):
                 continue
-            names = corpus.classes if name == corpus.label else ()
+            names = targets[name].classes if name in targets else ()
             if (word := missing_word(registry[name], value, names)) is not None:
                 missing[name, word] += 1
                 continue
             with problems.catch("values"):
                 fields[name] = check_value(registry[name], name, value, where)
-        with problems.catch("labels"):
-            _check_label(fields.get(corpus.label, UNLABELLED), corpus, where)
+        for target in corpus.targets:
+            with problems.catch("labels"):
+                _check_value(fields.get(target.field, UNLABELLED), target, where)
         if len(problems) == before:
             checked.append(dataclasses.replace(row, id=key, fields=fields))
-    _check_units(checked, corpus, problems)
+    for target in corpus.targets:
+        _check_groups(checked, target, problems)
     return checked, [*notes, *_notes_on_missing(missing), *notes_on_spelling(checked, corpus)]
 
 
@@ -157,7 +175,7 @@ def _notes_on_missing(missing: Mapping[tuple[str, str], int]) -> list[str]:
 def notes_on_spelling(rows: Sequence[Row], corpus: Corpus) -> list[str]:
     """A line for each kind of name with look-alikes: they count as different."""
     notes = []
-    kinds = dict.fromkeys(("speaker", *([corpus.label] if corpus.task == "classification" else []), *UNITS[1:]))
+    kinds = dict.fromkeys(("speaker", *(target.field for target in corpus.targets if target.classes), *OF[1:]))
     for kind in kinds:
         groups = look_alikes({str(row.fields[kind]) for row in rows if row.fields.get(kind) is not None} - {UNLABELLED})
         if groups:
@@ -168,36 +186,36 @@ def notes_on_spelling(rows: Sequence[Row], corpus: Corpus) -> list[str]:
     return notes
 
 
-def _check_label(label: Any, corpus: Corpus, where: str) -> None:
-    if label == UNLABELLED:
+def _check_value(value: Any, target: Target, where: str) -> None:
+    if value == UNLABELLED:
         return
-    if corpus.task == "classification" and label not in corpus.classes:
-        alike = [name for name in corpus.classes if spelling(name) == spelling(str(label))]
-        near = alike or difflib.get_close_matches(str(label), corpus.classes, n=1)
+    if target.kind == "class" and value not in target.classes:
+        alike = [name for name in target.classes if spelling(name) == spelling(str(value))]
+        near = alike or difflib.get_close_matches(str(value), target.classes, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise UserError(f"{where}: {corpus.label} is {label!r}, which is no declared class; {hint}"
-                        f"classes: {', '.join(corpus.classes)}")
-    if corpus.task == "regression" and isinstance(label, (dict, str)):
-        raise UserError(f"{where}: {corpus.label} is {label!r}; a regression needs one number")
-    if corpus.task == "sequence-regression" and not isinstance(label, dict):
-        raise UserError(f'{where}: {corpus.label} is {label!r}; a sequence is {{"step": seconds, "values": [...]}}')
+        raise UserError(f"{where}: {target.field} is {value!r}, which is no declared class; {hint}"
+                        f"classes: {', '.join(target.classes)}")
+    if target.kind == "number" and isinstance(value, (dict, str)):
+        raise UserError(f"{where}: {target.field} is {value!r}; expected one number")
+    if target.kind == "track" and not isinstance(value, dict):
+        raise UserError(f'{where}: {target.field} is {value!r}; a track is {{"step": seconds, "values": [...]}}')
 
 
-def _check_units(rows: Sequence[Row], corpus: Corpus, problems: Problems) -> None:
-    """Where a dialogue or session carries the label, every utterance has one, and they agree."""
-    if corpus.unit == "utterance":
+def _check_groups(rows: Sequence[Row], target: Target, problems: Problems) -> None:
+    """A target of a dialogue or session: every utterance has one, and its utterances agree."""
+    if target.of == "utterance":
         return
     first: dict[str, Row] = {}
     for row in rows:
-        unit = row.fields.get(corpus.unit)
-        if unit is None:
-            problems.add("units", f"{row_where(row)}: no {corpus.unit}, but the label belongs to the {corpus.unit}")
+        name = row.fields.get(target.of)
+        if name is None:
+            problems.add("groups", f"{row_where(row)}: no {target.of}, but {target.field} belongs to the {target.of}")
             continue
-        other = first.setdefault(unit, row)
-        mine, theirs = (r.fields.get(corpus.label, UNLABELLED) for r in (row, other))
+        other = first.setdefault(name, row)
+        mine, theirs = (r.fields.get(target.field, UNLABELLED) for r in (row, other))
         if mine != theirs:
-            problems.add("units", f"{row_where(row)}: {corpus.unit} {unit} has {corpus.label} {mine!r} here and "
-                                  f"{theirs!r} at {row_where(other)}; a {corpus.unit} carries one label")
+            problems.add("groups", f"{row_where(row)}: {target.of} {name} has {target.field} {mine!r} here and "
+                                   f"{theirs!r} at {row_where(other)}; a {target.of} has one")
 
 
 def missing_of(rows: Sequence[Row], corpus: Corpus) -> list[str]:
@@ -216,7 +234,12 @@ def missing_of(rows: Sequence[Row], corpus: Corpus) -> list[str]:
     return lines
 
 
-def present_classes(rows: Sequence[Row], corpus: Corpus) -> tuple[str, ...]:
-    """The declared classes that some row has."""
-    there = {row.fields.get(corpus.label) for row in rows}
-    return tuple(name for name in corpus.classes if name in there)
+def with_present_classes(corpus: Corpus, rows: Sequence[Row]) -> Corpus:
+    """The corpus without the classes that no row has."""
+    def present(target: Target) -> Target:
+        there = {row.fields.get(target.field) for row in rows}
+        classes = tuple(name for name in target.classes if name in there)
+        return dataclasses.replace(target, classes=classes,
+                                   positive=target.positive if target.positive in classes else None)
+
+    return dataclasses.replace(corpus, targets=tuple(map(present, corpus.targets)))

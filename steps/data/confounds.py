@@ -130,7 +130,7 @@ def confound_marks(data: Dataset, split: Split, per_speaker: bool = False) -> li
     Args:
         per_speaker: of features normalized per speaker.
     """
-    return [found.mark(data.info["label"]) for found in confounds(data)
+    return [found.mark(data.learned) for found in confounds(data)
             if found.tells and (shares(data, split, FIELDS[found.field]) or (per_speaker and found.field == "speaker"))]
 
 
@@ -161,7 +161,7 @@ def few_utterances(data: Dataset, split: Split | None = None) -> list[str]:
 
 def warnings_of(data: Dataset) -> list[str]:
     """What validation says."""
-    lines = [found.describe(data.info["label"]) for found in confounds(data) if found.tells]
+    lines = [found.describe(data.learned) for found in confounds(data) if found.tells]
     if any(found.tells and found.field == "speaker" for found in confounds(data)):
         lines[0] += ". Features normalized per speaker lose it; folds that share speakers make use of it"
     after = {"one utterance": "normalized per speaker they are all alike",

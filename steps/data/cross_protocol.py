@@ -32,7 +32,8 @@ class Own:
     rename: Mapping[str, str]
 
 
-def cross_split(corpora: Sequence[Own], chosen: str, unit: str, speakers_known: bool) -> tuple[Split, list[str]]:
+def cross_split(corpora: Sequence[Own], chosen: str, of: Sequence[str],
+                speakers_known: bool) -> tuple[Split, list[str]]:
     """The split, and a warning for each fold that has nothing to test within its own corpus.
 
     Args:
@@ -65,6 +66,6 @@ def cross_split(corpora: Sequence[Own], chosen: str, unit: str, speakers_known: 
     description = (f"each of {', '.join(corpus.name for corpus in corpora)} trains, "
                    f"{'the first fold' if chosen == 'first' else 'every fold'} of its own protocol; test is that "
                    "fold's own test part and all of the other corpora")
-    info = {"name": NAME, "description": description, "folds": len(parts), "speaker_overlap": overlap, "unit": unit,
-            "speakers_known": speakers_known, "cross": about}
+    info = {"name": NAME, "description": description, "folds": len(parts), "speaker_overlap": overlap,
+            "whole": list(of), "speakers_known": speakers_known, "cross": about}
     return Split(NAME, parts, description, overlap, info), warnings

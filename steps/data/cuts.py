@@ -8,8 +8,8 @@ Representation, one MonoCut an utterance (cut id = supervision id = utterance id
                   type numpy_files, a .npy of (T, F); (F,) is one row as long as the utterance.
     neither       where a corpus may come as text only; the duration is 0 where nobody knows it.
     supervision   speaker, gender, language, text in lhotse's own places; all other fields in `custom` under their
-                  registered names. The label field is always there; "-" is unlabelled.
-    sequence      a label that moves: custom["valence"] = {"step": 0.1, "values": [...]}, seconds from the cut's start.
+                  registered names. The fields of targets are always there; "-" is unlabelled.
+    track         a value that moves: custom["valence"] = {"step": 0.1, "values": [...]}, seconds from the cut's start.
 
 The JSON is written directly: it is the same for every lhotse version, and needs no import of it.
 """
@@ -52,14 +52,18 @@ def row_where(row: Row) -> str:
     return row.where or f"utterance {row.id}"
 
 
-def located(rows: Iterable[Row]) -> list[Row]:
-    """The rows with absolute paths, as the disk spells them (utils/names.py)."""
-    finder = Finder()
+def located(rows: Iterable[Row], registry: Mapping[str, FieldSpec]) -> list[Row]:
+    """The rows with absolute paths, those in fields too, as the disk spells them (utils/names.py)."""
+    finder, paths = Finder(), [name for name, spec in registry.items() if spec.type == "path"]
 
     def place(path: Path | None) -> Path | None:
         return finder.find(Path(os.path.abspath(path))) if path is not None else None
 
-    return [dataclasses.replace(row, path=place(row.path), features=place(row.features)) for row in rows]
+    def fields(row: Row) -> dict[str, Any]:
+        return {**row.fields, **{name: str(place(Path(row.fields[name]))) for name in paths if row.fields.get(name)}}
+
+    return [dataclasses.replace(row, path=place(row.path), features=place(row.features), fields=fields(row))
+            for row in rows]
 
 
 def without_companions(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
@@ -124,7 +128,7 @@ def cut_of_row(row: Row, corpus: Corpus, registry: Mapping[str, FieldSpec], info
         raise UserError(f"{row_where(row)}: neither a recording nor features")
     supervision: dict[str, Any] = {"id": row.id, "recording_id": row.id, "start": 0.0, "duration": duration,
                                    "channel": 0}
-    fields = {"language": corpus.language, corpus.label: UNLABELLED} | dict(row.fields)
+    fields = {"language": corpus.language} | {target.field: UNLABELLED for target in corpus.targets} | dict(row.fields)
     supervision |= {name: fields[name] for name in NATIVE if fields.get(name) is not None}
     supervision["custom"] = {name: value for name, value in sorted(fields.items())
                              if name not in NATIVE and value is not None}

@@ -1,21 +1,21 @@
-"""Read a data set: items, classes and splits, from the files alone (no lhotse, no torch, no numpy at import).
+"""Read a data set: items, targets and splits, from the files alone (no lhotse, no torch, no numpy at import).
 
     data = Dataset.open("data/ravdess")
-    data.classes                          # ["neutral", "calm", ...]; empty for regression
-    data.items["03-01-05-01-01-01-01"]    # Item(label="angry", speaker="01", gender="male", ...)
+    data.target()                         # Target(field="emotion", kind="class", classes=("neutral", ...)): the first
+    item = data.items["03-01-05-01-01-01-01"]    # Item(speaker="01", gender="male", fields={...}, ...)
+    item.value(data.target("emotion"))    # "angry"
     split = data.split("six_folds")
     split.ids(1, "train")                 # sorted list of utterance ids
-    data.units                            # {unit id: [utterance ids in order]}; the unit carries one label
+    data.groups("dialogue")               # {dialogue: [utterance ids in order of turn]}
 
-What carries a label (`info["unit"]`) and what the label is (`info["task"]`):
+The value of a target, by its kind (utils/corpus.py):
 
-    classification        Item.label is one of Dataset.classes
-    regression            Item.label is a float
-    sequence-regression   Item.label is a Sequence: values every `step` seconds from the item's start
-    transcription         Item.label is the text (steps/asr)
-    unlabelled            Item.label is None; score tables print it as "-"
+    class     one of the target's classes
+    number    a float
+    track     a Sequence: values every `step` seconds from the item's start
+    None      unlabelled; score tables print it as "-"
 
-With unit "dialogue" or "session" every utterance of the unit carries the unit's label, and a split keeps units whole.
+A target of a dialogue or session has one value there: all its utterances carry it, and a split keeps them together.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.data.splits import SPLITS, Split, read_split
-from utils.corpus import TASKS, UNITS, UNLABELLED
+from utils.corpus import KINDS, OF, UNLABELLED, Target, learned_field
 from utils.errors import UserError, reading
 from utils.files import read_json
-from utils.shape import Maybe, OneOf
+from utils.shape import Maybe, OneOf, check
 
 if TYPE_CHECKING:
     import lhotse
@@ -42,12 +42,19 @@ if TYPE_CHECKING:
 
 CUTS, CORPUS = "cuts.jsonl.gz", "corpus.json"
 AGAIN = "run steps/prepare_data.sh again"
+TARGET = {"field": str, "kind": OneOf(*KINDS), "classes?": [str], "positive?": Maybe(str),
+          "threshold?": Maybe(float), "step?": Maybe(float), "of?": OneOf(*OF)}
 ABOUT = {  # of corpus.json
-    "name": str, "task": OneOf(*TASKS, "unlabelled"), "unit": OneOf(*UNITS), "label": str, "classes?": Maybe([str]),
-    "positive?": Maybe(str), "threshold?": Maybe(float), "numbers?": Maybe({str: Any}),
-    "size?": Maybe(str), "speakers_known?": bool, "missing?": Maybe([Any]), "utterances?": int}
+    "name": str, "targets": [TARGET], "size?": Maybe(str), "speakers_known?": bool,
+    "missing?": Maybe([Any]), "utterances?": int}
 NATIVE = ("speaker", "gender", "language", "text")
 LONGEST_SHARED = 32  # characters of a value of which all utterances share one copy: a class, a speaker, a language
+# corpus.json as it was before there were targets, and what its tasks are called now
+TASKS = {"classification": "class", "regression": "number", "sequence-regression": "track"}
+EARLIER = {
+    "task": OneOf(*TASKS, "transcription", "unlabelled"), "unit": OneOf(*OF), "label": str,
+    "classes?": Maybe([str]), "positive?": Maybe(str), "threshold?": Maybe(float),
+    "numbers?": Maybe({str: Any})}
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Item:
     """One utterance, as plain values.
 
     Attributes:
-        label: see the module's text; None is unlabelled.
+        label: the value of the default target.
         speaker, gender, language, text, dialogue, session: None where the corpus does not say.
         turn: place within the dialogue; None where the corpus does not say.
         path: the recording, None for an item with features only, or with text only. start, duration: seconds within it.
@@ -102,13 +109,24 @@ class Item:
     def labelled(self) -> bool:
         return self.label is not None
 
+    def value(self, target: Target) -> Label:
+        """What the target is of this utterance; None where nobody knows."""
+        return self.fields.get(target.field)
+
 
 class Dataset:
-    """A data directory. Open it with `Dataset.open`; everything is read when first asked for."""
+    """A data directory. Open it with `Dataset.open`; everything is read when first asked for.
+
+    Attributes:
+        info: corpus.json. targets: what may be predicted; the first is the default.
+    """
 
     def __init__(self, path: Path, info: dict[str, Any]):
         self.path = path
         self.info = info
+        self._grouped: dict[str, dict[str, list[str]]] = {}
+        self.targets = tuple(Target.from_json({key: values[key] for key in _keys(TARGET) if key in values})
+                             for values in info["targets"])
 
     @classmethod
     def open(cls, path: str | Path) -> Dataset:
@@ -120,60 +138,75 @@ class Dataset:
         for name in (CORPUS, CUTS):
             if not (path / name).is_file():
                 raise UserError(f"{path} is no prepared data set: {name} is missing; run steps/prepare_data.sh")
-        return cls(path, read_json(path / CORPUS, ABOUT, AGAIN))
+        info = read_json(path / CORPUS, {"name": str}, AGAIN)
+        info = info if "targets" in info else of_earlier_form(info, path / CORPUS)
+        check(info, ABOUT, path / CORPUS, AGAIN)
+        return cls(path, info)
 
     @property
     def name(self) -> str:
         return self.info["name"]
 
+    def target(self, name: str = "") -> Target:
+        """The target of that name; without one the default, which is the first.
+
+        Raises:
+            UserError: no such target.
+        """
+        found = next((target for target in self.targets if name in ("", target.name)), None)
+        if found is None:
+            known = f"it has {', '.join(target.name for target in self.targets)}" if self.targets else \
+                "its corpus module declares none (utils/corpus.py)"
+            raise UserError(f"{self.path} has no target {name}".rstrip() + f" to predict; {known}", 2)
+        return found
+
+    @property
+    def learned(self) -> str:
+        """The field that training needs: of the default target; without targets the text."""
+        return learned_field(self.targets)
+
     @property
     def task(self) -> str:
-        return self.info["task"]
+        kind = self.targets[0].kind if self.targets else ""
+        return next((task for task, name in TASKS.items() if name == kind), "transcription")
 
     @property
     def unit(self) -> str:
-        return self.info["unit"]
+        return self.targets[0].of if self.targets else "utterance"
 
     @property
     def classes(self) -> list[str]:
-        return list(self.info.get("classes") or [])
+        return list(self.targets[0].classes) if self.targets else []
 
     def predicting(self, label: str | None) -> Dataset:
-        """The same data set with another label: a number that the corpus declares (Corpus.numbers).
-
-        Args:
-            label: its field; None, "" or the label itself: the data set as it is.
+        """The same data set with another default target.
 
         Raises:
-            UserError: no such number.
+            UserError: no such target.
         """
-        if not label or label == self.info["label"]:
+        if not label or label == self.learned:
             return self
-        numbers = self.info.get("numbers") or {}
-        if label not in numbers:
-            raise UserError(f"--label {label}: {self.path} has no such number to predict; it has "
-                            f"{', '.join([self.info['label'], *numbers])}", 2)
-        return Dataset(self.path, {**self.info, "label": label, "task": "regression", "classes": [],
-                                   "positive": None, "threshold": numbers[label]})
+        chosen = self.target(label)
+        others = [target for target in self.targets if target is not chosen]
+        return Dataset(self.path, {**self.info, "targets": [target.to_json() for target in (chosen, *others)]})
 
     @property
     def positive(self) -> str | None:
         """Of two classes the one whose F1 counts; None where there is none such."""
-        found = self.info.get("positive")
+        found = self.targets[0].positive if self.targets else None
         return found if found in self.classes else None
 
     @cached_property
     def items(self) -> dict[str, Item]:
         """Every utterance by its id, sorted by id."""
-        label = self.info["label"]
         found: dict[str, Item] = {}
         path = self.path / CUTS
         number = 0
         with reading(path, AGAIN, OSError, zlib.error), gzip.open(path, "rt", encoding="utf-8") as stream:
             for number, line in enumerate(stream, start=1):
                 with reading(f"{path}, line {number},", AGAIN):
-                    item = item_of_cut(json.loads(line), label)
-                    self._check_label(item)
+                    item = item_of_cut(json.loads(line), self.learned)
+                    self._check_values(item)
                 if item.id in found:
                     raise UserError(f"{path}, line {number}: the id {item.id!r} occurs twice")
                 found[item.id] = item
@@ -181,32 +214,45 @@ class Dataset:
             raise UserError(f"{path} holds no utterance; {AGAIN}")
         return {key: found[key] for key in sorted(found)}
 
-    def _check_label(self, item: Item) -> None:
+    def _check_values(self, item: Item) -> None:
         """
         Raises:
-            ValueError: the label is none that the corpus declares.
+            ValueError: a value that the target does not have.
         """
-        fits = isinstance(item.id, str) and item.duration >= 0 and (item.label is None or {
-            "classification": item.label in self.classes, "regression": isinstance(item.label, (int, float)),
-            "sequence-regression": isinstance(item.label, Sequence)}.get(self.task, True))
-        if not fits:
-            raise ValueError(f"{item.id} has the label {item.label!r}, which {CORPUS} does not know")
+        if not isinstance(item.id, str) or item.duration < 0:
+            raise ValueError(f"the utterance {item.id!r} of {item.duration} s")
+        for target in self.targets:
+            value = item.value(target)
+            if value is not None and not (
+                    value in target.classes if target.kind == "class" else
+                    isinstance(value, Sequence if target.kind == "track" else (int, float))):
+                raise ValueError(f"{item.id} has the {target.name} {value!r}, which {CORPUS} does not know")
 
-    @cached_property
+    def groups(self, of: str) -> dict[str, list[str]]:
+        """{name: its utterances in order of turn, start and id}, by name.
+
+        Args:
+            of: one of utils.corpus.OF; an utterance is its own group. Utterances without a dialogue (session) are in no
+                group of that kind.
+        """
+        if of not in self._grouped:
+            self._grouped[of] = {key: [key] for key in self.items} if of == "utterance" else self._groups(of)
+        return self._grouped[of]
+
+    def group_of(self, key: str, of: str) -> str:
+        """The dialogue or session that utterance `key` belongs to; with "utterance" itself."""
+        return key if of == "utterance" else str(self.items[key].fields[of])
+
+    @property
     def units(self) -> dict[str, list[str]]:
-        """{unit id: its utterances in order of turn, start and id}; an utterance is its own unit where unit says so."""
-        if self.unit == "utterance":
-            return {key: [key] for key in self.items}
-        return self._groups(self.unit)
+        return self.groups(self.unit)
 
-    @cached_property
+    @property
     def dialogues(self) -> dict[str, list[str]]:
-        """{dialogue: its utterances in order of turn}; empty where the corpus has none."""
-        return self._groups("dialogue")
+        return self.groups("dialogue")
 
     def unit_of(self, key: str) -> str:
-        """The unit that utterance `key` belongs to."""
-        return key if self.unit == "utterance" else str(self.items[key].fields[self.unit])
+        return self.group_of(key, self.unit)
 
     def unit_label(self, unit: str) -> Label:
         """The one label of a unit."""
@@ -241,6 +287,28 @@ class Dataset:
         from lhotse import CutSet
 
         return CutSet.from_file(self.path / CUTS)
+
+
+def of_earlier_form(info: Mapping[str, Any], where: Path) -> dict[str, Any]:
+    """corpus.json with "targets", from one that has task, unit, label, classes, positive, threshold and numbers.
+
+    Raises:
+        DamagedFile: it is not of that form either.
+    """
+    check(info, EARLIER, where, AGAIN)
+    of, classes = info["unit"], info.get("classes") or ()
+    numbers = [Target(field, "number", threshold=threshold, of=of)
+               for field, threshold in (info.get("numbers") or {}).items()]
+    if kind := TASKS.get(info["task"]):
+        positive = info.get("positive")
+        numbers.insert(0, Target(info["label"], kind, tuple(classes), positive if positive in classes else None,
+                                 info.get("threshold") if kind == "number" else None, of=of))
+    return {**{key: value for key, value in info.items() if key not in _keys(EARLIER)},
+            "targets": [target.to_json() for target in numbers]}
+
+
+def _keys(shape: Mapping[str, Any]) -> list[str]:
+    return [key.rstrip("?") for key in shape]
 
 
 def item_of_cut(cut: Mapping[str, Any], label: str) -> Item:

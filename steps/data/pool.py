@@ -11,6 +11,7 @@ corpus.json and the protocol `cross` (splits/cross.json says which fold is train
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{name}: {about['utterances']} utterances of {about['speakers'] or 'unknown'} speakers, {counts}; "
               f"{about['left_out']} left out; map {about['map']}, protocol {about['protocol']}")
     print(f"{arguments.out}: {info['utterances']} utterances, {info['hours']:.2f} h, {len(info[KEY])} corpora, "
-          f"{len(info['classes'])} classes; protocol cross")
+          f"{len(info['counts'])} classes; protocol cross")
     return 0
 
 
@@ -79,18 +80,18 @@ def pool(members: Sequence[Member], classes: ClassMap, folds: str, out: Path) ->
     from steps.data.dataset import CORPUS, CUTS, item_of_cut
     from steps.data.derived import OF_AUDIO
     from steps.data.pool_members import check_audio, check_classes, check_features
-    from steps.data.splits import check_split, write_splits
+    from steps.data.splits import check_split, wholes, write_splits
     from steps.data.trained_on import TRAINED_ON, read_training, write_training
 
-    label = members[0].data.info["label"]
+    label = members[0].data.target().field
     cuts = [cut for member in members for cut in pooled_cuts(member, label)]
     warnings = check_features(cuts) + check_classes(members, classes)
     items = {cut["id"]: item_of_cut(cut, label) for cut in cuts}
     speakers_known = all(item.speaker is not None for item in items.values())
-    unit = members[0].data.unit
+    of = wholes(members[0].data.targets)
     split, notes = cross_split([Own(member.name, frozenset(member.kept.values()), member.own, member.kept)
-                                for member in members], folds, unit, speakers_known)
-    check_split(split, items, None if unit == "utterance" else (lambda key: str(items[key].fields[unit])))
+                                for member in members], folds, of, speakers_known)
+    check_split(split, items, of)
     info = describe_pool(members, classes, items, out.resolve().name) | {
         "warnings": warnings + notes + check_audio(members, split, items), "speakers_known": speakers_known,
         "protocols": [split.name]}
@@ -115,7 +116,8 @@ def describe_pool(members: Sequence[Member], classes: ClassMap, items: dict[str,
 
     first, infos = members[0].data, [member.data.info for member in members]
     languages = {info.get("language") for info in infos}
-    corpus = Corpus(name, classes.classes, first.info["label"], unit=first.unit, source="; ".join(
+    target = dataclasses.replace(first.target(), classes=classes.classes, positive=None)
+    corpus = Corpus(name, (target,), source="; ".join(
         f"{member.name}: {member.data.info.get('source') or 'unknown'}" for member in members),
         language=languages.pop() if len(languages) == 1 else None,
         synthetic=all(info.get("synthetic") for info in infos))

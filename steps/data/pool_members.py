@@ -41,7 +41,7 @@ def open_members(words: Sequence[str], classes: ClassMap, protocols: str) -> lis
     """The corpora, each with its map and its own protocol.
 
     Raises:
-        UsageError, UserError: one corpus only, a name twice, another task or unit, no map, a label without a class, no
+        UsageError, UserError: one corpus only, a name twice, another target, no map, a label without a class, no
             such protocol.
     """
     from steps.data.dataset import Dataset
@@ -89,14 +89,15 @@ def wanted_protocols(text: str, opened: Mapping[str, Dataset]) -> dict[str, str]
 def check_like(data: Dataset, first: Dataset) -> None:
     """
     Raises:
-        UserError: not of one kind of task, unit and label.
+        UserError: the first target has no classes, or is not that of `first`.
     """
-    if data.task != "classification":
-        raise UserError(f"{data.path}: the task is {data.task}; only corpora with classes can be pooled")
-    for what, mine, other in (("unit", data.unit, first.unit), ("label", data.info["label"], first.info["label"])):
-        if mine != other:
-            raise UserError(f"{data.path}: the {what} is {mine}, in {first.path} it is {other}; corpora of different "
-                            f"{what}s cannot be pooled")
+    target, other = data.target(), first.target()
+    if target.kind != "class":
+        raise UserError(f"{data.path}: the target {target.name} is a {target.kind}; only corpora with classes can be "
+                        "pooled")
+    if (target.field, target.of) != (other.field, other.of):
+        raise UserError(f"{data.path}: the target is {target.field} (one value by {target.of}), in {first.path} "
+                        f"{other.field} (one by {other.of}); they cannot be pooled")
 
 
 def check_features(cuts: Sequence[Mapping[str, Any]]) -> list[str]:

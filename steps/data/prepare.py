@@ -9,7 +9,6 @@ length rightly (headers.tsv lists them); steps/data/validate.py decodes all.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -72,7 +71,7 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
         UserError: whatever is wrong with the corpus, all at once; see steps/data/{checks,cuts,splits}.py.
     """
     from steps.data.audio import show_path, warnings_of
-    from steps.data.checks import check_rows, missing_of, plain_classes, present_classes, typed_rows
+    from steps.data.checks import check_rows, missing_of, plain_classes, typed_rows, with_present_classes
     from steps.data.cuts import located, stop_at_pointers, without_companions, write_cuts
     from steps.data.dataset import CORPUS, CUTS, item_of_cut
     from steps.data.fields import load_fields
@@ -88,7 +87,7 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
     every, passed = without_companions(typed_rows(source.rows, problems))
     rows, notes = check_rows(every, corpus, registry, problems, may_pass=source.table)
     if problems:  # what is wrong with the sound is to be mended, too
-        _cuts_of(located(every), corpus, registry, problems, nj)
+        _cuts_of(located(every, registry), corpus, registry, problems, nj)
         problems.stop(data)
     if need_speakers:
         check_speakers(rows, corpus.name)
@@ -96,21 +95,21 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
     if missing and not allow_partial:
         stop_at_pointers(rows)  # says more
         raise UserError(f"{corpus.name} is not whole: {'; '.join(missing)}; --allow-partial true takes what is there")
-    if missing and corpus.task == "classification":
-        corpus = dataclasses.replace(corpus, classes=present_classes(rows, corpus))
+    if missing:
+        corpus = with_present_classes(corpus, rows)
         _check_source(source, corpus, registry, data)
-    rows = located(rows)
+    rows = located(rows, registry)
     unused = passed_over(rows, source.directory)
     if size == "tiny":
         rows = choose_tiny(rows, corpus, source.protocols)
     cuts, headers = _cuts_of(rows, corpus, registry, problems, nj)
     problems.stop(data)
-    items = {cut["id"]: item_of_cut(cut, corpus.label) for cut in cuts}
+    items = {cut["id"]: item_of_cut(cut, corpus.learned) for cut in cuts}
     mended = Mending()
     if mending.drop or mending.merge or any(protocol.automatic for protocol in source.protocols(rows)):
         rows, mended = mend(rows, hear(items, nj), items, mending)
         cuts = mended_cuts(cuts, mended)
-        items = {cut["id"]: item_of_cut(cut, corpus.label) for cut in cuts}
+        items = {cut["id"]: item_of_cut(cut, corpus.learned) for cut in cuts}
     splits = _splits_of(source, rows, corpus, items, size)
     if problems and mended.kept:
         problems.add("groups of the same sound", f"automatic folds keep {len(mended.kept)} groups of the same sound "
@@ -164,16 +163,16 @@ def _cuts_of(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, FieldSp
 
 def _splits_of(source: Source, rows: Sequence[Row], corpus: Corpus, items: dict[str, Item], size: str) -> list[Split]:
     """The corpus's protocols over its rows; their faults go to the source's problems."""
-    from steps.data.splits import faults_of_split, split_of_protocol, usable_folds
+    from steps.data.splits import faults_of_split, split_of_protocol, usable_folds, wholes
 
-    labelled = {key for key, item in items.items() if item.labelled}
+    labelled = {key for key, item in items.items() if item.fields.get(corpus.learned) is not None}
     protocols = source.protocols(rows)
     if size == "tiny":
         protocols = [usable_folds(protocol, labelled) for protocol in protocols]
-    splits = [split_of_protocol(protocol, corpus.unit, _speakers_known(items)) for protocol in protocols]
-    unit_of = None if corpus.unit == "utterance" else (lambda key: str(items[key].fields[corpus.unit]))
+    of = wholes(corpus.targets)
+    splits = [split_of_protocol(protocol, of, _speakers_known(items)) for protocol in protocols]
     for split in splits:
-        source.problems.add(f"faults of protocol {split.name}", *faults_of_split(split, items, unit_of))
+        source.problems.add(f"faults of protocol {split.name}", *faults_of_split(split, items, of))
     return splits
 
 
@@ -195,17 +194,13 @@ def _speakers_known(items: Mapping[str, Item]) -> bool:
 
 def describe(corpus: Corpus, items: dict[str, Any]) -> dict[str, Any]:
     """The part of corpus.json that the rows alone give."""
-    labels = Counter(str(item.label) for item in items.values() if isinstance(item.label, str))
+    counts = Counter(item.fields.get(corpus.learned) for item in items.values()) if corpus.targets else {}
     return {
-        "name": corpus.name, "task": corpus.task, "unit": corpus.unit, "label": corpus.label,
-        "classes": list(corpus.classes), "language": corpus.language, "synthetic": corpus.synthetic,
-        "source": corpus.source, **({} if corpus.threshold is None else {"threshold": corpus.threshold}),
-        **({} if corpus.positive is None else {"positive": corpus.positive}),
-        **({"numbers": dict(corpus.numbers)} if corpus.numbers else {}),
-        "utterances": len(items),
+        "name": corpus.name, "targets": [target.to_json() for target in corpus.targets],
+        "language": corpus.language, "synthetic": corpus.synthetic, "source": corpus.source, "utterances": len(items),
         "hours": round(sum(item.duration for item in items.values()) / 3600, 4),
-        "counts": {name: labels[name] for name in corpus.classes},
-        "unlabelled": sum(not item.labelled for item in items.values()),
+        "counts": {name: counts[name] for target in corpus.targets[:1] for name in target.classes},
+        "unlabelled": sum(item.fields.get(corpus.learned) is None for item in items.values()),
         "speakers": sorted({item.speaker for item in items.values()} - {None}),
     }
 
@@ -255,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     converted = "".join(f", {n} {note}" for note, n in info["converted"].items())
     unlabelled = f", {info['unlabelled']} unlabelled" if info["unlabelled"] else ""
     print(f"{args.data}: {info['utterances']} utterances, {info['hours']:.2f} h, {len(info['speakers'])} speakers, "
-          f"{len(info['classes'])} classes{unlabelled}{converted}; protocols: {', '.join(info['protocols'])}")
+          f"{len(info['counts'])} classes{unlabelled}{converted}; protocols: {', '.join(info['protocols'])}")
     for line in info["passed_over"]:
         print(f"passed over: {line}")
     return 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from steps.data.fields import TYPES, load_fields
 from utils.corpus import Corpus, CorpusNotice, Protocol, Row
 from utils.errors import UsageError, UserError
 from utils.files import ROOT
@@ -69,7 +70,8 @@ def load_source(args: argparse.Namespace) -> Source:
             raise UsageError(f"{name} needs --table FILE.tsv")
         if not Path(args.table).is_file():
             raise UsageError(f"--table {args.table}: no such file")
-        source = _from_table(module, args, directory)
+        paths = [key for key, spec in load_fields(more).items() if spec.type == "path"]
+        source = _from_table(module, args, directory, paths)
     elif args.table:
         raise UsageError(f"--table does not go with {name}, which reads the corpus itself; give another --corpus name")
     elif directory is None:
@@ -81,11 +83,11 @@ def load_source(args: argparse.Namespace) -> Source:
     return source
 
 
-def _from_table(module: ModuleType, args: argparse.Namespace, directory: Path | None) -> Source:
+def _from_table(module: ModuleType, args: argparse.Namespace, directory: Path | None, paths: Sequence[str]) -> Source:
     title = args.corpus if args.corpus not in (None, "table") else Path(os.path.abspath(args.data)).name
     problems = Problems()
     with _told() as notices:
-        corpus, rows, protocols = module.load_table(Path(args.table), directory, title, problems)
+        corpus, rows, protocols = module.load_table(Path(args.table), directory, title, problems, paths)
     return Source(corpus, rows, protocols, None, True, notices, problems)
 
 
@@ -105,8 +107,6 @@ def _from_module(module: ModuleType, directory: Path) -> Source:
 
 def _more_fields(text: str) -> Mapping[str, Mapping[str, Any]]:
     """`"mood:float room:str"` of --fields as descriptions of fields."""
-    from steps.data.fields import TYPES, load_fields
-
     known, found = load_fields(), {}
     for word in text.split():
         name, _, kind = word.partition(":")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.corpus import PARTS, Protocol
+from utils.corpus import OF, PARTS, Protocol, Target
 from utils.errors import UserError
 from utils.files import atomic_directory, read_exact_text, read_json, write_json, write_text
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SPLITS = "splits"
 ABOUT = {"description?": str, "speaker_overlap?": bool}  # of <protocol>.json
-UnitOf = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,12 @@ def read_split(path: Path) -> Split:
     return Split(path.stem, parts, info.get("description", ""), bool(info.get("speaker_overlap", False)), info)
 
 
-def split_of_protocol(protocol: Protocol, unit: str, speakers_known: bool) -> Split:
-    """A corpus module's protocol as a Split."""
+def split_of_protocol(protocol: Protocol, of: Sequence[str], speakers_known: bool) -> Split:
+    """A corpus module's protocol as a Split.
+
+    Args:
+        of: of `wholes`.
+    """
     parts = {}
     for number, fold in enumerate(protocol.folds, start=1):
         by_part: dict[str, list[str]] = defaultdict(list)
@@ -88,9 +91,14 @@ def split_of_protocol(protocol: Protocol, unit: str, speakers_known: bool) -> Sp
             by_part[part].append(key)
         parts[number] = {part: sorted(ids) for part, ids in by_part.items()}
     info = {"name": protocol.name, "description": protocol.description, "folds": len(parts),
-            "speaker_overlap": protocol.speaker_overlap, "unit": unit, "speakers_known": speakers_known,
+            "speaker_overlap": protocol.speaker_overlap, "whole": list(of), "speakers_known": speakers_known,
             **({"random": True} if protocol.random else {})}
     return Split(protocol.name, parts, protocol.description, protocol.speaker_overlap, info)
+
+
+def wholes(targets: Iterable[Target]) -> list[str]:
+    """What no split may divide, since it has one value of a target: "dialogue", "session"."""
+    return [of for of in OF[1:] if of in {target.of for target in targets}]
 
 
 def usable_folds(protocol: Protocol, labelled: set[str]) -> Protocol:
@@ -104,29 +112,30 @@ def usable_folds(protocol: Protocol, labelled: set[str]) -> Protocol:
     return dataclasses.replace(protocol, folds=folds)
 
 
-def check_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None = None) -> None:
+def check_split(split: Split, items: Mapping[str, Item], of: Sequence[str] = ()) -> None:
     """
     Args:
-        items: the data set's. unit_of: utterance id -> the unit that carries the label, if it is not the utterance.
+        items: the data set's. of: of `wholes`.
 
     Raises:
         UserError: the first of its faults; see `faults_of_split`.
     """
-    if fault := next(iter(faults_of_split(split, items, unit_of)), ""):
+    if fault := next(iter(faults_of_split(split, items, of)), ""):
         raise UserError(fault)
 
 
-def faults_of_split(split: Split, items: Mapping[str, Item], unit_of: UnitOf | None = None) -> list[str]:
-    """A line for each fault: an id that does not exist, a wrong part, an id or unit in two parts, a speaker in two
-    parts (unless the protocol says so), a part of a fold without utterances, train or dev without labels."""
+def faults_of_split(split: Split, items: Mapping[str, Item], of: Sequence[str] = ()) -> list[str]:
+    """A line for each fault: an id that does not exist, a wrong part, an id, dialogue or session in
+    two parts, a speaker in two parts (unless the protocol says so), a part of a fold without
+    utterances, train or dev without labels."""
     if not split.parts:
         return [f"protocol {split.name}: it has no folds"]
     return [f"protocol {split.name}, fold {fold}: {fault}" for fold in split.folds
-            for fault in _faults_of_fold(split.parts[fold], split.speaker_overlap, items, unit_of)]
+            for fault in _faults_of_fold(split.parts[fold], split.speaker_overlap, items, of)]
 
 
 def _faults_of_fold(parts: Mapping[str, list[str]], overlap: bool, items: Mapping[str, Item],
-                    unit_of: UnitOf | None) -> Iterator[str]:
+                    of: Sequence[str]) -> Iterator[str]:
     part_of: dict[str, str] = {}
     for part, ids in parts.items():
         if part not in PARTS:
@@ -144,8 +153,9 @@ def _faults_of_fold(parts: Mapping[str, list[str]], overlap: bool, items: Mappin
             yield f"the part {part} has no utterance"
         elif part != "test" and not any(items[key].labelled for key in ids if key in items):
             yield f"the part {part} has no labelled utterance; only test may be unlabelled"
-    if unit_of is not None:
-        yield from _not_apart(part_of, unit_of, "the label's unit", "a unit is never divided")
+    for name in of:
+        yield from _not_apart(part_of, lambda key, name=name: items[key].fields[name], name,
+                              f"a target has one value a {name}, so none is divided")
     if not overlap:
         yield from _not_apart(part_of, lambda key: items[key].speaker, "speaker",
                               "move the speaker to one part, or declare speaker_overlap in the protocol")

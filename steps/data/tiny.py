@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from steps.data.splits import usable_folds
-from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, Target
 
 SIZE = 60
 SPEAKERS_PER_PART = 2
@@ -24,18 +24,18 @@ def choose_tiny(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> li
     the chosen rows, so their folds may be fewer. Units stay whole.
     """
     units: dict[str, list[Row]] = defaultdict(list)
+    target = corpus.targets[0] if corpus.targets else Target(corpus.learned)
     for row in rows:
-        units[row.id if corpus.unit == "utterance" else str(row.fields[corpus.unit])].append(row)
+        units[row.id if target.of == "utterance" else str(row.fields[target.of])].append(row)
     chosen = _choose_speakers(rows, corpus, protocols) if all(row.speaker for row in rows) else None
     cells: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     parts = _first_parts(rows, protocols)
     for name in sorted(units):
         first = min(units[name], key=lambda row: row.id)
         if chosen is None or {row.speaker for row in units[name]} <= chosen:
-            label = first.fields.get(corpus.label, UNLABELLED)
             # A speaker has one part, but where a published protocol shares speakers.
             group = (first.speaker or "") if chosen is not None else "", parts.get(first.id, "")
-            cells[(*group, str(label) if corpus.task == "classification" else "")].append(name)
+            cells[(*group, str(first.fields.get(target.field, UNLABELLED)) if target.classes else "")].append(name)
     kept = _take_in_turn(cells, {name: len(members) for name, members in units.items()})
     return sorted((row for name in kept for row in units[name]), key=lambda row: row.id)
 
@@ -56,7 +56,7 @@ def _take_in_turn(cells: dict[tuple[str, str, str], list[str]], sizes: dict[str,
 
 def _choose_speakers(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> set[str]:
     traits = _traits(rows, corpus)
-    labelled = {row.id for row in rows if row.fields.get(corpus.label, UNLABELLED) != UNLABELLED}
+    labelled = {row.id for row in rows if row.fields.get(corpus.learned, UNLABELLED) != UNLABELLED}
     speaker_of = {row.id: row.speaker for row in rows}
     chosen: set[str] = set()
     for protocol in sorted(protocols(rows), key=lambda protocol: (len(protocol.folds), protocol.name)):
@@ -80,11 +80,12 @@ class Trait:
 
 def _traits(rows: Sequence[Row], corpus: Corpus) -> dict[str, Trait]:
     # Where a unit carries the label, a speaker has one class: the classes must be there, whoever speaks.
-    kind = "gender" if corpus.unit == "utterance" or corpus.task != "classification" else corpus.label
+    target = corpus.targets[0] if corpus.targets else Target(corpus.learned)
+    kind = "gender" if target.of == "utterance" or not target.classes else target.field
     kinds = {row.speaker: row.fields.get(kind) for row in rows}
     classes: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        if corpus.task == "classification" and (label := row.fields.get(corpus.label, UNLABELLED)) != UNLABELLED:
+        if target.classes and (label := row.fields.get(target.field, UNLABELLED)) != UNLABELLED:
             classes[row.speaker].add(label)
     return {speaker: Trait(value, frozenset(classes[speaker])) for speaker, value in kinds.items()}
 

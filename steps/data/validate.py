@@ -95,7 +95,7 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     from steps.data.audio import warnings_of
     from steps.data.listen import listen
     from steps.data.prepare import report
-    from steps.data.splits import check_split, describe_split
+    from steps.data.splits import check_split, describe_split, wholes
 
     (data.path / "validation.json").unlink(missing_ok=True)
     items = data.items
@@ -104,9 +104,8 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     decoded = listen(items, nj)
     report([result.problem for result in decoded.values() if result.problem], "utterances cannot be used")
     splits = [data.split(name) for name in data.protocols]
-    unit_of = None if data.unit == "utterance" else data.unit_of
     for split in splits:
-        check_split(split, items, unit_of)
+        check_split(split, items, wholes(data.targets))
     prints = {key: result.print for key, result in decoded.items() if result.print is not None}
     sound, duplicates = compare_sounds(data, prints, splits)
     heard = warnings_of({key: result.remarks for key, result in decoded.items()}, len(items), "utterances",
@@ -186,7 +185,7 @@ def show(data: Dataset, result: Mapping[str, Any]) -> str:
     lines = [f"{result['name']}: {result['utterances']} utterances, {result['hours']:.2f} h"
              + (f", {result[data.unit + 's']} {data.unit}s" if data.unit != "utterance" else ""),
              f"  durations  {times['min']:.2f} s to {times['max']:.2f} s, median {times['median']:.2f} s",
-             f"  task       {data.task} of {data.info['label']}, one label per {data.unit}"]
+             f"  task       {data.task} of {data.learned}, one label per {data.unit}"]
     if "label" in result:
         lines.append("  label      {min:g} to {max:g}, mean {mean:g}".format(**result["label"]))
     for title, key in (("classes", "classes"), ("gender", "genders"), ("rates", "sampling_rates"),

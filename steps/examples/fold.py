@@ -98,7 +98,7 @@ def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold:
         if not known(parts[part].y).any():
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
                             "utterance with features")
-    return Examples(data.classes, data.info["label"], 0 if store is None else store.dim, parts["train"], parts["dev"],
+    return Examples(data.classes, data.learned, 0 if store is None else store.dim, parts["train"], parts["dev"],
                     parts["test"], arrays, data.unit)
 
 
@@ -181,7 +181,7 @@ def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, A
     where there are no features the text itself."""
     texts = [*(description["fields"] if description.get("name") == TEXT else ()), *description.get("targets", ())]
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([data.info["label"], data.classes, description], sort_keys=True).encode())
+    digest.update(json.dumps([data.learned, data.classes, description], sort_keys=True).encode())
     for part in PARTS:
         for key in split.ids(fold, part):
             item = data.items.get(key)

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     variants = text_variants(data, config, arguments.sources) if store is None else \
         norm_variants(config, arguments.norms, arguments.sources)
     suffix = PERMUTED if arguments.permute_labels else ""
-    learned = further_fields(dataclasses.asdict(config), data.info["label"])
+    learned = further_fields(dataclasses.asdict(config), data.learned)
     hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned))
               for name, (_, chosen) in variants.items() for fold in folds}
     tasks = [{**more, "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
@@ -98,7 +98,7 @@ def with_noise(tasks: list[dict[str, Any]], augmented: tuple[Any, Any, Any, dict
     from steps.examples.tasks import further_fields
 
     data, store, split, noise = augmented
-    label = data.info["label"]
+    label = data.learned
     return [{**task, "variant": f"{task['variant']}{SUFFIX}", "augment": noise, "data": fingerprint(
         data, split, task["fold"], {**what_is_read(store, task["config"].get("source", ""), further_fields(
             task["config"], label)), "augment": noise})} for task in tasks]

@@ -108,7 +108,7 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     split = data.split(task["protocol"])
     store = open_features(data_path, task["features"])
     source = getattr(config, "source", "")
-    read = what_is_read(store, source, further_fields(task["config"], data.info["label"]))
+    read = what_is_read(store, source, further_fields(task["config"], data.learned))
     if task.get("augment"):
         data, store, split, noise = open_augmented(data, store, split, noisy)
         read["augment"] = noise

@@ -96,7 +96,7 @@ class Content:
     def about_data(self) -> str:
         info = self.data.info
         words = [f"Language: {info['language']}." if info.get("language") else "",
-                 f"One label per {self.data.unit}: {info['label']} ({self.data.task}).",
+                 f"One label per {self.data.unit}: {self.data.learned} ({self.data.task}).",
                  "Converted to mono at 16 kHz: " + ", ".join(f"{count} {name}" for name, count in
                                                              (info.get("converted") or {}).items()) + "."
                  if info.get("converted") else ""]

@@ -50,7 +50,7 @@ def head(content: Content) -> str:
     speakers = {item.speaker for item in content.data.items.values()} - {None}
     tiles.append((str(len(speakers)) if speakers else "unknown", "speakers"))
     if content.data.classes:
-        kind = "emotions" if content.data.info["label"] == "emotion" else "classes"
+        kind = "emotions" if content.data.learned == "emotion" else "classes"
         tiles.append((str(len(content.data.classes)), kind))
     tiles.append((str(len(content.split.folds)), "folds" if len(content.split.folds) > 1 else "fold"))
     boxes = "".join(f'<div class="tile"><b>{E(value)}</b><span>{E(name)}</span></div>' for value, name in tiles)

@@ -211,7 +211,7 @@ def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[S
     folds, those without label, those scored by the class prior because they have no features."""
     data = data.predicting(system.about.get("label"))
     positive = data.positive
-    summary = Summary(len(data.classes), data.info.get("threshold") if data.task == "regression" else None,
+    summary = Summary(len(data.classes), data.targets[0].threshold,
                       positive=None if positive is None else data.classes.index(positive))
     speakers = {unit: speaker_of_unit(data, unit) for unit in data.units}
     counted = {"items": 0, "unlabelled": 0, "prior": 0}

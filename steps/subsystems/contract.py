@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from utils.config import config_files, load_config, option, parse_scalar, read_yaml
-from utils.corpus import UNITS
+from utils.corpus import OF
 from utils.errors import UsageError
 from utils.imports import imported
 
@@ -108,7 +108,7 @@ class Traits:
     # It learns from and scores utterances, whatever carries the label; the runner joins them (units.py).
     # The options of config.model that shape a trunk which may start from another model (start.py); none: it has none.
     of_trunk: ClassVar[tuple[str, ...]] = ()
-    units: ClassVar[tuple[str, ...]] = UNITS
+    units: ClassVar[tuple[str, ...]] = OF
     # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
     features: ClassVar[tuple[str, ...]] = ("utterance",)
 

@@ -34,8 +34,7 @@ def write_data(directory: Path, paths: list[Path]) -> None:
                          "sampling_rate": info.samplerate, "num_samples": info.frames, "duration": info.duration}
             stream.write(json.dumps({"id": path.stem, "start": 0.0, "duration": info.duration, "recording": recording,
                                      "supervisions": [{"id": path.stem}]}) + "\n")
-    (directory / "corpus.json").write_text(json.dumps(
-        {"name": "bench", "task": "classification", "unit": "utterance", "label": "emotion", "classes": []}))
+    (directory / "corpus.json").write_text(json.dumps({"name": "bench", "targets": []}))
 
 
 def together(*commands: list[str]) -> None:

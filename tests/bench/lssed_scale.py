@@ -93,7 +93,7 @@ def simulate(data: Path, count: int) -> None:
             stream.write(f"{key}\t1\t{'test' if place == 0 else 'dev' if place == 1 else 'train'}\n")
     (data / "splits/speakers.json").write_text(json.dumps({"name": "speakers", "speaker_overlap": False}))
     (data / "corpus.json").write_text(json.dumps({
-        "name": "lssed", "task": "classification", "unit": "utterance", "label": "emotion", "classes": CLASSES,
+        "name": "lssed", "targets": [{"field": "emotion", "kind": "class", "classes": CLASSES}],
         "speakers_known": True, "size": "full", "protocols": ["speakers"]}))
     for task, mine in enumerate(np.array_split(np.arange(count), ARCHIVES), start=1):
         rows = int(lengths[mine].sum())

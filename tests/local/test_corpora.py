@@ -54,7 +54,7 @@ def test_another_directory_is_refused(tmp_path, corpus):
 def test_the_published_counts_add_up():
     for corpus in (ravdess.CORPUS, emodb.CORPUS):
         assert sum(corpus.published["emotion"].values()) == corpus.published["utterances"]
-        assert tuple(sorted(corpus.published["emotion"])) == tuple(sorted(corpus.classes))
+        assert tuple(sorted(corpus.published["emotion"])) == tuple(sorted(corpus.targets[0].classes))
 
 
 def test_an_incomplete_corpus_needs_allow_partial_and_says_what_is_missing(tmp_path, capsys):

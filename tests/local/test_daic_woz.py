@@ -9,6 +9,7 @@ from local import daic_woz
 from steps.data import prepare
 from steps.data.dataset import Dataset
 from tests.local import daic_woz_fixture as fixture
+from utils.corpus import Target
 from utils.errors import UserError, run_main
 
 
@@ -62,8 +63,9 @@ def test_it_is_prepared(corpus, tmp_path, size):
     words = ["--corpus", "daic_woz", "--corpus-dir", str(corpus[0]), "--allow-partial", "--size", size]
     assert run_main(prepare.main, [*words, str(tmp_path / "data")]) == 0
     data = Dataset.open(tmp_path / "data")
-    assert (data.unit, data.classes, data.info["positive"], data.info["numbers"]) == (
-        "session", ["control", "depressed"], "depressed", {"phq8": 10})
+    assert data.targets == (
+        Target("depression", "class", ("control", "depressed"), "depressed", of="session"),
+        Target("phq8", "number", threshold=10, of="session"))
     split = data.split("avec2017")
     for part in ("train", "dev", "test"):
         labels = Counter(data.unit_label(unit) for unit in {data.unit_of(key) for key in split.ids(1, part)})

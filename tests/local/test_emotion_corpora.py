@@ -66,7 +66,7 @@ def test_prepared_and_validated_in_full_and_tiny(corpora, tmp_path, capsys, name
         assert run_main(prepare.main, words) == 0, capsys.readouterr().err
         assert run_main(validate.main, [str(data)]) == 0, capsys.readouterr().err
         dataset = Dataset.open(data)
-        assert dataset.classes == list(module(name).CORPUS.classes)
+        assert dataset.targets == module(name).CORPUS.targets
         split = dataset.split(dataset.protocols[0])
         for fold, part in product(split.folds, ("train", "dev", "test")):
             labels = {dataset.items[key].label for key in split.ids(fold, part)}
@@ -97,7 +97,7 @@ def test_the_published_counts_add_up(name):
     for field in ("emotion", "category"):
         counts = corpus.published.get(field, {})
         if field == "emotion" and counts:
-            assert set(counts) == set(corpus.classes)
+            assert set(counts) == set(corpus.targets[0].classes)
         if counts and (name, field) != ("iemocap", "emotion"):
             assert sum(counts.values()) == corpus.published["utterances"]
     if name == "iemocap":  # the figures of the literature: 5531 with excited, 4490 without

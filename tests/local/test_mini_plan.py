@@ -32,10 +32,10 @@ def by_part(plan, what):
 def test_classes_are_unbalanced_as_in_films(full):
     assert 780 <= len(full) <= 820
     counts = [name for name, _ in Counter(u.emotion for u in full).most_common()]
-    assert set(counts) == set(mini.CORPUS.classes) and len(mini.CORPUS.classes) == 8
+    assert set(counts) == set(mini.CORPUS.targets[0].classes) and len(counts) == 8
     assert counts[0] == "neutral" and set(counts[-2:]) == {"disgust", "surprise"}
     for emotions in by_part(full, lambda u: u.emotion).values():
-        assert emotions == set(mini.CORPUS.classes)
+        assert emotions == set(mini.CORPUS.targets[0].classes)
 
 
 def test_six_women_and_six_men_each_in_one_part(full):

@@ -14,6 +14,11 @@ from steps.scoring.scores import write_scores
 CLASSES = ["angry", "happy", "neutral", "sad"]
 
 
+def emotion(classes: list[str]) -> list[dict]:
+    """The targets of a corpus with these classes."""
+    return [{"field": "emotion", "kind": "class", "classes": classes}]
+
+
 def write_data(path: Path, rows: list[dict], splits: dict[str, list[tuple[str, int, str]]], **info) -> Path:
     """rows: {"id", "duration"?, "path"?, fields...}; splits: {protocol: [(id, fold, part)]}."""
     (path / "splits").mkdir(parents=True)
@@ -30,7 +35,7 @@ def write_data(path: Path, rows: list[dict], splits: dict[str, list[tuple[str, i
                                     "sampling_rate": 16000, "num_samples": int(16000 * duration), "duration": duration,
                                     "channel_ids": [0]}
             stream.write(json.dumps(cut) + "\n")
-    about = {"name": "made-up", "task": "classification", "unit": "utterance", "label": "emotion", "classes": CLASSES,
+    about = {"name": "made-up", "targets": emotion(CLASSES),
              "language": "en", "speakers_known": True, "synthetic": True, "source": "nowhere", "warnings": [],
              "missing": [], "converted": {}, "size": "full"}
     (path / "corpus.json").write_text(json.dumps(about | info))

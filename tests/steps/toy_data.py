@@ -17,7 +17,7 @@ def write_dataset(path, ids, labels, speakers, genders, rows, folds, failed=(), 
     (path / "splits").mkdir(parents=True)
     classes = classes or sorted({label for label in labels if label is not None})
     (path / "corpus.json").write_text(json.dumps({
-        "name": "toy", "task": "classification", "unit": "utterance", "label": "emotion", "classes": classes}))
+        "name": "toy", "targets": [{"field": "emotion", "kind": "class", "classes": classes}]}))
     with gzip.open(path / "cuts.jsonl.gz", "wt") as stream:
         for key, label, speaker, gender in zip(ids, labels, speakers, genders, strict=True):
             supervision = {"id": key, "recording_id": key, "start": 0, "duration": 1.0, "channel": 0}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from utils.corpus import Corpus, Protocol, Row
+from utils.corpus import Corpus, Protocol, Row, Target
 from utils.errors import UserError
 from utils.folds import default_protocols
 
 CORPUS = Corpus(
     name="@corpus@",
-    classes=("angry", "happy", "neutral", "sad"),  # in the order of every score table
+    targets=(Target("emotion", classes=("angry", "happy", "neutral", "sad")),),  # in the order of every score table
     language="en",
     published={},  # e.g. {"utterances": 535, "speakers": 10}: then a corpus that is not whole is noticed
     source="where a reader gets it, and its licence",

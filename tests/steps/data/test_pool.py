@@ -12,7 +12,7 @@ from steps.data.class_map import map_votes, read_class_map
 from steps.data.dataset import Dataset
 from steps.data.derived import read_cuts
 from steps.features.given import Given, GivenConfig
-from tests.steps.scored_recipe import write_data
+from tests.steps.scored_recipe import emotion, write_data
 from utils.errors import UserError, run_main
 from utils.files import ROOT
 
@@ -41,9 +41,9 @@ def sets(tmp_path) -> Path:
     """Two corpora whose ids, speakers and codes of sentences are the same, and a map."""
     one, two = rows_of("abc", ONE), rows_of("abc", TWO)
     write_data(tmp_path / "one", one, {"apart": folds_of(one, [("a", "b"), ("b", "c")]),
-                                       "other": folds_of(one, [("c", "a")])}, name="one", classes=list(ONE),
+                                       "other": folds_of(one, [("c", "a")])}, name="one", targets=emotion(list(ONE)),
                protocols=["apart", "other"], synthetic=False)
-    write_data(tmp_path / "two", two, {"held_out": folds_of(two, [("b", "a")])}, name="two", classes=list(TWO),
+    write_data(tmp_path / "two", two, {"held_out": folds_of(two, [("b", "a")])}, name="two", targets=emotion(list(TWO)),
                protocols=["held_out"])
     (tmp_path / "map.yaml").write_text(MAP)
     return tmp_path
@@ -158,7 +158,7 @@ def test_the_declared_overlap_of_one_corpus_marks_the_protocol(sets):
 
 def test_unlabelled_utterances_stay_out_and_votes_follow_the_map(sets):
     rows = rows_of("abc", ONE, emotion_votes={"anger": 2, "calm": 1}) + [{"id": "x", "speaker": "a", "emotion": "-"}]
-    write_data(sets / "votes", rows, {"apart": folds_of(rows, [("a", "b")])}, name="one", classes=list(ONE))
+    write_data(sets / "votes", rows, {"apart": folds_of(rows, [("a", "b")])}, name="one", targets=emotion(list(ONE)))
     data = made(sets, data=("votes", "two"))
     assert "one.x" not in data.items and data.items["one.a-joy"].fields["emotion_votes"] == {"angry": 2}
     assert map_votes({"a": 1, "b": 2, "c": 4}, {"a": "x", "b": "x", "c": None}) == {"x": 3}
@@ -170,9 +170,10 @@ def test_the_maps_of_the_repository_have_every_class_of_every_corpus():
     maps = read_class_map(ROOT / "conf/common_classes.yaml")
     for path in sorted((ROOT / "local").glob("[a-z]*.py")):
         corpus = getattr(importlib.import_module(f"local.{path.stem}"), "CORPUS", None)
-        if corpus is not None and corpus.task == "classification" and corpus.unit == "utterance":
-            labels = maps.labels_of(maps.name_of(corpus.name, corpus.name), corpus.classes)
-            assert set(labels) == set(corpus.classes), corpus.name
+        target = corpus.targets[0] if corpus is not None and corpus.targets else None
+        if target is not None and target.kind == "class" and target.of == "utterance":
+            labels = maps.labels_of(maps.name_of(corpus.name, corpus.name), target.classes)
+            assert set(labels) == set(target.classes), corpus.name
             assert {*labels.values()} - {None} == {"angry", "happy", "neutral", "sad"}, corpus.name
 
 
@@ -252,11 +253,13 @@ def test_no_such_map_and_one_corpus_alone(sets, capsys):
     assert "is no pool; name two or more" in fails(capsys, sets, data=("one",), status=2)
 
 
-@pytest.mark.parametrize(("info", "says"), [({"task": "regression"}, "the task is regression"),
-                                            ({"unit": "session"}, "the unit is session, in"),
-                                            ({"label": "intensity"}, "the label is intensity, in")])
+@pytest.mark.parametrize(("info", "says"), [
+    ({"kind": "number", "classes": []}, "the target emotion is a number"),
+    ({"of": "session"}, "the target is emotion (one value by session), in"),
+    ({"field": "intensity"}, "the target is intensity (one value by utterance), in")])
 def test_corpora_that_are_not_alike(sets, capsys, info, says):
-    change_info(sets / "two", **info)
+    about = Dataset.open(sets / "two").target().to_json()
+    change_info(sets / "two", targets=[about | info])
     assert says in fails(capsys, sets)
 
 
@@ -279,7 +282,7 @@ def test_protocols_that_are_not_there(sets, capsys, options, says):
 
 def test_a_fold_that_has_no_common_class_to_learn_from(sets, capsys):
     rows = rows_of("a", ("anger", "joy", "sorrow")) + rows_of("bc", ("calm",))
-    write_data(sets / "calm", rows, {"apart": folds_of(rows, [("a", "b")])}, name="one", classes=list(ONE))
+    write_data(sets / "calm", rows, {"apart": folds_of(rows, [("a", "b")])}, name="one", targets=emotion(list(ONE)))
     told = fails(capsys, sets, data=("calm", "two"))
     assert "one, protocol apart, fold 1: the part train has no utterance of the common classes" in told
 
@@ -312,7 +315,7 @@ def test_features_of_two_widths(sets, capsys):
 
 @pytest.mark.parametrize("out", ["one", "two", "third"])
 def test_out_is_never_an_input_nor_another_data_set(sets, capsys, out):
-    write_data(sets / "third", rows_of("abc", TWO), {}, name="third", classes=list(TWO))
+    write_data(sets / "third", rows_of("abc", TWO), {}, name="third", targets=emotion(list(TWO)))
     before = (sets / out / "cuts.jsonl.gz").read_bytes()
     words = ["--map", str(sets / "map.yaml"), str(sets / out), str(sets / "one"), str(sets / "two")]
     assert run_main(pool.main, words) == 2 and "name another directory" in capsys.readouterr().err

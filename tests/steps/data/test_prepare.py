@@ -13,8 +13,8 @@ import soundfile
 from steps.data import prepare, validate
 from steps.data.audio import load_audio
 from steps.data.dataset import Dataset, Sequence
-from utils.corpus import PARTS, Corpus, Row, one_speaker_out
-from utils.errors import run_main
+from utils.corpus import PARTS, Corpus, Row, Target, one_speaker_out
+from utils.errors import UserError, run_main
 
 
 def tone(path: Path, seed: int, seconds: float = 0.1, rate: int = 16000, channels: int = 1) -> Path:
@@ -78,21 +78,47 @@ def test_class_per_utterance_inside_a_dialogue(tmp_path):
     rows = [{"path": f"d{d}_{t}.wav", "emotion": ("sad", "glad")[t % 2], "speaker": f"d{d}{'ab'[t % 2]}",
              "dialogue": f"d{d}", "turn": 11 - t} for d in range(4) for t in range(3)]
     data = made(tmp_path, rows)
-    assert data.dialogues["d2"] == ["d2_2", "d2_1", "d2_0"]  # in order of turn, not of name
+    assert data.groups("dialogue")["d2"] == ["d2_2", "d2_1", "d2_0"]  # in order of turn, not of name
     split = data.split("speaker_folds")
     for fold in split.folds:
-        for keys in data.dialogues.values():
+        for keys in data.groups("dialogue").values():
             assert sum(bool(set(keys) & set(split.ids(fold, part))) for part in PARTS) == 1
 
 
 def test_score_of_a_session(tmp_path):
     rows = [{"path": f"p{s}_{n}.wav", "phq8": s * 3.5, "speaker": f"p{s}", "session": f"x{s}"}
             for s in range(6) for n in range(3)]
+    data = made(tmp_path, rows, "# target: phq8 kind=number threshold=10 of=session\n")
+    assert data.targets == (Target("phq8", "number", threshold=10, of="session"),)
+    sessions = data.groups("session")
+    assert len(sessions) == 6 and sessions["x2"] == ["p2_0", "p2_1", "p2_2"]
+    assert data.items["p2_0"].value(data.target()) == 7.0
+    assert data.group_of("p4_1", "session") == "x4"
+
+
+def test_the_earlier_lines_of_a_table_are_told_and_taken(tmp_path, capsys):
+    rows = [{"path": f"p{s}_{n}.wav", "phq8": s * 3.5, "speaker": f"p{s}", "session": f"x{s}"}
+            for s in range(6) for n in range(3)]
     data = made(tmp_path, rows, "# task: regression\n# label: phq8\n# unit: session\n# threshold: 10\n")
-    assert data.info["threshold"] == 10.0
-    assert data.classes == [] and len(data.units) == 6
-    assert data.units["x2"] == ["p2_0", "p2_1", "p2_2"] and data.unit_label("x2") == 7.0
-    assert data.unit_of("p4_1") == "x4"
+    assert data.targets == (Target("phq8", "number", threshold=10, of="session"),)
+    assert "# target: phq8 kind=number of=session threshold=10" in capsys.readouterr().err
+
+
+def test_a_table_declares_several_targets(tmp_path):
+    rows = [row | {"arousal": n, "intensity": n / 20} for n, row in enumerate(six_speakers())]
+    data = made(tmp_path, rows, "# target: emotion\n# target: arousal kind=number\n")
+    assert [(target.field, target.kind) for target in data.targets] == [
+        ("emotion", "class"), ("arousal", "number")]
+    assert data.items["s0_1"].value(data.target("arousal")) == 1.0
+    with pytest.raises(UserError, match="has no target intensity to predict; it has emotion, arousal"):
+        data.target("intensity")
+
+
+def test_fields_that_are_paths_are_relative_to_the_table(tmp_path):
+    rows = [row | {"video": f"films/{n}.mp4" if n else "nan"} for n, row in enumerate(six_speakers())]
+    items = made(tmp_path, rows).items
+    assert items["s0_1"].fields["video"] == str(tmp_path / "films/1.mp4")
+    assert "video" not in items["s0_0"].fields
 
 
 def test_a_session_with_two_scores_is_an_error(tmp_path, capsys):
@@ -149,7 +175,7 @@ def test_only_the_test_part_may_be_without_labels(tmp_path, capsys, size):
 
 def test_a_threshold_of_classes_is_an_error(tmp_path, capsys):
     line = fails(capsys, tmp_path, six_speakers(), "# threshold: 10\n")
-    assert "a threshold belongs to a regression, the task is classification" in line
+    assert "target emotion: threshold belongs to a number; the kind is class" in line
 
 
 def test_a_dialogue_in_two_parts_is_told(tmp_path, capsys):
@@ -232,7 +258,7 @@ def test_a_module_registers_fields_and_finds_names_that_are_not_unicode(tmp_path
         path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff %d\n.wav" % n))
         rows.append(Row(f"u{n}", tone(path, n), fields={"emotion": "ab"[n % 2], "speaker": f"s{n // 2}", "tremor": n}))
     module = types.ModuleType("local_lab")
-    module.CORPUS = Corpus("lab", ("a", "b"), fields={"tremor": {"type": "float", "max": 5}})
+    module.CORPUS = Corpus("lab", (Target(classes=("a", "b")),), fields={"tremor": {"type": "float", "max": 5}})
     module.rows = lambda directory: rows
     module.protocols = lambda rows: [one_speaker_out("out", rows)]
     monkeypatch.setitem(sys.modules, "local_lab", module)
@@ -240,7 +266,7 @@ def test_a_module_registers_fields_and_finds_names_that_are_not_unicode(tmp_path
     assert run(prepare.main, *words) == 0 and run(validate.main, tmp_path / "data") == 0
     data = Dataset.open(tmp_path / "data")
     assert data.items["u5"].fields["tremor"] == 5.0 and len(load_audio(data.items["u5"])[0]) == 1600
-    module.CORPUS = Corpus("lab", ("a", "b"))
+    module.CORPUS = Corpus("lab", (Target(classes=("a", "b")),))
     assert run(prepare.main, *words) == 1
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from steps.data import prepare
 from tests.steps.data.test_prepare import run, tone
-from utils.corpus import Corpus, Row, notice, one_speaker_out
+from utils.corpus import Corpus, Row, Target, notice, one_speaker_out
 
 HEAD = """
-from utils.corpus import Corpus, Row, notice, one_speaker_out
-CORPUS = Corpus("lab", ("a", "b"))
+from utils.corpus import Corpus, Row, Target, notice, one_speaker_out
+CORPUS = Corpus("lab", (Target(classes=("a", "b")),))
 def protocols(rows):
     return [one_speaker_out("out", rows)]
 """
@@ -58,7 +58,8 @@ def test_a_failing_protocol_is_named_too(prepared, tmp_path, capsys):
 
 def test_what_a_module_tells_is_kept_with_the_data(tmp_path, monkeypatch, capsys):
     module = types.ModuleType("local_lab")
-    module.CORPUS, module.protocols = Corpus("lab", ("a", "b")), lambda rows: [one_speaker_out("out", rows)]
+    module.CORPUS = Corpus("lab", (Target(classes=("a", "b")),))
+    module.protocols = lambda rows: [one_speaker_out("out", rows)]
 
     def rows(directory: Path):
         notice("looked for texts in texts/: none there")
@@ -74,7 +75,8 @@ def test_what_a_module_tells_is_kept_with_the_data(tmp_path, monkeypatch, capsys
 
 def test_what_has_no_speaker_and_no_fold_is_counted(tmp_path, monkeypatch, capsys):
     module = types.ModuleType("local_lab")
-    module.CORPUS, module.protocols = Corpus("lab", ("a", "b")), lambda rows: [one_speaker_out("out", rows)]
+    module.CORPUS = Corpus("lab", (Target(classes=("a", "b")),))
+    module.protocols = lambda rows: [one_speaker_out("out", rows)]
     module.rows = lambda directory: [
         Row(f"u{n}", tone(tmp_path / f"{n}.wav", n), fields={
             "emotion": "ab"[n % 2], "speaker": n // 2 if n < 6 else "NA"}) for n in range(9)]

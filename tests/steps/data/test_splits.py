@@ -6,7 +6,7 @@ from steps.data.dataset import Item
 from steps.data.splits import Split, check_split, shares_test_speakers
 from utils.errors import UserError
 
-ITEMS = {key: Item(key, label="a" if key < "g" else None, speaker=key) for key in "abcdefgh"}
+ITEMS = {key: Item(key, label="a" if key < "g" else None, speaker=key, fields={"session": "s"}) for key in "abcdefgh"}
 GOOD = {"train": ["a", "b"], "dev": ["c"], "test": ["d"]}
 
 
@@ -43,8 +43,8 @@ def test_an_overlap_of_dev_is_told_from_one_of_test():
 
 
 def test_a_session_in_two_parts_is_an_error_where_it_carries_the_label():
-    with pytest.raises(UserError, match="the label's unit s is in train"):
-        check_split(split(), ITEMS, lambda key: "s")
+    with pytest.raises(UserError, match="session s is in train"):
+        check_split(split(), ITEMS, ["session"])
 
 
 def test_no_such_fold_or_part():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from steps.data.tiny import choose_tiny
-from utils.corpus import Corpus, Row, speaker_folds
+from utils.corpus import Corpus, Row, Target, speaker_folds
 from utils.folds import default_protocols
 
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -24,7 +24,7 @@ def urdu() -> list[Row]:
 
 
 def test_every_class_has_speakers_for_train_dev_and_test():
-    corpus = Corpus("urdu", CLASSES)
+    corpus = Corpus("urdu", (Target(classes=CLASSES),))
     chosen = choose_tiny(urdu(), corpus, default_protocols)
     speakers = {name: {r.speaker for r in chosen if r.fields["emotion"] == name} for name in CLASSES}
     assert all(len(found) >= 3 for found in speakers.values()), speakers
@@ -35,7 +35,7 @@ def test_every_class_has_speakers_for_train_dev_and_test():
 def test_a_class_of_one_speaker_stays():
     rows = [row(f"s{n}", label, k) for n in range(9) for label in CLASSES[1:] for k in range(4)]
     rows += [row("s8", "angry", k) for k in range(4)]
-    chosen = choose_tiny(rows, Corpus("c", CLASSES), default_protocols)
+    chosen = choose_tiny(rows, Corpus("c", (Target(classes=CLASSES),)), default_protocols)
     assert {r.fields["emotion"] for r in chosen} == set(CLASSES)
 
 
@@ -44,7 +44,8 @@ def test_where_everyone_has_every_class_few_speakers_of_either_gender_do(fixed):
     rows = [row(f"s{n:02}", label, k, gender=("female", "male")[n >= 6]) for n, label, k in product(
         range(12), CLASSES, range(5))]
     groups = [[f"s{n:02}", f"s{n + 6:02}"] for n in range(6)]
-    chosen = choose_tiny(rows, Corpus("c", CLASSES), lambda found: [speaker_folds("f", found, groups)] if fixed
+    corpus = Corpus("c", (Target(classes=CLASSES),))
+    chosen = choose_tiny(rows, corpus, lambda found: [speaker_folds("f", found, groups)] if fixed
                          else default_protocols(found))
     speakers = Counter(r.fields["gender"] for r in {r.speaker: r for r in chosen}.values())
     assert abs(speakers["female"] - speakers["male"]) <= 2 and 4 <= speakers.total() <= 6 and 56 <= len(chosen) <= 64

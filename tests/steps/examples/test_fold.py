@@ -79,7 +79,8 @@ def test_the_fingerprint_sees_labels_parts_and_features_but_not_the_number_of_ar
     first = current({"version": 1})
     assert current({"version": 1}) == first != current({"version": 2})
     corpus = json.loads((toy / "corpus.json").read_text())
-    (toy / "corpus.json").write_text(json.dumps(corpus | {"classes": ["sad", "happy", "angry"]}))
+    target = {"field": "emotion", "kind": "class", "classes": ["sad", "happy", "angry"]}
+    (toy / "corpus.json").write_text(json.dumps(corpus | {"targets": [target]}))
     assert current({"version": 1}) != first
 
 

@@ -42,8 +42,9 @@ def interviews(tmp_path):
     data = write_dataset(tmp_path / "data" / "toy", ids, labels, speakers, [None] * len(ids), np.array(rows), [parts],
                          failed=["309-0"], classes=CLASSES, fields=fields)
     about = json.loads((data / "corpus.json").read_text())
-    (data / "corpus.json").write_text(json.dumps(about | {"unit": "session", "positive": "depressed",
-                                                          "numbers": {"phq8": 10.0}}))
+    (data / "corpus.json").write_text(json.dumps(about | {"targets": [
+        {"field": "emotion", "kind": "class", "classes": CLASSES, "positive": "depressed", "of": "session"},
+        {"field": "phq8", "kind": "number", "threshold": 10.0, "of": "session"}]}))
     return data
 
 
@@ -145,7 +146,7 @@ def test_a_number_is_predicted_in_place_of_the_label(interviews):
 
 
 def test_a_number_that_the_corpus_does_not_declare_is_refused(interviews):
-    with pytest.raises(UserError, match="--label age: .* has no such number to predict; it has emotion, phq8"):
+    with pytest.raises(UserError, match="toy has no target age to predict; it has emotion, phq8"):
         Dataset.open(interviews).predicting("age")
     with pytest.raises(UserError, match="linear_svm cannot be trained on .*: task is regression, it takes classific"):
         trained(interviews, "svm", "--config", "linear_svm", "--label", "phq8")

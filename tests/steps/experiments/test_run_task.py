@@ -220,7 +220,7 @@ def test_bad_requests_are_one_line_each(toy, out):
     with pytest.raises(UsageError, match="normalisation is 'gobal'"):
         plan_tasks(toy, out, "linear_svm", norms="gobal")
     corpus = json.loads((toy / "corpus.json").read_text())
-    (toy / "corpus.json").write_text(json.dumps(corpus | {"task": "regression"}))
+    (toy / "corpus.json").write_text(json.dumps({**corpus, "targets": [{"field": "age", "kind": "number"}]}))
     with pytest.raises(UserError, match="task is regression, it takes classification"):
         plan_tasks(toy, out, "linear_svm")
 

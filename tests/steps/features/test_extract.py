@@ -31,7 +31,7 @@ def write_data(directory: Path, cuts: list[dict]) -> Path:
     with gzip.open(directory / "cuts.jsonl.gz", "wt", encoding="utf-8") as stream:
         stream.writelines(json.dumps(cut) + "\n" for cut in cuts)
     (directory / "corpus.json").write_text(json.dumps({
-        "name": "small", "task": "classification", "unit": "utterance", "label": "emotion", "classes": ["happy"]}))
+        "name": "small", "targets": [{"field": "emotion", "kind": "class", "classes": ["happy"]}]}))
     return directory
 
 

@@ -58,8 +58,7 @@ def data(tmp_path_factory):
             parts.append(f"{key}\t1\t{part}\n")
     with gzip.open(root / "cuts.jsonl.gz", "wt", encoding="utf-8") as stream:
         stream.writelines(json.dumps(cut) + "\n" for cut in cuts)
-    (root / "corpus.json").write_text(json.dumps({"name": "noise", "task": "transcription", "unit": "utterance",
-                                                  "label": "text", "classes": []}))
+    (root / "corpus.json").write_text(json.dumps({"name": "noise", "targets": []}))
     (root / "splits").mkdir()
     (root / "splits" / "official.tsv").write_text("id\tfold\tpart\n" + "".join(parts))
     return root

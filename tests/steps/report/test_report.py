@@ -152,8 +152,8 @@ def test_a_page_of_sessions_has_its_table(tmp_path):
 
     rows = [{"id": f"p{i}", "session": f"p{i}", "phq8": float(i), "speaker": f"p{i}"} for i in range(30)]
     split = [(row["id"], 1, ("train", "dev", "test")[i % 3]) for i, row in enumerate(rows)]
-    data = write_data(tmp_path / "data", rows, {"folds": split}, task="regression", unit="session", classes=[],
-                      label="phq8")
+    data = write_data(tmp_path / "data", rows, {"folds": split}, targets=[
+        {"field": "phq8", "kind": "number", "of": "session"}])
     for part in ("dev", "test"):
         mine = [row for row, line in zip(rows, split, strict=True) if line[2] == part]
         write_regression(tmp_path / f"exp/net/folds/norm-none/fold1/seed0/scores/{part}.tsv", [r["id"] for r in mine],

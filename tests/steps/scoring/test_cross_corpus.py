@@ -12,7 +12,7 @@ from steps.data import pool
 from steps.data.dataset import Dataset
 from steps.report import make_report
 from steps.scoring import cross_corpus, cross_tables, recompute, results
-from tests.steps.scored_recipe import write_data, write_system
+from tests.steps.scored_recipe import emotion, write_data, write_system
 from utils.errors import run_main
 
 CLASSES = ["angry", "happy", "neutral", "sad"]
@@ -27,7 +27,7 @@ def corpus(path: Path, name: str, speakers: int, classes: list[str], folds: int,
     part = {0: "test", 1: "dev"}
     split = [(row["id"], fold + 1, part.get((int(row["speaker"][1:]) // 2 - fold) % (speakers // 2), "train"))
              for fold in range(folds) for row in rows]
-    return write_data(path / name, rows, {"folds": split}, name=name, classes=classes, protocols=["folds"],
+    return write_data(path / name, rows, {"folds": split}, name=name, targets=emotion(classes), protocols=["folds"],
                       synthetic=name == "two", missing=[], size="full")
 
 

@@ -176,8 +176,8 @@ def test_a_class_per_utterance_inside_a_dialogue(tmp_path):
     assert run(data, tmp_path / "exp")["dialogue", "norm-global", "test"]["items"] == 72
 
 
-def regression(tmp_path, task, unit, rows, split, write, **info):
-    data = write_data(tmp_path / "data", rows, {"folds": split}, task=task, unit=unit, classes=[], **info)
+def scored(tmp_path, target, rows, split, write):
+    data = write_data(tmp_path / "data", rows, {"folds": split}, targets=[target])
     exp = tmp_path / "exp"
     for fold in sorted({line[1] for line in split}):
         for part in ("dev", "test"):
@@ -199,7 +199,8 @@ def test_a_session_level_score_has_one_row_a_session(tmp_path):
         ids = [key for key in label if part[key] == name]
         write_regression(path, ids, [label[key] for key in ids], [guess[key] for key in ids])
 
-    row = regression(tmp_path, "regression", "session", rows, split, write, label="phq8", threshold=10.0)
+    row = scored(tmp_path, {"field": "phq8", "kind": "number", "threshold": 10.0, "of": "session"}, rows, split,
+                 write)
     y, p = (np.array([source[key] for key in label if part[key] == "test"]) for source in (label, guess))
     assert row["items"] == 10 and row["speakers"] == 10 and row["unit"] == "session"
     assert row["metrics"]["MAE"] == pytest.approx(np.abs(y - p).mean(), abs=1e-5)
@@ -218,7 +219,7 @@ def test_ccc_of_a_tenth_of_a_second_sequence_is_over_all_frames(tmp_path):
         ids = [key for key, _, part in split if part == name]
         write_sequences(path, ids, [y[key] for key in ids], [p[key] for key in ids])
 
-    row = regression(tmp_path, "sequence-regression", "utterance", rows, split, write, label="arousal")
+    row = scored(tmp_path, {"field": "arousal", "kind": "track"}, rows, split, write)
     a, b = np.concatenate([y["r2"], y["r5"]]), np.concatenate([p["r2"], p["r5"]])
     expected = 2 * np.cov(a, b, ddof=0)[0, 1] / (a.var() + b.var() + (a.mean() - b.mean()) ** 2)
     assert row["metrics"]["CCC"] == pytest.approx(expected, abs=1e-4) and row["items"] == 2

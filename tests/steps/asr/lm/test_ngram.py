@@ -228,7 +228,7 @@ def test_the_command_takes_one_part_of_a_data_set_and_says_what_it_was_made_of(t
             for i, words in enumerate(sentences(30))]
     rows[29]["text"] = "SECRET TEST WORDS"
     split = [(f"u{i}", 1, "train" if i < 20 else "dev" if i < 25 else "test") for i in range(30)]
-    data = write_data(tmp_path / "data", rows, {"official": split}, task="transcription", label="text")
+    data = write_data(tmp_path / "data", rows, {"official": split}, targets=[])
     out = tmp_path / "lm.arpa"
     assert ngram.main(["--data", str(data), "--split", "official", "--order", "2", "--out", str(out)]) == 0
     assert "secret" not in out.read_text() and "\tw0" in out.read_text()

@@ -131,8 +131,7 @@ class Speech:
     def _write(self, features):
         data = self.root / "data"
         (data / "splits").mkdir(parents=True)
-        (data / "corpus.json").write_text(json.dumps({"name": "toy", "task": "transcription", "unit": "utterance",
-                                                      "label": "text", "classes": []}))
+        (data / "corpus.json").write_text(json.dumps({"name": "toy", "targets": []}))
         with gzip.open(data / "cuts.jsonl.gz", "wt") as stream:
             for key, text in self.text.items():
                 supervision = {"id": key, "recording_id": key, "start": 0, "duration": 1, "speaker": key[:3],

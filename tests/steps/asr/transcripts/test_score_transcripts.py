@@ -26,7 +26,7 @@ def recipe(tmp_path):
                 text = f"train sentence {i}" if i == 0 else " ".join(rng.choices(WORDS, k=6)) + f" {part} {s} {i}"
                 rows.append({"id": f"{part}-{s:02d}-{i}", "speaker": f"{part}{s:02d}", "text": text.upper() + "!"})
                 split.append((rows[-1]["id"], 1, part))
-    data = write_data(tmp_path / "data", rows, {"official": split}, task="transcription", label="text", classes=[],
+    data = write_data(tmp_path / "data", rows, {"official": split}, targets=[],
                       name="made-up")
     return tmp_path, data, {row["id"]: row["text"].lower().rstrip("!").split() for row in rows}
 
