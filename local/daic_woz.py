@@ -37,8 +37,7 @@ CORPUS = Corpus(
         Target("phq8", "number", threshold=DEPRESSED, of="session")),
     fields={"depression": {"choices": list(CLASSES), "help": "phq8 of 10 and more"},
             "list": {"choices": list(TABLES), "help": "the official part"}},
-    source="https://dcapswoz.ict.usc.edu, for research, by agreement",
-)
+    source="https://dcapswoz.ict.usc.edu, for research, by agreement")
 
 
 def rows(corpus_dir: Path) -> list[Row]:

@@ -59,7 +59,7 @@ def test_the_set_comes_back_whole_with_transcripts_and_the_old_one_stays(tmp_pat
     assert digests(data.path) == before
     out = Dataset.open(tmp_path / "out")
     assert [item.fields["asr_text"] for item in out.items.values()] == [f"word {n}" for n in range(len(data.items))]
-    assert out.split("folds") == data.split("folds") and out.info["classes"] == data.info["classes"]
+    assert out.split("folds") == data.split("folds") and out.targets == data.targets
     for old, new in zip(lines_of(data.path), lines_of(out.path), strict=True):
         for cut in (old, new):
             for name in transcribe.FIELDS:
