@@ -6,6 +6,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from utils.errors import UsageError
@@ -48,3 +49,17 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 999_999:
         raise argparse.ArgumentTypeError(f"{text!r}; accepted: 1 or more")
     return int(text)
+
+
+def whole(text: str) -> int:
+    """The type of an option that is a number from 0 on, such as a seed."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r}; accepted: 0 to 999999999")
+    return int(text)
+
+
+def directory(text: str) -> Path:
+    """The type of an option that names a directory that is there."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: no such directory")
+    return Path(text)

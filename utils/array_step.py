@@ -88,7 +88,7 @@ def run_array(array: Array, argv: Sequence[str], arguments: argparse.Namespace, 
     Raises:
         UsageError: a task that is none, or no such command.
     """
-    if not (arguments.prepare or arguments.task or arguments.finish):
+    if whole_step(arguments):
         return _run_all(array, argv, arguments)
     if arguments.task and arguments.task > arguments.nj:
         raise UsageError(f"--task {arguments.task}: expected 1 to {arguments.nj}")
@@ -108,6 +108,11 @@ def run_array(array: Array, argv: Sequence[str], arguments: argparse.Namespace, 
         else:
             work.run(arguments.task)
     return 0
+
+
+def whole_step(arguments: argparse.Namespace) -> bool:
+    """Whether the options ask for all of a step, not for one of its parts."""
+    return not (arguments.prepare or arguments.task or arguments.finish)
 
 
 def _run_all(array: Array, argv: Sequence[str], arguments: argparse.Namespace) -> int:

@@ -1,13 +1,10 @@
-"""Write a data set again with noise behind every utterance, by array tasks:
+"""Write a data set again with noise behind every utterance, by array tasks.
 
-    python -m steps.noise.make_noisy_set --snr 10 --seed 0 --num-tasks 2 --prepare data/ravdess data/ravdess_snr10
-    python -m steps.noise.make_noisy_set ... --num-tasks 2 --task 1 data/ravdess data/ravdess_snr10
-    python -m steps.noise.make_noisy_set ... --num-tasks 2 --finish data/ravdess data/ravdess_snr10
-
-steps/make_noisy_set.sh runs the three. OUT has DATA's utterances, labels and splits, its own audio in OUT/audio (16
-kHz, mono, 16 bit) and the fields `snr` and `noise`; transcripts of DATA's audio are left behind. Everything depends on
-the seed, the pool and the utterance's id alone, not on the number of tasks. Noises of the pool `train` (the default
-with --snr random) and of the pool `test` have nothing in common.
+The ratio is the mean power of the active frames of speech over the mean power of the noise behind the utterance. OUT is
+a data set of its own with DATA's utterances, labels and splits, recordings in OUT/audio (16 kHz, mono, 16 bit) and the
+fields snr and noise; features and transcripts of it are made as those of DATA are. Everything depends on the seed, the
+pool and the utterance's id alone, not on the number of tasks. An interrupted run is taken up at the tasks that are
+missing.
 """
 
 from __future__ import annotations
@@ -21,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.noise import KINDS, POOLS
-from utils.arguments import ArgumentParser, count
+from utils.arguments import ArgumentParser, directory, whole
 from utils.array_plan import ArrayPlan
+from utils.array_step import JOB, Array, add_array_options, run_array, whole_step
 from utils.errors import UsageError, UserError, run_main
 
 if TYPE_CHECKING:
@@ -43,52 +41,82 @@ class Recipe:
     version: int = field(default=1)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     arguments = parse(argv)
+    audio = arguments.out / "audio"
+    array = Array("steps.noise.make_noisy_set", "noise", arguments.out, audio / f"index.{JOB}.tsv")
+    status = run_array(array, argv, arguments, lambda: open_work(arguments, audio))
+    return status or (extract_features(arguments) if whole_step(arguments) else 0)
+
+
+def extract_features(arguments: argparse.Namespace) -> int:
+    """The features of the noisy set that were asked for."""
+    from steps.features import extract
+
+    for name in arguments.features.split():
+        status = extract.main(["--features", name, "--nj", str(arguments.nj), "--cmd", arguments.cmd,
+                               str(arguments.out)])
+        if status:
+            return status
+    return 0
+
+
+@dataclass(frozen=True)
+class NoisySet:
+    """The work of the array; see utils/array_step.py."""
+
+    data: Dataset
+    items: dict[str, Item]
+    recipe: Recipe
+    plan: ArrayPlan
+    tasks: int
+    out: Path
+
+    @property
+    def size(self) -> str:
+        return f"{self.out}: {len(self.items)} utterances"
+
+    def run(self, task: int) -> None:
+        from steps.features.plan import share
+
+        run_task(share(self.items, task, self.tasks), self.recipe, self.plan.out, task)
+
+    def finish(self) -> None:
+        finish(self.data, self.items, self.recipe, self.plan.out, self.tasks, self.out)
+
+
+def open_work(arguments: argparse.Namespace, audio: Path) -> NoisySet:
     from steps.data.dataset import Dataset
     from steps.data.derived import check_target
-    from steps.features import plan, store
+    from steps.features import plan
 
     recipe = recipe_of(arguments)
     data = Dataset.open(arguments.data)
     check_target(data, arguments.out, KEY, "steps/make_noisy_set.sh")
-    items, audio = chosen_items(data, recipe.only), arguments.out / "audio"
-    planned = ArrayPlan(audio, plan.make_plan(recipe, items, arguments.num_tasks), ("index.*.tsv", ".tmp.*"),
-                        "adding noise", "steps/make_noisy_set.sh")
-    if arguments.prepare:
-        planned.prepare()
-        left = planned.tasks_left(store.index_path)
-        print(f"{arguments.out}: {len(items)} utterances, {len(left)} of {arguments.num_tasks} tasks to do")
-    elif arguments.finish:
-        finish(data, items, recipe, audio, arguments.num_tasks, arguments.out)
-    else:
-        planned.hold()
-        if arguments.task in store.finished_tasks(audio):
-            print(f"task {arguments.task}: its recordings are whole already")
-            return 0
-        run_task(plan.share(items, arguments.task, arguments.num_tasks), recipe, audio, arguments.task)
-    return 0
+    items = chosen_items(data, recipe.only)
+    planned = ArrayPlan(audio, plan.make_plan(recipe, items, arguments.nj), ("index.*.tsv", ".tmp.*"), "adding noise",
+                        "steps/make_noisy_set.sh")
+    return NoisySet(data, items, recipe, planned, arguments.nj, arguments.out)
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(prog="steps.noise.make_noisy_set", description=__doc__,
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = ArgumentParser("make_noisy_set.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--snr", required=True, metavar="DB", help='a number, or "random": uniform from 0 to 20, and '
-                        "one utterance in ten clean")
-    parser.add_argument("--kinds", default=" ".join(KINDS), help="one of these for each utterance (%(default)s)")
-    parser.add_argument("--pool", default="", choices=("", *POOLS), help="noises for training or for testing (default: "
-                        "train with --snr random, else test)")
-    parser.add_argument("--musan", type=Path, metavar="DIR", help="take noise, music and babble from MUSAN")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", metavar="PROTOCOL/PART ...", help="only utterances of these parts, in "
-                        "whichever fold")
-    parser.add_argument("--num-tasks", type=count, default=1, metavar="N", help="tasks of the array")
-    parser.add_argument("--index", type=Path, metavar="FILE", help="with --task: the index that it leaves, so that the "
-                        "dispatcher knows it and runs the task again when it is gone")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--task", type=count, metavar="J", help="make share J of 1 ... N")
-    what.add_argument("--prepare", action="store_true", help="write the plan, clear another plan's files")
-    what.add_argument("--finish", action="store_true", help="check that every recording is there, write the data set")
+    parser.add_argument("--snr", required=True, metavar="DB", help="signal-to-noise ratio in dB; random: uniform from "
+                        "0 to 20, and one utterance in ten clean")
+    parser.add_argument("--kinds", default=" ".join(KINDS), metavar='"K ..."',
+                        help="one of these for each utterance (default: %(default)s)")
+    parser.add_argument("--pool", default="", choices=("", *POOLS), help="noises for training (train) or for testing "
+                        "(test), which have nothing in common (default: train with --snr random, else test)")
+    parser.add_argument("--musan", type=directory, metavar="DIR", help="take noise, music and babble from MUSAN in DIR "
+                        "(noise/, music/, speech/); default: our own sounds")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same noises, at "
+                        "every ratio and over any number of tasks (default: %(default)s)")
+    parser.add_argument("--only", default="", metavar='"PROTOCOL/PART ..."', help="only utterances of these parts, in "
+                        "whichever fold (default: all)")
+    parser.add_argument("--features", default="", metavar='"NAME ..."', help="extract these from it too "
+                        "(steps/extract_features.sh)")
+    add_array_options(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("out", type=Path, metavar="OUT")
     return parser.parse_args(argv)

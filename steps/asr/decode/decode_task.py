@@ -1,17 +1,14 @@
-"""Decode a data set: one task of an array, or what comes before and after the tasks.
+"""Decode a data set by a recogniser, by array tasks.
 
-    python -m steps.asr.decode.decode_task --asr exp/asr --data data/ravdess --out exp/decoded --num-tasks 2 --prepare
-    python -m steps.asr.decode.decode_task ... --num-tasks 2 --task 1
-    python -m steps.asr.decode.decode_task ... --num-tasks 2 --finish
-
-`steps/decode_transcripts.sh` runs the three through the job dispatcher. A task leaves OUT/hypotheses.<j>.tsv, the end
-OUT/hypotheses.tsv; an utterance without features has an empty n-best list there.
+Writes OUT/hypotheses.tsv: id, text, confidence, words with times and confidences, n-best list. An utterance without
+features has an empty text and list, and is named. An interrupted run is taken up at the tasks that are missing.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, count
 from utils.array_plan import ArrayPlan, stage_inputs
+from utils.array_step import JOB, Array, add_array_options, run_array
 from utils.errors import UsageError, UserError, run_main
 
 if TYPE_CHECKING:
@@ -38,63 +36,61 @@ LISTED = 20  # failed utterances that are named
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What all tasks of a run share."""
+    """What all tasks of a run share; the work of the array, see utils/array_step.py."""
 
     config: DecodeConfig
     recogniser: Recogniser
     graph: Graph | None
     items: Mapping[str, Item]
     store: FeatureStore
+    out: Path
+    tasks: int
+
+    @property
+    def size(self) -> str:
+        return f"{len(self.items)} utterances"
+
+    @functools.cached_property
+    def plan(self) -> ArrayPlan:
+        return ArrayPlan(self.out, make_plan(self, self.tasks), (MERGED, "hypotheses.*.tsv", ".tmp.*"), "decoding",
+                         "steps/decode_transcripts.sh")
+
+    def run(self, task: int) -> None:
+        run_task(self, self.out, task, self.tasks)
+
+    def finish(self) -> None:
+        finish(self.out, self.items, self.tasks)
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(prog="steps.asr.decode.decode_task", description="Decode a data set.")
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = ArgumentParser("decode_transcripts.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--asr", required=True, type=Path, metavar="DIR", help="recogniser, own or foreign")
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="prepared data set with features")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.add_argument("--method", choices=("greedy", "prefix", "graph"), help="default: as conf/asr_decode.yaml says")
-    parser.add_argument("--graph", type=Path, metavar="DIR", help="decoding graph")
-    parser.add_argument("--features", type=Path, metavar="DIR", help="default: <data>/<what the recogniser takes>")
-    parser.add_argument("--split", metavar="NAME", help="decode a part of this protocol only")
-    parser.add_argument("--fold", type=int, default=1, metavar="K", help="with --split (%(default)s)")
+    parser.add_argument("--graph", type=Path, metavar="DIR", help="decoding graph, of steps/make_graph.sh; needed by "
+                        "graph")
+    parser.add_argument("--split", metavar="NAME", help="decode a part of this protocol only, with --part")
+    parser.add_argument("--fold", type=count, default=1, metavar="K", help="with --split (default: %(default)s)")
     parser.add_argument("--part", choices=("train", "dev", "test"), help="with --split")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over conf/asr_decode.yaml")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="of the network (%(default)s)")
-    parser.add_argument("--num-tasks", type=count, default=1, metavar="N", help="tasks of the array")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="with --task: what it leaves, so that the "
-                        "dispatcher knows it and runs the task again when it is gone")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--task", type=int, metavar="J", help="decode share J of 1 ... N")
-    what.add_argument("--prepare", action="store_true", help="write the plan, clear another plan's files")
-    what.add_argument("--finish", action="store_true", help="merge what the tasks left")
+    parser.add_argument("--features", type=Path, metavar="DIR", help="default: DATA/fbank, or what else the recogniser "
+                        "takes")
+    parser.add_argument("--set", action="append", default=[], metavar='"KEY=VALUE ..."', help="over "
+                        "conf/asr_decode.yaml")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="of the network (default: "
+                        "%(default)s)")
+    add_array_options(parser)
+    parser.add_argument("data", type=Path, metavar="DATA", help="prepared data set with features")
+    parser.add_argument("out", type=Path, metavar="OUT")
     arguments = parser.parse_args(argv)
-    if arguments.task is not None and not 1 <= arguments.task <= arguments.num_tasks:
-        raise UsageError(f"--task {arguments.task}: expected 1 to {arguments.num_tasks}")
-    if arguments.table not in (None, table := task_path(arguments.out, arguments.task)):
-        raise UsageError(f"--table {arguments.table}: task {arguments.task} leaves {table}")
     if (arguments.split is None) != (arguments.part is None):
         raise UsageError("--split and --part go together")
     return arguments
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     arguments = parse(argv)
-    if arguments.task is not None and task_path(arguments.out, arguments.task).exists():
-        print(f"task {arguments.task}: its hypotheses are whole already")
-        return 0
-    work = open_work(arguments)
-    plan = ArrayPlan(arguments.out, make_plan(work, arguments.num_tasks), (MERGED, "hypotheses.*.tsv", ".tmp.*"),
-                     "decoding", "steps/decode_transcripts.sh")
-    if arguments.prepare:
-        plan.prepare()
-        left = plan.tasks_left(task_path)
-        print(f"{len(work.items)} utterances, {len(left)} of {arguments.num_tasks} tasks to do")
-    elif arguments.finish:
-        finish(arguments.out, work.items, arguments.num_tasks)
-    else:
-        plan.hold()
-        run_task(work, arguments.out, arguments.task, arguments.num_tasks)
-    return 0
+    array = Array("steps.asr.decode.decode_task", "decode", arguments.out, task_path(arguments.out, JOB))
+    return run_array(array, argv, arguments, lambda: open_work(arguments))
 
 
 def open_work(arguments: argparse.Namespace) -> Work:
@@ -122,7 +118,8 @@ def open_work(arguments: argparse.Namespace) -> Work:
     extractor = recogniser.extractor
     store = FeatureStore.open(arguments.features or arguments.data / extractor.name,
                               {"kind": extractor.kind, "dim": extractor.dim, "options": extractor.options})
-    return Work(config, recogniser, graph, {key: data.items[key] for key in ids}, store)
+    return Work(config, recogniser, graph, {key: data.items[key] for key in ids}, store,
+                arguments.out, arguments.nj)
 
 
 def make_plan(work: Work, num_tasks: int) -> dict[str, Any]:
@@ -135,7 +132,7 @@ def make_plan(work: Work, num_tasks: int) -> dict[str, Any]:
             **stage_inputs()}
 
 
-def task_path(out: Path, task: int) -> Path:
+def task_path(out: Path, task: int | str) -> Path:
     """What a finished task leaves."""
     return out / f"hypotheses.{task}.tsv"
 

@@ -67,8 +67,8 @@ def speech(lab):
             assert run(extract.main, "--features", name, lab.data, *words, *step) == 0
     transcribed = lab.data.with_name("lab_transcribed")
     for step in (["--prepare"], ["--task", "1"], ["--finish"]):
-        assert run(decode_task.main, "--asr", asr, "--data", lab.data, "--out", transcribed / "decoded", "--method",
-                   "prefix", "--set", "prefixes=4", *step) == 0
+        assert run(decode_task.main, "--asr", asr, "--method", "prefix", "--set", "prefixes=4", *step,
+                   lab.data, transcribed / "decoded") == 0
     assert run(transcribe.main, "--text", transcribed / "decoded" / "hypotheses.tsv", "--asr", asr, lab.data,
                transcribed) == 0
     for name, (config, settings, features, _) in SUBSYSTEMS.items():

@@ -205,8 +205,8 @@ def data(tmp_path, monkeypatch):
 
 def run(data, out, *options, tasks=2):
     def step(*what):
-        decode_task.main(["--asr", "asr", "--data", str(data), "--out", str(out), "--num-tasks", str(tasks), *options,
-                          *what])
+        decode_task.main(["--asr", "asr", "--nj", str(tasks), *options, *what,
+                          str(data), str(out)])
 
     step("--prepare")
     for task in range(1, tasks + 1):
@@ -237,10 +237,10 @@ def test_a_restart_keeps_whole_tasks_and_other_options_clear_them(data, tmp_path
     assert "1 of 2 tasks to do" in capsys.readouterr().out
     (out / "hypotheses.2.tsv").unlink()
     with pytest.raises(UserError, match="task 2 of 2 has left no hypotheses"):
-        decode_task.main(["--asr", "asr", "--data", str(data[0]), "--out", str(out), "--num-tasks", "2", "--finish"])
+        decode_task.main(["--asr", "asr", "--nj", "2", "--finish", str(data[0]), str(out)])
     with pytest.raises(UserError, match="was begun with config.method"):
-        decode_task.main(["--asr", "asr", "--data", str(data[0]), "--out", str(out), "--num-tasks", "2", "--task", "2",
-                          "--method", "prefix"])
+        decode_task.main(["--asr", "asr", "--nj", "2", "--task", "2", "--method", "prefix",
+                          str(data[0]), str(out)])
     again = run(data[0], out, "--method", "prefix")
     assert [h[0].text if h else "" for h in again.values()] == [h[0].text if h else "" for h in first.values()]
     assert "config.method changed since an earlier run" in capsys.readouterr().err
@@ -251,7 +251,7 @@ def test_options_that_do_not_fit_each_other(data, tmp_path):
                              (["--part", "dev"], "go together"), (["--task", "3"], "expected 1 to 1"),
                              (["--set", "beams=3"], "did you mean beam"),
                              (["--set", "calibration=[1]"], "two numbers")):
-        arguments = ["--asr", "a", "--data", str(data[0]), "--out", str(tmp_path / "o"), *options]
+        arguments = ["--asr", "a", *options, str(data[0]), str(tmp_path / "o")]
         with pytest.raises(UserError, match=message):
             decode_task.main(arguments + ([] if "--task" in options else ["--prepare"]))
 

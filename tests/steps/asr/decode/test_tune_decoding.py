@@ -66,8 +66,8 @@ def test_decoding_starts_from_what_was_chosen_and_set_has_the_last_word(parts, t
     graph, data = parts
     write_json(graph.directory / "decoding.json", {"chosen": {"lm_scale": 0.25, "blank_penalty": 1.5}})
     monkeypatch.setattr("steps.asr.recognisers.recogniser.open_recogniser", lambda *arguments: Hesitant())
-    words = ["--asr", "asr", "--data", str(data.path), "--out", str(tmp_path / "out"), "--method", "graph",
-             "--graph", str(graph.directory), "--prepare"]
+    words = ["--asr", "asr", "--method", "graph", "--graph", str(graph.directory), "--prepare",
+             str(data.path), str(tmp_path / "out")]
     config = decode_task.open_work(decode_task.parse(words)).config
     assert (config.lm_scale, config.blank_penalty) == (0.25, 1.5)
     config = decode_task.open_work(decode_task.parse([*words, "--set", "lm_scale=0.9"])).config
