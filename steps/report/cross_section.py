@@ -6,14 +6,14 @@ Every text from outside goes through `E`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape as E  # noqa: N812
 from typing import Any
 
-from steps.report.cells import caption, td_num, th
+from steps.report.cells import caption, table_html
 from steps.report.content import Content
 from steps.report.svg import line, number, opening, words
 from steps.scoring import cross_tables
-from steps.scoring.cells import shown, shown_p
 
 SIZE = 104.0  # of a cell
 INK, RING = "#1c2330", "#111827"
@@ -36,7 +36,8 @@ def cross_section(content: Content) -> str:
                       for mine in [cross_tables.system_rows(whole, system)])
     reasons = sorted({f"{row['corpus']}: {row['no_intervals']}" for row in whole if row.get("no_intervals")})
     note = f'<p class="note">No intervals: {E("; ".join(reasons))}.</p>' if reasons else ""
-    return text + f'<div class="grid">{figures}</div><h3>All pairs</h3>{pair_table(whole)}{note}'
+    pairs = table_html(replace(cross_tables.pair_table(whole), note=cross_tables.FALLS))
+    return text + f'<div class="grid">{figures}</div><h3>All pairs</h3>{pairs}{note}'
 
 
 def matrix(rows: Sequence[dict[str, Any]], metric: str = "UA") -> str:
@@ -108,31 +109,3 @@ def share(value: float, chance: float) -> float:
 def shade(value: float, chance: float) -> str:
     weight = share(value, chance) ** 0.9
     return "#" + "".join(f"{round(a + (b - a) * weight):02x}" for a, b in zip(LIGHT, DARK, strict=True))
-
-
-def pair_table(rows: Sequence[dict[str, Any]]) -> str:
-    """A line a pair and system; sorted by what was trained on and tested on."""
-    names = ("UA", "WA", "MAF")
-    head = [th("Trained on", ""), th("Tested on", ""), th("System", ""), *(th(name, "num") for name in names),
-            th("Fall of UA against within", "num"), th("against own", "num"), th("Folds", "num"),
-            th("Marks", "", False)]
-    body = []
-    for row in sorted(rows, key=lambda row: (row["train_corpus"], row["corpus"], -(row["metrics"]["UA"] or 0))):
-        cells = [f"<td>{E(row['train_corpus'])}</td><td>{E(row['corpus'])}</td>"
-                 f'<td style="white-space:nowrap">{caption(row)}</td>']
-        for name in names:
-            show, ends = shown(name), row["intervals"].get(name)
-            below = [f"± {show(row['sd'][name])}"] if row["sd"].get(name) is not None else []
-            below += ["–".join(show(end) for end in ends)] if ends else []
-            cells.append(td_num(show(row["metrics"][name]), row["metrics"][name], "<br>".join(below)))
-        falls = row.get("falls", {})
-        for kind in ("within", "own"):
-            value, p = falls.get(kind, {}).get("UA"), falls.get(kind, {}).get("p", {}).get("UA")
-            cells.append(td_num(cross_tables.percent(value), value,
-                                "" if p is None else E(f"p {shown_p(p)}")))
-        marks = "".join(f'<span class="tag">{E(mark)}</span>' for mark in row["marks"])
-        cells += [td_num(str(len(row["folds"])), len(row["folds"])), f"<td>{marks}</td>"]
-        body.append(f'<tr class="{"best" if row["train_corpus"] == row["corpus"] else ""}">{"".join(cells)}</tr>')
-    return (f'<div class="scroll"><table><thead><tr>{"".join(head)}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-            '</div><p class="note">Against own: on the test part of the corpus that it was trained on minus here. p: '
-            "two-sided sign-flip test over the tested corpus's speakers.</p>")

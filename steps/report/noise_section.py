@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from html import escape as E  # noqa: N812
 from typing import Any
 
-from steps.report.cells import norm_of, td_num, th
+from steps.report.cells import norm_of, table_html
 from steps.report.content import Content
 from steps.report.svg import PALETTE, axis, line, number, opening, polyline, words
-from steps.scoring.cells import shown
-from steps.scoring.robustness import METRICS, Grid, grid
+from steps.scoring.robustness import METRICS, Grid, grid, table
 
 AUGMENTED = "aug"  # part of a variant's name
 MOST_LINES = 16
@@ -36,23 +35,7 @@ def robustness_html(scored: Mapping[str, Any]) -> str:
             "trained with noise as well.</p>")
     picture = noise_plot(found, "UA")
     return text + (f"<figure>{picture}</figure>" if picture else "") + "".join(
-        f"<h3>{name}</h3>{table_html(found, name)}" for name in METRICS)
-
-
-def table_html(found: Grid, metric: str) -> str:
-    show = shown(metric)
-    head = th("System", "") + th("Variant", "") + "".join(th(label, "num") for label, _ in found.columns)
-    body = []
-    for subsystem, variant in found.lines:
-        cells = [f'<td><span class="name">{E(subsystem)}</span></td>', f"<td>{E(norm_of({'variant': variant}))}</td>"]
-        for label, _ in found.columns:
-            row = found.rows.get((subsystem, variant, label))
-            value = None if row is None else row["metrics"].get(metric)
-            ends = row["intervals"].get(metric) if row else None
-            cells.append(td_num("–" if value is None else show(value), value,
-                                "–".join(show(end) for end in ends) if ends else ""))
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    return (f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>')
+        f"<h3>{name}</h3>{table_html(table(rows, name))}" for name in METRICS)
 
 
 def noise_plot(found: Grid, metric: str) -> str:

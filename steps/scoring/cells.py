@@ -1,25 +1,60 @@
-"""Cells of the Markdown tables: a figure with its interval, a p, text."""
+"""Cells of tables: text, a figure with its spread and interval, a p; as Markdown here, as HTML in steps/report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from steps.scoring.metrics import VERIFICATION
 
 
+@dataclass(frozen=True)
+class Cell:
+    """
+    Attributes:
+        text: what it says. value: by which a page sorts; None for text.
+        spread: over seeds, as text. interval: its two ends, as text.
+        style: "", "bold" or "italic".
+    """
+
+    text: str
+    value: float | None = None
+    spread: str = ""
+    interval: tuple[str, str] | None = None
+    style: str = ""
+
+    def markdown(self) -> str:
+        """`57.1 ± 0.4 [54.2, 60.1]`."""
+        text = escape(self.text) if self.value is None else self.text
+        text += f" ± {self.spread}" if self.spread else ""
+        text += f" [{', '.join(self.interval)}]" if self.interval else ""
+        mark = {"bold": "**", "italic": "*"}.get(self.style, "")
+        return f"{mark}{text}{mark}"
+
+
+def figure(row: Mapping[str, Any] | None, metric: str, missing: str = "–", style: str = "") -> Cell:
+    """A metric of a row of results, with its spread over seeds and its interval.
+
+    Args:
+        row: None: there is none, an empty cell. missing: text where the row lacks the metric.
+    """
+    value = None if row is None else row["metrics"].get(metric)
+    if row is None or value is None:
+        return Cell("" if row is None else missing, style=style)
+    show, spread, ends = shown(metric), row["sd"].get(metric), row["intervals"].get(metric)
+    return Cell(show(value), value, "" if spread is None else show(spread),
+                (show(ends[0]), show(ends[1])) if ends else None, style)
+
+
+def p_cell(p: float | None) -> Cell:
+    """Of a paired test; empty where there is none."""
+    return Cell(shown_p(p), p)
+
+
 def cell(row: Mapping[str, Any], metric: str) -> str:
     """`57.1 ± 0.4 [54.2, 60.1]`."""
-    value = row["metrics"].get(metric)
-    if value is None:
-        return "–"
-    show = shown(metric)
-    text = show(value)
-    if row["sd"].get(metric) is not None:
-        text += f" ± {show(row['sd'][metric])}"
-    if row["intervals"].get(metric):
-        text += f" [{show(row['intervals'][metric][0])}, {show(row['intervals'][metric][1])}]"
-    return text
+    return figure(row, metric).markdown()
 
 
 def shown(metric: str) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from steps.scoring.cells import cell, escape, shown_p
+from steps.scoring.cells import Cell, figure, p_cell
+from steps.scoring.study_table import StudyTable
 
 METRICS = ("UA", "WA")
 Row = Mapping[str, Any]
@@ -25,11 +26,11 @@ def cross_tables(rows: Iterable[Row], brief: bool = False) -> list[str]:
 def blocks(rows: Sequence[Row], brief: bool) -> list[str]:
     whole = [row for row in rows if not row.get("subset")]
     if whole[0]["part"] == "dev":
-        return [] if brief else [pair_table(whole)]
+        return [] if brief else [pair_table(whole).markdown()]
     text = [about(whole)]
     for system in systems_of(whole):
-        text += [matrix_table(system_rows(whole, system), system, metric) for metric in METRICS]
-    return text if brief else [*text, FALLS, pair_table(whole)]
+        text += [matrix_table(system_rows(whole, system), system, metric).markdown() for metric in METRICS]
+    return text if brief else [*text, FALLS, pair_table(whole).markdown()]
 
 
 FALLS = ("Fall, against within: the tested corpus's own models minus this one, on the utterances that their own test "
@@ -63,40 +64,37 @@ def corpora_of(rows: Iterable[Row]) -> list[str]:
     return sorted(trained) + sorted({row["corpus"] for row in rows} - trained)
 
 
-def matrix_table(rows: Sequence[Row], system: tuple[str, str], metric: str) -> str:
+def matrix_table(rows: Sequence[Row], system: tuple[str, str], metric: str) -> StudyTable:
     """One system, one metric."""
     corpora, at = corpora_of(rows), {(row["train_corpus"], row["corpus"]): row for row in rows}
-    lines = [f"| {escape(system[0])}, {escape(system[1])}: {metric} | " + " | ".join(map(escape, corpora)) + " |",
-             "|" + "---|" * (len(corpora) + 1)]
+    body = []
     for train in corpora:
-        if not any(key[0] == train for key in at):
-            continue
-        cells = [cell(at[train, test], metric) if (train, test) in at else "–" for test in corpora]
-        cells = [f"*{text}*" if test == train else text for text, test in zip(cells, corpora, strict=True)]
-        lines.append(f"| {escape(train)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        if any(key[0] == train for key in at):
+            body.append([Cell(train), *(
+                figure(at[train, test], metric, style="italic" if test == train else "") if (train, test) in at
+                else Cell("–", style="italic" if test == train else "") for test in corpora)])
+    return StudyTable((f"{system[0]}, {system[1]}: {metric}", *corpora), body)
 
 
-def pair_table(rows: Sequence[Row]) -> str:
+def pair_table(rows: Sequence[Row]) -> StudyTable:
     """A line a pair and system, best UA first within a pair."""
     test = rows[0]["part"] == "test"
     head = ["trained on", "tested on", "subsystem", "variant", *METRICS]
     head += ["sd of UA over folds", "fall of UA against within", "p", "against own"] if test else []
-    head += ["seeds", "marks", "commit"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    body = []
     for row in sorted(rows, key=lambda row: (row["train_corpus"], row["corpus"], -(row["metrics"].get("UA") or 0),
                                              row["subsystem"], row["variant"])):
-        name = f"**{escape(row['subsystem'])}**" if row.get("best_on_dev") else escape(row["subsystem"])
-        cells = [escape(row["train_corpus"]), escape(row["corpus"]), name, escape(row["variant"]),
-                 *(cell(row, metric) for metric in METRICS)]
+        cells = [Cell(row["train_corpus"]), Cell(row["corpus"]),
+                 Cell(row["subsystem"], style="bold" if row.get("best_on_dev") else ""), Cell(row["variant"]),
+                 *(figure(row, metric) for metric in METRICS)]
         if test:
             falls = row.get("falls", {})
             within, own = falls.get("within", {}), falls.get("own", {})
-            cells += [percent(fold_deviation(row)), percent(within.get("UA")), shown_p(within.get("p", {}).get("UA")),
+            cells += [percent(fold_deviation(row)), percent(within.get("UA")), p_cell(within.get("p", {}).get("UA")),
                       percent(own.get("UA"))]
-        cells += [" ".join(map(str, row["seeds"])), escape(", ".join(row["marks"])), row["commit"]]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        body.append([*cells, Cell(" ".join(map(str, row["seeds"]))), Cell(", ".join(row["marks"])),
+                     Cell(row["commit"])])
+    return StudyTable([*head, "seeds", "marks", "commit"], body, texts=4)
 
 
 def fold_deviation(row: Row, metric: str = "UA") -> float | None:
@@ -105,5 +103,5 @@ def fold_deviation(row: Row, metric: str = "UA") -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
+def percent(value: float | None) -> Cell:
+    return Cell("") if value is None else Cell(f"{100 * value:.1f}", value)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from steps.scoring import results
-from steps.scoring.cells import cell, escape
+from steps.scoring.cells import Cell, figure
+from steps.scoring.study_table import StudyTable
 
 Row = Mapping[str, Any]
 METRICS = ("MAF", "UA", "WA")
@@ -54,18 +55,17 @@ def noise_tables(rows: Sequence[Row], names: Sequence[str] = METRICS) -> str:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["corpus"], row["protocol"]), []).append(row)
-    return "\n\n".join(table(group, name) for _, group in sorted(groups.items()) for name in names
+    return "\n\n".join(table(group, name).markdown() for _, group in sorted(groups.items()) for name in names
                        if any(row.get("condition") for row in group))
 
 
-def table(rows: Sequence[Row], metric: str) -> str:
+def table(rows: Sequence[Row], metric: str) -> StudyTable:
+    """Args: rows: of one corpus, protocol and part, noisy and clean."""
     found, first = grid(rows), next(row for row in rows if row.get("condition"))
     noises = sorted({row["condition"]["noises"] for row in found.rows.values() if row.get("condition")})
-    head = ["subsystem", "variant", *(label for label, _ in found.columns)]
-    lines = [f"{first['corpus']}, {first['protocol']}, noise ({', '.join(noises)}): {metric} on clean speech and by "
-             "signal-to-noise ratio.", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for subsystem, variant in found.lines:
-        cells = [found.rows.get((subsystem, variant, label)) for label, _ in found.columns]
-        lines.append("| " + " | ".join([escape(subsystem), escape(variant), *(
-            "" if row is None else cell(row, metric) for row in cells)]) + " |")
-    return "\n".join(lines)
+    body = [[Cell(subsystem), Cell(variant), *(figure(found.rows.get((subsystem, variant, label)), metric)
+                                               for label, _ in found.columns)]
+            for subsystem, variant in found.lines]
+    return StudyTable(("subsystem", "variant", *(label for label, _ in found.columns)), body,
+                      f"{first['corpus']}, {first['protocol']}, noise ({', '.join(noises)}): {metric} on clean speech "
+                      "and by signal-to-noise ratio.", texts=2)

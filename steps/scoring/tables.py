@@ -47,7 +47,7 @@ def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False)
     blocks = [table(groups[name]) for name in sorted(groups)]
     noisy = robustness.noise_tables(mine, robustness.METRICS[:1] if brief else robustness.METRICS)
     blocks += [noisy] if noisy else []
-    blocks += window_tables.window_tables(mine) if part == "test" else []
+    blocks += [table.markdown() for table in window_tables.window_tables(mine)] if part == "test" else []
     return "\n\n".join([*blocks, *cross_tables.cross_tables(mine, brief)])
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from steps.scoring import results
-from steps.scoring.cells import cell, escape, shown_p
+from steps.scoring.cells import Cell, figure, p_cell
+from steps.scoring.study_table import StudyTable
 from steps.scoring.summary import compare
 
 METRICS = ("UA", "WA")
@@ -36,15 +37,15 @@ def differences(lines: list[tuple[int, Row]]) -> list[dict[str, Any]]:
     return [{}, *(compare(summary, first) or {} for summary in others)]
 
 
-def window_tables(rows: Iterable[Row]) -> list[str]:
-    """A Markdown table a study; [] where there is none."""
-    blocks = []
+def window_tables(rows: Iterable[Row]) -> list[StudyTable]:
+    """A table a study; [] where there is none."""
+    tables = []
     for (corpus, protocol, subsystem, variant), lines in studies(rows).items():
-        text = [f"{corpus}, {protocol}, {escape(subsystem)} ({escape(variant)}) by the length of the window. p: UA "
-                f"against {lines[0][0]} ms, sign-flip test over speakers.", "",
-                "| window | " + " | ".join(METRICS) + " | p |", "|" + "---|" * (len(METRICS) + 2)]
-        for (length, row), test in zip(lines, differences(lines), strict=True):
-            cells = [f"{length} ms", *(cell(row, metric) for metric in METRICS), shown_p(test.get("UA", {}).get("p"))]
-            text.append("| " + " | ".join(cells) + " |")
-        blocks.append("\n".join(text))
-    return blocks
+        body = [[Cell(f"{length} ms", length), *(figure(row, metric) for metric in METRICS),
+                 p_cell(test.get("UA", {}).get("p"))]
+                for (length, row), test in zip(lines, differences(lines), strict=True)]
+        tables.append(StudyTable(
+            ("window", *METRICS, "p"), body,
+            f"{corpus}, {protocol}, {subsystem} ({variant}) by the length of the window.",
+            f"p: UA against {lines[0][0]} ms, sign-flip test over speakers.", texts=0))
+    return tables

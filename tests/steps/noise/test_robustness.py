@@ -95,8 +95,8 @@ def test_the_table_has_a_column_a_condition_and_is_made_again_from_the_summaries
     assert text.count("by signal-to-noise ratio") == len(robustness.METRICS)
     wanted = {row.get("subset"): f"{100 * row['metrics']['UA']:.1f}" for row in rows if row["part"] == "test"
               and (row["subsystem"], row["variant"]) == ("svm", "norm-global")}
-    line = next(line for line in robustness.table([row for row in rows if row["part"] == "test"], "UA").splitlines()
-                if line.startswith("| svm | norm-global |"))
+    table = robustness.table([row for row in rows if row["part"] == "test"], "UA")
+    line = next(line for line in table.markdown().splitlines() if line.startswith("| svm | norm-global |"))
     cells = [cell.strip() for cell in line.split("|")[3:6]]
     assert cells == [wanted[None], wanted["20 dB, music"], wanted["0 dB, music"]] and cells[0] == cells[1]
     brief = tables.tables(rows, "test", brief=True)
