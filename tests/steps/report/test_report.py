@@ -198,7 +198,8 @@ def test_noise_has_a_line_a_system_and_a_table(tmp_path):
         subset = {} if snr is None else {"subset": f"{snr} dB", "condition": {"snr": snr, "kinds": ["music"],
                                                                               "noises": "synthetic"}}
         values = dict.fromkeys(("MAF", "UA", "WA"), value)
-        return {"subsystem": "svm<b>", "variant": variant, "task": "classification", "metrics": values, "sd": {},
+        return {"corpus": "toy", "protocol": "folds", "subsystem": "svm<b>", "variant": variant,
+                "task": "classification", "metrics": values, "sd": {},
                 "intervals": {"UA": [value - 0.1, value + 0.1]}, **subset}
 
     scored = {"clean": [row("norm-global", 0.8), row("norm-global+aug", 0.75), row("other", 0.9)],
