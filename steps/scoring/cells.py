@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.scoring.metrics import VERIFICATION
+from steps.scoring.metrics import TRACK, VERIFICATION
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def cell(row: Mapping[str, Any], metric: str) -> str:
 
 def shown(metric: str) -> Any:
     """How a value of a metric is written: percent with one digit (EER, which may be small, two), or three digits."""
-    if metric in ("CCC", "MAE", "RMSE", "AUC"):
+    if metric in (*TRACK, "AUC"):
         return lambda value: f"{value:.3f}"
     digits = 2 if metric in VERIFICATION else 1
     return lambda value: f"{100 * value:.{digits}f}"

@@ -212,7 +212,8 @@ def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[S
     data = data.predicting(system.about.get("label"))
     positive = data.positive
     summary = Summary(len(data.classes), data.targets[0].threshold,
-                      positive=None if positive is None else data.classes.index(positive))
+                      positive=None if positive is None else data.classes.index(positive),
+                      tracks=data.target().kind == "track")
     speakers = {unit: speaker_of_unit(data, unit) for unit in data.units}
     counted = {"items": 0, "unlabelled": 0, "prior": 0}
     for experiment in system.experiments:
@@ -224,7 +225,10 @@ def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[S
             summary.add_decisions(key, names, references, decisions)
             unlabelled = int((references < 0).sum())
         else:
-            summary.add_predictions(key, names, found.labels, found.predictions)
+            if summary.tracks:
+                summary.add_tracks(key, names, found.ids, found.labels, found.predictions)
+            else:
+                summary.add_predictions(key, names, found.labels, found.predictions)
             unlabelled = len({name for name, y in zip(found.ids, found.labels.tolist(), strict=True) if y != y})
         if experiment.seed == system.seeds[0]:
             counted["items"] += len(set(found.ids))

@@ -7,7 +7,9 @@ thousands of bootstrap replicates are one call. Regression works on moments (...
     UA    mean recall over the classes that occur in the reference (the others have no recall).
     MAF   mean F1, MAP mean precision: over the classes that occur in the reference or among the decisions; a class
           that is never decided for has precision 0. This is scikit-learn's reading with zero_division=0.
-    CCC   Lin, Biometrics 1989, population moments. NaN where both sides are the same constant.
+    CCC   Lin, Biometrics 1989, population moments. NaN where both sides are the same constant. Of tracks it is over
+          the concatenation of the items.
+    CCC_items  of tracks: the mean over the items of each item's own CCC; items without one are left out.
 
 Transcription works on counts (..., 6), see ERRORS:
 
@@ -32,6 +34,9 @@ import numpy as np
 MOMENTS = ("n", "y", "p", "yy", "pp", "yp", "abs")
 CLASSIFICATION = ("MAF", "UA", "WA", "MAP")
 REGRESSION = ("CCC", "MAE", "RMSE")
+TRACK = ("CCC", "CCC_items", "MAE", "RMSE")
+# Of tracks, behind MOMENTS: the sum of the items' own CCC, and how many items have one
+ITEMS = ("ccc", "items")
 BINARY = ("F1",)
 # Sums over utterances: words of the reference, the errors by kind, characters of the reference, errors of characters
 ERRORS = ("words", "substitutions", "deletions", "insertions", "characters", "character_errors")
@@ -139,6 +144,26 @@ def rmse(sums: np.ndarray) -> np.ndarray:
 def regression(sums: np.ndarray) -> dict[str, np.ndarray]:
     """Every metric of REGRESSION, each (...)."""
     return {"CCC": ccc(sums), "MAE": mae(sums), "RMSE": rmse(sums)}
+
+
+def item_sums(items: np.ndarray, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """(2,) the sums ITEMS of tracks.
+
+    Args:
+        items: (N,) the item that each value belongs to. y: (N,) labels, NaN unlabelled. p: (N,) predictions.
+    """
+    items = np.asarray(items, dtype=str)
+    order = np.argsort(items, kind="stable")
+    edges = np.flatnonzero(items[order][1:] != items[order][:-1]) + 1
+    own = np.array([ccc(moments(y[mine], p[mine])) for mine in np.split(order, edges)])
+    return np.array([np.nansum(own), np.count_nonzero(~np.isnan(own))])
+
+
+def track(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Every metric of TRACK, each (...), of MOMENTS and ITEMS (..., 9)."""
+    found = regression(sums[..., :len(MOMENTS)])
+    found["CCC_items"] = _ratio(sums[..., -2], sums[..., -1], np.nan)
+    return {name: found[name] for name in TRACK}
 
 
 def transcription(counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from steps.scoring import results
 from steps.scoring.cells import cell, escape
+from steps.scoring.metrics import TRACK
 
 METRICS = {"classification": ("MAF", "UA", "WA"), "regression": ("CCC", "MAE", "RMSE"),
+           "sequence-regression": TRACK,
            "transcription": ("WER", "CER")}
 
 

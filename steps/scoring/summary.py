@@ -4,7 +4,8 @@ interval and paired test is computed again, without the experiment. numpy only.
 As JSON: {"kind": "confusion", "counts": {"<fold>/<seed>": {"<speaker>": "0:3 9 12:2"}}}: the non-zero cells of the
 confusion matrix, row by row, cell 9 holding 1, with "positive", the number of the class whose F1 counts, where there is
 one; or {"kind": "moments", "sums": {"<fold>/<seed>": {"<speaker>": [...]}}}, see `metrics.MOMENTS`, with four more
-counts (reference x decision of "at least the threshold") where there is one; or {"kind": "errors", "counts":
+counts (reference x decision of "at least the threshold") where there is one, or with two more sums of tracks
+(`metrics.ITEMS`, with "tracks": true); or {"kind": "errors", "counts":
 {"<fold>/<seed>": {"<speaker>": [...]}}, "confidence": [[bin, ...], ...]} of transcripts, see `metrics.ERRORS` and
 `metrics.confidence_histogram` (the bins that hold words; absent without confidences).
 Unknown speakers are all called "?".
@@ -26,12 +27,12 @@ Key = tuple[int, int]  # fold, seed
 
 @dataclass
 class Summary:
-    """Counts (C, C) or sums (7 or 11) of each fold and seed's speakers.
+    """Counts (C, C) or sums (7, 9 or 11) of each fold and seed's speakers.
 
     Attributes:
         classes: number of classes; 0 for regression. threshold: of a binary reading of a regression, or None.
         transcripts: whether errors of transcripts are counted. confidence: histogram of their words, or None.
-        positive: number of the class whose F1 counts, or None.
+        positive: number of the class whose F1 counts, or None. tracks: whether an item has many values.
     """
 
     classes: int = 0
@@ -40,6 +41,7 @@ class Summary:
     transcripts: bool = False
     confidence: np.ndarray | None = None
     positive: int | None = None
+    tracks: bool = False
 
     @property
     def folds(self) -> list[int]:
@@ -65,6 +67,8 @@ class Summary:
             return self.classes, self.classes
         if self.transcripts:
             return (len(metrics.ERRORS),)
+        if self.tracks:
+            return (len(metrics.MOMENTS) + len(metrics.ITEMS),)
         return (len(metrics.MOMENTS) + (4 if self.threshold is not None else 0),)
 
     def add_decisions(self, key: Key, speakers: Sequence[str | None], references: np.ndarray,
@@ -91,6 +95,17 @@ class Summary:
                 sums = np.concatenate([sums, table.ravel()])
             group[name] = sums
 
+    def add_tracks(self, key: Key, speakers: Sequence[str | None], items: Sequence[str], labels: np.ndarray,
+                   predictions: np.ndarray) -> None:
+        """As `add_predictions`, one entry a value; items: the item of each."""
+        self.add_predictions(key, speakers, labels, predictions)
+        names = np.array([UNKNOWN if speaker is None else speaker for speaker in speakers], dtype=object)
+        of = np.array(items, dtype=object)
+        for name, sums in self.cells[key].items():
+            mine = names == name
+            self.cells[key][name] = np.concatenate(
+                [sums, metrics.item_sums(of[mine], labels[mine], predictions[mine])])
+
     def add_errors(self, key: Key, speakers: Sequence[str | None], counts: np.ndarray) -> None:
         """Sum the errors of utterances (N, 6), see metrics.ERRORS."""
         group = self.cells.setdefault(key, {})
@@ -105,6 +120,8 @@ class Summary:
             return {**f1, **metrics.classification(statistic)}
         if self.transcripts:
             return metrics.transcription(statistic)
+        if self.tracks:
+            return metrics.track(statistic)
         found = metrics.regression(statistic[..., :len(metrics.MOMENTS)])
         if self.threshold is not None:
             table = statistic[..., len(metrics.MOMENTS):]
@@ -150,7 +167,9 @@ class Summary:
             return {"kind": "errors", "counts": self._entries(lambda counts: counts.tolist()),
                     **({} if self.confidence is None else {"confidence": _pack_histogram(self.confidence)})}
         threshold = {} if self.threshold is None else {"threshold": self.threshold}
-        return {"kind": "moments", **threshold, "sums": self._entries(lambda sums: [plain(x, 9) for x in sums])}
+        tracks = {"tracks": True} if self.tracks else {}
+        return {"kind": "moments", **threshold, **tracks,
+                "sums": self._entries(lambda sums: [plain(x, 9) for x in sums])}
 
     def _entries(self, pack: Any) -> dict[str, dict[str, Any]]:
         return {f"{fold}/{seed}": {speaker: pack(cell) for speaker, cell in sorted(group.items())}
@@ -160,7 +179,7 @@ class Summary:
     def from_json(cls, content: Mapping[str, Any], classes: int) -> Summary:
         confusion = content["kind"] == "confusion"
         summary = cls(classes, content.get("threshold"), transcripts=content["kind"] == "errors",
-                      positive=content.get("positive"))
+                      positive=content.get("positive"), tracks=content.get("tracks", False))
         if "confidence" in content:
             summary.confidence = _unpack_histogram(content["confidence"])
         for key, group in content["sums" if content["kind"] == "moments" else "counts"].items():

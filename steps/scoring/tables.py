@@ -7,7 +7,7 @@ from typing import Any
 
 from steps.scoring import cross_tables, results, robustness, text_leakage, window_tables
 from steps.scoring.cells import cell, escape, p_value
-from steps.scoring.metrics import TRANSCRIPTION, VERIFICATION
+from steps.scoring.metrics import TRACK, TRANSCRIPTION, VERIFICATION
 
 
 def markdown(rows: Sequence[results.Row], title: str) -> str:
@@ -52,7 +52,7 @@ def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False)
 
 
 def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    order = ("F1", "MAF", "UA", "WA", "MAP", "CCC", "MAE", "RMSE", *TRANSCRIPTION, "ECE", "AUC", *VERIFICATION)
+    order = ("F1", "MAF", "UA", "WA", "MAP", *TRACK, *TRANSCRIPTION, "ECE", "AUC", *VERIFICATION)
     present = {name for row in rows for name in row["metrics"]}
     return [name for name in order if name in present]
 

@@ -195,6 +195,8 @@ def test_concordance_over_a_sequence_of_a_tenth_second(tmp_path):
     row = row_of(where.results(), "half")
     pooled, predicted = np.concatenate(list(curves.values())), np.concatenate(list(guess.values()))
     assert row["metrics"]["CCC"] == pytest.approx(concordance(pooled, predicted), abs=1e-5)
+    own = [concordance(curves[key], guess[key]) for key in curves]
+    assert row["metrics"]["CCC_items"] == pytest.approx(np.mean(own), abs=1e-5)
     assert row["metrics"]["MAE"] == pytest.approx(np.abs(pooled - predicted).mean(), abs=1e-5)
     assert row["items"] == 9 and row["seeds"] == [0, 1] and row["sd"]["CCC"] == 0
 

@@ -70,3 +70,21 @@ def test_binary_f1_equals_scikit_learn():
     y, yhat = np.array([1, 1, 1, 0, 0, 0, 0]), np.array([1, 0, 1, 1, 0, 0, 0])
     assert metrics.binary_f1(metrics.confusion(y, yhat, 2)) == pytest.approx(sk.f1_score(y, yhat))
     assert np.isnan(metrics.binary_f1(np.array([[5, 0], [0, 0]])))
+
+
+def test_ccc_of_tracks_is_over_their_concatenation_and_ccc_of_items_over_each_one():
+    rng = np.random.default_rng(3)
+    y, p = rng.normal(size=(2, 60))
+    items = np.repeat(["b", "a", "b", "constant"], [20, 25, 10, 5])
+    y[55:] = p[55:] = 2.0  # no CCC of its own
+    y[4] = np.nan  # unlabelled: left out of both
+    found = metrics.track(np.concatenate([metrics.moments(y, p), metrics.item_sums(items, y, p)]))
+
+    def oracle(chosen):  # Lin's definition, by numpy's covariance matrix
+        chosen = chosen & ~np.isnan(y)
+        (vy, c), (_, vp) = np.cov(y[chosen], p[chosen], ddof=0)
+        return 2 * c / (vy + vp + (y[chosen].mean() - p[chosen].mean()) ** 2)
+
+    assert found["CCC"] == pytest.approx(oracle(np.ones(60, dtype=bool)))
+    assert found["CCC_items"] == pytest.approx((oracle(items == "a") + oracle(items == "b")) / 2)
+    assert list(found) == list(metrics.TRACK)

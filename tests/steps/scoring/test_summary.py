@@ -100,3 +100,18 @@ def test_a_better_system_is_found_better_and_a_system_equals_itself():
     assert compare(good, good)["UA"] == {"difference": 0, "p": 1, "speakers": 10, "exact": True}
     fewer, _ = classified(speakers=8)
     assert compare(good, fewer) is None
+
+
+def test_tracks_have_the_ccc_of_the_concatenation_and_the_mean_over_items_with_intervals_of_both():
+    rng, summary = np.random.default_rng(4), Summary(tracks=True)
+    for fold in (1, 2):
+        names = [f"f{fold}s{n // 2}" for n in range(10)]  # five speakers of two items each
+        items = np.repeat([f"{fold} {n}" for n in range(10)], 12)
+        y = rng.normal(size=120)
+        summary.add_tracks((fold, 0), np.repeat(names, 12), items, y, 0.5 * y + rng.normal(size=120) * 0.2)
+    found = figures(Summary.from_json(json.loads(json.dumps(summary.to_json())), 0))
+    assert set(found["metrics"]) == set(found["intervals"]) == {"CCC", "CCC_items", "MAE", "RMSE"}
+    folds = [found["fold_scores"][fold]["CCC_items"] for fold in ("1", "2")]
+    assert found["metrics"]["CCC_items"] == pytest.approx(np.mean(folds), abs=1e-5)  # as many items in each
+    low, high = found["intervals"]["CCC_items"]
+    assert low < found["metrics"]["CCC_items"] < high
