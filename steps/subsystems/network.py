@@ -26,6 +26,7 @@ from steps.subsystems.contract import Kind, Workspace
 from steps.subsystems.network_config import MultitaskDnnTraits, NetworkConfig, NetworkTraits
 from steps.training import distributed
 from steps.training.checkpoint import load_module
+from steps.training.objective import Supervised
 from steps.training.random_state import generator, seed_everything, shuffled
 from steps.training.trainer import Batches, Outcome, Trainer
 from utils.files import atomic_path, read_json, write_json
@@ -165,10 +166,10 @@ class NetworkKind(NetworkTraits, Kind):
             work.say(f"the trunk starts from {work.start.name}, {work.start.path}")
         # The learning curve that people look at is the one with a dev part; the other has nothing to compare with.
         log = work.directory / "log" if phase == "select" else work.directory / "log" / phase
-        trainer = Trainer(fitted.model, self.batches(part, targets), self._evaluate(fitted, dev, outputs[MAIN_TASK]),
-                          self.config.training, work.directory / "checkpoint" / phase, seed=work.seed,
-                          identity=work.identity, world=self.world, log_dir=log, name=f"{work.name} {phase}".strip(),
-                          stop_after=epochs)
+        trainer = Trainer(Supervised(fitted.model), self.batches(part, targets),
+                          self._evaluate(fitted, dev, outputs[MAIN_TASK]), self.config.training,
+                          work.directory / "checkpoint" / phase, seed=work.seed, identity=work.identity,
+                          world=self.world, log_dir=log, name=f"{work.name} {phase}".strip(), stop_after=epochs)
         outcome = trainer.fit()
         fitted.model.zero_grad(set_to_none=True)
         fitted.model.eval()

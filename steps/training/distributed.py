@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from steps.training.objective import Objective
+
 
 @dataclass(frozen=True)
 class World:
@@ -87,20 +89,34 @@ def from_main(value: Any, world: World) -> Any:
     return box[0]
 
 
-class _Loss(nn.Module):
-    """Makes `model.loss` the forward pass, which DistributedDataParallel watches."""
+def gathered(tensors: Mapping[str, Tensor], world: World) -> list[dict[str, Tensor]]:
+    """Tensors of the same names, shapes and types in every process -> those of each process, by rank."""
+    if world.size == 1:
+        return [dict(tensors)]
+    found: list[dict[str, Tensor]] = [{} for _ in range(world.size)]
+    for name, tensor in tensors.items():
+        each = [torch.empty_like(tensor, device=world.device) for _ in found]
+        distributed.all_gather(each, tensor.detach().to(world.device).contiguous())
+        for own, value in zip(found, each, strict=True):
+            own[name] = value
+    return found
 
-    def __init__(self, model: nn.Module):
+
+class _Loss(nn.Module):
+    """Makes an objective's loss the forward pass, which DistributedDataParallel watches."""
+
+    def __init__(self, objective: Objective):
         super().__init__()
-        self.model = model
+        self.network = objective.network  # the parameters with gradients to exchange
+        self.objective = objective
 
     def forward(self, batch: Any) -> Any:
-        return self.model.loss(batch)  # type: ignore[operator]
+        return self.objective.loss(batch)
 
 
-def parallel(model: nn.Module, world: World) -> nn.Module:
-    """`model.loss` as a module to call, whose gradients the processes exchange."""
-    loss = _Loss(model)
+def parallel(objective: Objective, world: World) -> nn.Module:
+    """The loss of an objective as a module to call, with gradients that the processes exchange."""
+    loss = _Loss(objective)
     if world.size == 1:
         return loss
     devices = [torch.device(world.device).index] if world.device.startswith("cuda") else None

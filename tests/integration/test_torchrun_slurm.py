@@ -32,6 +32,7 @@ from steps.models.conformer import ConformerConfig
 from steps.training import distributed
 from steps.training.config import OptimiserConfig, TrainingConfig
 from steps.training.random_state import generator
+from steps.training.objective import Supervised
 from steps.training.trainer import Trainer
 
 out, pause = Path(sys.argv[1]), float(sys.argv[2])
@@ -70,7 +71,8 @@ class Batches:
 config = TrainingConfig(epochs=2, metric="loss", tensorboard=False, checkpoint_every_seconds=0, clip_norm=1.0,
                         checkpoint_every_batches=2, accumulate=2 // world.size,
                         optimiser=OptimiserConfig(kind="sgd", learning_rate=0.01, momentum=0.9))
-outcome = Trainer(model, Batches(), None, config, out / "checkpoint", world=world, log_dir=out / "log").fit()
+outcome = Trainer(Supervised(model), Batches(), None, config, out / "checkpoint", world=world,
+                  log_dir=out / "log").fit()
 if world.main:
     Path(out, "curve.json").write_text(json.dumps(outcome.curve))
     Path(out, "world.json").write_text(json.dumps({"size": world.size, "group": os.environ.get("GROUP_WORLD_SIZE")}))

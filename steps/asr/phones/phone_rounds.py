@@ -20,6 +20,7 @@ from steps.asr.phones.state_alignment import Alignment, States
 from steps.models.phone_state_head import PhoneStateNetwork, PhoneStateNetworkConfig
 from steps.training.config import TrainingConfig
 from steps.training.distributed import World
+from steps.training.objective import Supervised
 from steps.training.random_state import seed_everything
 from steps.training.trainer import Outcome, Trainer
 from utils.config import option
@@ -137,7 +138,8 @@ def train_round(examples: PhoneExamples, alignment: Alignment, config: PhoneStat
     batches = PhoneStateBatches(examples, examples.train, targets, config.training.batch_size, seed + number)
     # A network that has hardly learned would spoil the next alignment.
     epochs = max(config.training.epochs, math.ceil(config.least_steps / batches.count(1)))
-    trainer = Trainer(network, batches, dev_evaluation(examples, targets, config.training.batch_size, world),
+    trainer = Trainer(Supervised(network), batches,
+                      dev_evaluation(examples, targets, config.training.batch_size, world),
                       dataclasses.replace(config.training, epochs=epochs), directory, seed=seed,
                       identity={**identity, "round": number}, world=world, name=f"phone states, round {number}")
     outcome = trainer.fit()

@@ -73,6 +73,7 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
     from steps.asr.model import CtcModel
     from steps.asr.phones.state_alignment import StateAlignment
     from steps.asr.train.data import SpeechBatches
+    from steps.training.objective import Supervised
     from steps.training.random_state import seed_everything
     from steps.training.trainer import Trainer
 
@@ -95,8 +96,8 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
     wanted = {**identity(config, speech, units), "alignment": alignment.fingerprint() if alignment else None}
     if world.main:
         describe(model, speech, units)
-    trainer = Trainer(model, batches, evaluate, config.training, arguments.out / "checkpoint", seed=arguments.seed,
-                      identity=wanted, world=world, log_dir=arguments.out / "log", name="asr",
+    trainer = Trainer(Supervised(model), batches, evaluate, config.training, arguments.out / "checkpoint",
+                      seed=arguments.seed, identity=wanted, world=world, log_dir=arguments.out / "log", name="asr",
                       after_epoch=EpochKeeper(arguments.out / "epochs", max(config.average)))
     outcome = trainer.fit()
     if world.main:

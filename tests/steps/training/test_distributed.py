@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from steps.training import distributed
 from steps.training.config import OptimiserConfig, TrainingConfig
+from steps.training.objective import Supervised
 from steps.training.trainer import Trainer
 
 world = distributed.start("cpu")
@@ -32,7 +33,7 @@ class Batches:
 config = TrainingConfig(epochs=3, metric="loss", tensorboard=False, optimiser=OptimiserConfig(learning_rate=0.05),
                         checkpoint_every_batches=2, checkpoint_every_seconds=0)
 evaluate = lambda model: {"loss": float(model(x).square().mean())}
-outcome = Trainer(model, Batches(), evaluate, config, Path(sys.argv[1]) / "checkpoint", world=world,
+outcome = Trainer(Supervised(model), Batches(), evaluate, config, Path(sys.argv[1]) / "checkpoint", world=world,
                   log_dir=Path(sys.argv[1])).fit()
 if world.main:
     Path(sys.argv[1], "curve.json").write_text(json.dumps(outcome.curve))

@@ -2,11 +2,15 @@
 
 import io
 import itertools
+import json
+from pathlib import Path
 
 import pytest
 import torch
 
+from steps.training import checkpoint
 from steps.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig
+from steps.training.objective import Supervised
 from steps.training.progress import Progress
 from steps.training.random_state import shuffled
 from steps.training.trainer import Trainer
@@ -67,7 +71,7 @@ def config(**options):
 
 def train(directory, settings, stream=None, judge=evaluate, **options):
     model = Regression()
-    trainer = Trainer(model, stream or Stream(), judge, settings, directory / "checkpoint", **options)
+    trainer = Trainer(Supervised(model), stream or Stream(), judge, settings, directory / "checkpoint", **options)
     return model, trainer.fit()
 
 
@@ -224,7 +228,7 @@ def test_accumulated_batches_make_the_step_of_the_whole_one(tmp_path):
     models = []
     for name, stream, accumulate in (("whole", Stream(), 1), ("halves", Halves(), 2)):
         model = Regression(dropout=0.0)
-        trainer = Trainer(model, stream, evaluate, config(accumulate=accumulate), tmp_path / name)
+        trainer = Trainer(Supervised(model), stream, evaluate, config(accumulate=accumulate), tmp_path / name)
         outcome = trainer.fit()
         models.append((weights(model), trainer.step, outcome.curve[-1]["train_loss"]))
     (one, steps_one, loss_one), (two, steps_two, loss_two) = models
@@ -235,7 +239,7 @@ def test_accumulated_batches_make_the_step_of_the_whole_one(tmp_path):
 
 def test_the_last_group_of_an_epoch_may_be_smaller(tmp_path):
     model = Regression(dropout=0.0)
-    trainer = Trainer(model, Stream(), evaluate, config(accumulate=2, epochs=2), tmp_path)
+    trainer = Trainer(Supervised(model), Stream(), evaluate, config(accumulate=2, epochs=2), tmp_path)
     trainer.fit()
     assert trainer.step == 6  # 5 batches an epoch: 2 + 2 + 1
 
@@ -246,3 +250,19 @@ def test_what_follows_an_epoch_sees_its_weights(tmp_path):
                      after_epoch=lambda epoch, network: seen.append((epoch, weights(network).clone())))
     assert [epoch for epoch, _ in seen] == [1, 2, 3]
     assert torch.equal(seen[-1][1], weights(model)) and not torch.equal(seen[0][1], seen[1][1])
+
+
+def test_a_checkpoint_of_the_first_version_made_in_mid_epoch_is_taken_up(tmp_path):
+    """earlier_checkpoint.json: this training, stopped in epoch 3 before its third batch; tensors as nested lists."""
+    stored = json.loads((Path(__file__).parent / "earlier_checkpoint.json").read_text())
+    tensors = {name: {key: torch.tensor(value) for key, value in content.items()}
+               for name, content in stored["tensors"].items()}
+    checkpoint.save(tmp_path / "earlier" / "checkpoint", stored["state"], tensors)
+    settings = config(checkpoint_every_batches=1, schedule=ScheduleConfig(kind="cosine"))
+    stream = Stream()
+    model, outcome = train(tmp_path / "earlier", settings, stream)
+    assert stream.asked[0] == (3, 2) and len(stream.asked) == 8
+    whole, expected = train(tmp_path / "whole", settings)
+    # Not bit by bit: the checkpoint was made on another machine.
+    torch.testing.assert_close(weights(model), weights(whole), atol=1e-5, rtol=1e-4)
+    assert outcome.best_epoch == expected.best_epoch == 4

@@ -18,6 +18,7 @@ from steps.asr.train.train import EpochKeeper, dev_evaluation, report_texts
 from steps.models.conformer import ConformerConfig
 from steps.training.config import OptimiserConfig, TrainingConfig
 from steps.training.distributed import World
+from steps.training.objective import Supervised
 from steps.training.random_state import seed_everything
 from steps.training.trainer import Trainer
 from tests.steps.asr.toy_speech import BINS, ToySource, toy_cuts, toy_units
@@ -53,7 +54,7 @@ def toy_trainer(directory, config=CONFIG, workers=0, stop_at=None, utterances=60
         batches.epoch = interrupted
     seed_everything(0, "weights")
     model = CtcModel(BINS, len(toy_units()), config.model, engine("torch"), config.intermediate)
-    return Trainer(model, batches, None, config.training, directory / "checkpoint",
+    return Trainer(Supervised(model), batches, None, config.training, directory / "checkpoint",
                    after_epoch=EpochKeeper(directory / "epochs", max(config.average)))
 
 
@@ -83,15 +84,15 @@ def test_the_toy_language_is_learned_and_survives_saving(tmp_path):
     trainer.fit()
     cuts = list(toy_cuts(30, first=1000))
     speech = Speech(cuts, np.zeros(30), [], ToySource(), "fbank", cuts, [])
-    error = dev_evaluation(speech, toy_units(), World())(trainer.model.eval())
+    error = dev_evaluation(speech, toy_units(), World())(trainer.objective.network.eval())
     assert error["WER"] < 15
-    save_recogniser(tmp_path / "model", trainer.model.state_dict(), config, toy_units(),
+    save_recogniser(tmp_path / "model", trainer.objective.network.state_dict(), config, toy_units(),
                     {"features": "fbank", "inputs": BINS, "trained_on": []})
     recogniser = open_recogniser(tmp_path / "model")
     features = [ToySource().features(cut, 1.0) for cut in cuts]
     for rows, guessed in zip(features, recogniser.log_posteriors(features), strict=True):
         with torch.no_grad():
-            alone, _ = trainer.model(torch.from_numpy(rows)[None], torch.tensor([len(rows)]))
+            alone, _ = trainer.objective.network(torch.from_numpy(rows)[None], torch.tensor([len(rows)]))
         np.testing.assert_allclose(guessed, alone[0].numpy(), atol=1e-4)
         np.testing.assert_allclose(np.exp(guessed).sum(axis=1), 1, rtol=1e-4)
 
@@ -115,9 +116,9 @@ def test_dev_chooses_how_many_epochs_are_averaged(tmp_path):
             last_alone = all(torch.equal(value, second[key]) for key, value in model.state_dict().items())
             return {"WER": 10.0 if last_alone == (wanted == 1) else 20.0}
 
-        weights, chosen = choose(trainer.model, tmp_path / "epochs", CONFIG, evaluate)
+        weights, chosen = choose(trainer.objective.network, tmp_path / "epochs", CONFIG, evaluate)
         assert chosen["epochs"] == wanted and chosen["tried"][str(wanted)] == 10.0
-        assert all(torch.equal(value, trainer.model.state_dict()[key]) for key, value in weights.items())
+        assert all(torch.equal(value, trainer.objective.network.state_dict()[key]) for key, value in weights.items())
 
 
 def test_without_epochs_nothing_is_averaged(tmp_path):
