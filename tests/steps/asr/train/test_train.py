@@ -70,7 +70,7 @@ def test_an_interrupted_epoch_goes_on_to_the_same_bits(tmp_path, workers):
         toy_trainer(tmp_path / "cut", workers=workers, stop_at=(2, 5)).fit()
     resumed = toy_trainer(tmp_path / "cut", workers=workers)
     resumed.fit()
-    assert same_weights(whole.model, resumed.model)
+    assert same_weights(whole.objective.network, resumed.objective.network)
     for epoch in (1, 2):
         one, two = (load_file(epoch_path(tmp_path / name / "epochs", epoch)) for name in ("whole", "cut"))
         assert all(torch.equal(one[key], two[key]) for key in one)
