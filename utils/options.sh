@@ -12,10 +12,10 @@ _o_names=()
 _o_free=()
 _o_command=("$0")
 declare -A _o_default=() _o_help=() _o_integer=() _o_choices=()
-_o_standard=(help dry-run stage stop-stage force why strict-code trust-earlier debug only)
+_o_standard=(help dry-run stage stop-stage force why show stages strict-code trust-earlier debug only)
 # The standard options; utils/stage.sh hands them to the engine.
 # shellcheck disable=SC2034
-stage="" stop_stage="" why="" dry_run=false force=false strict_code=false trust_earlier=false debug=false only=""
+stage="" stop_stage="" why="" show="" stages=false dry_run=false force=false strict_code=false trust_earlier=false debug=false only=""
 
 _o_fail() {
   say_error "$1"
@@ -79,8 +79,9 @@ _o_decimal() {
 
 # _o_stage_number NAME VALUE: the number of a stage.
 _o_stage_number() {
-  [[ $2 =~ ^[0-9]{1,9}$ ]] || _o_fail "--$1 needs the number of a stage, not '$2'"
-  printf -v "${1//-/_}" %s "$((10#$2))"
+  [[ $2 =~ ^([0-9]{1,9})(\.([0-9]{1,9}))?$ ]] || _o_fail "--$1 needs the number of a stage, not '$2'"
+  local _o_sub=${BASH_REMATCH[3]}
+  printf -v "${1//-/_}" %s "$((10#${BASH_REMATCH[1]}))${_o_sub:+.$((10#$_o_sub))}"
 }
 
 _o_unknown() {
@@ -108,7 +109,7 @@ parse_options() {
     esac
     _o_name=${_o_name#--}
     case $_o_name in
-      help | dry-run | force | strict-code | trust-earlier | debug)
+      help | dry-run | force | stages | strict-code | trust-earlier | debug)
         "$_o_inline" && _o_fail "--$_o_name takes no value"
         if [ "$_o_name" = help ]; then
           _o_print_help
@@ -117,7 +118,7 @@ parse_options() {
         printf -v "${_o_name//-/_}" true
         continue
         ;;
-      stage | stop-stage | why | only) ;;
+      stage | stop-stage | why | show | only) ;;
       *) if [ -z "$_o_name" ] || [ -z "${_o_default[$_o_name]+set}" ]; then _o_unknown "$_o_name"; fi ;;
     esac
     if ! "$_o_inline"; then
@@ -126,7 +127,7 @@ parse_options() {
       shift
     fi
     case $_o_name in
-      stage | stop-stage | why) _o_stage_number "$_o_name" "$_o_value" ;;
+      stage | stop-stage | why | show) _o_stage_number "$_o_name" "$_o_value" ;;
       only) printf -v "$_o_name" %s "$_o_value" ;;
       *) _o_set "$_o_name" "$_o_value" ;;
     esac
@@ -137,7 +138,7 @@ parse_options() {
 _o_export() {
   if [ -n "${_o_default[cluster]+set}" ]; then export EMOTION_CLUSTER="${cluster-}"; fi
   if [ "$debug" = true ]; then export EMOTION_DEBUG=1; fi
-  if [ "$dry_run" = true ] || [ -n "$why" ]; then export EMOTION_DRY_RUN=1; else unset EMOTION_DRY_RUN; fi
+  if [ "$dry_run" = true ] || [ "$stages" = true ] || [ -n "$why$show" ]; then export EMOTION_DRY_RUN=1; else unset EMOTION_DRY_RUN; fi
 }
 
 # The comment at the head of run.sh, then every option with its default.
@@ -166,9 +167,11 @@ Options of every recipe:
   --help                 print this and exit
   --dry-run              print what would run and because of what; run nothing (default: off)
   --stage N              run stage N from scratch, then what depends on it (default: empty: what is missing or stale)
-  --stop-stage N         the last stage to run (default: empty: the last one)
+  --stop-stage N         the last stage to run, with its sub-stages N.1, N.2 ... (default: empty: the last one)
   --force                run every stage from scratch (default: off)
   --why N                print because of what stage N would run; run nothing (default: empty)
+  --show N               print the command of stage N, ready to paste; run nothing (default: empty)
+  --stages               print the table of stages; run nothing (default: off)
   --strict-code          run stages again whose Python code has changed (default: off: say so in one line)
   --trust-earlier        with --stage: go on with what is there, although earlier stages are stale or missing (default: off)
   --only "NAME ..."      train these subsystems alone; fusion, scores, audit, report: of what is there (default: empty: all)

@@ -41,7 +41,7 @@ _o_words() {
   local _o_name _o_variable
   printf '%s\0' recipe 4 "$ROOT" "$PWD" "${stage_dir:-.}" "$(IFS=,; echo "${_o_free[*]-}")"
   printf '%s\0' command "${#_o_command[@]}" "${_o_command[@]}"
-  printf '%s\0' switches 9 "$stage" "$stop_stage" "$why" "$dry_run" "$force" "$strict_code" "$trust_earlier" "$debug" "$only"
+  printf '%s\0' switches 11 "$stage" "$stop_stage" "$why" "$show" "$dry_run" "$force" "$strict_code" "$trust_earlier" "$debug" "$only" "$stages"
   for _o_name in "${_o_names[@]}"; do
     _o_variable=${_o_name//-/_}
     printf '%s\0' option 2 "$_o_name" "${!_o_variable-}"

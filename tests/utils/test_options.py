@@ -80,7 +80,7 @@ def test_a_value_arrives_as_it_was_written_and_is_never_evaluated(recipe, value)
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
-    (["--stage"], "--stage"), (["--stage", "foo"], "foo"), (["--stage", "-1"], "-1"), (["--stage", "1.5"], "1.5"),
+    (["--stage"], "--stage"), (["--stage", "foo"], "foo"), (["--stage", "-1"], "-1"), (["--stage", "1.5.2"], "1.5.2"),
     (["--stage", ""], "--stage"), (["--stage="], "--stage"), (["--stage", "--force"], "--stage"),
     (["--stop-stage", "x"], "x"), (["--why"], "--why"), (["--why", "all"], "all"),
     (["--nj"], "--nj"), (["--nj", "--set"], "--nj"), (["--nj", "two"], "two"), (["--nj", ""], "--nj"),
@@ -120,7 +120,7 @@ def test_help_names_every_option_with_its_default_and_starts_no_python(recipe, t
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith("  --")}
     assert set(lines) == {"--corpus-dir", "--nj", "--limit", "--set", "--shout", "--value", "--name", "--word",
                           "--cluster", "--help", "--dry-run", "--stage", "--stop-stage", "--force", "--why",
-                          "--strict-code", "--trust-earlier", "--only", "--debug"}
+                          "--show", "--stages", "--strict-code", "--trust-earlier", "--only", "--debug"}
     assert "(default: 2)" in lines["--nj"] and "true, false" in lines["--shout"]
     assert all("default" in line for name, line in lines.items() if name != "--help")
 

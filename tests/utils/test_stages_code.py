@@ -69,8 +69,8 @@ def test_before_it_has_run_the_code_of_a_stage_is_the_closure_of_its_imports_tab
 
 def test_the_closure_of_a_training_has_its_kinds_models_baselines_and_trainer():
     files = closure(ROOT, "steps/train_subsystem.sh", "--config", "multitask_dnn")
-    assert {f"steps/{name}.py" for name in ("experiments/networks", "experiments/classical", "models/multitask_dnn",
-                                            "baselines/svm", "training/trainer")} <= set(files)
+    assert {f"steps/{name}.py" for name in ("subsystems/network", "subsystems/classical", "models/multitask_dnn",
+                                            "models/svm", "training/trainer")} <= set(files)
     assert "steps/train_subsystem.sh" in files and not any(name.startswith("utils/jobs/") for name in files)
 
 

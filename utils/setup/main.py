@@ -45,7 +45,6 @@ def parser() -> ArgumentParser:
                                                             "versions (tests/soak/lower_bound.sh)")
     options.add_argument("--k2-index", metavar="URL|FILE", help="k2's wheel index (default: k2's own page)")
     options.add_argument("--force", action="store_true", help="make it anew, although it is there")
-    options.add_argument("--debug", action="store_true", help="show the traceback of a failure")
     return options
 
 

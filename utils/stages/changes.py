@@ -7,6 +7,7 @@ from typing import Any
 
 from utils.stages.command import is_extent
 from utils.stages.fingerprint import LATE, OWN, State
+from utils.stages.number import StageNumber
 
 FORMAT = 2
 """Of markers. The first knew no inputs by content alone: what it lacks is no change, it is noted once all else is as it
@@ -15,7 +16,7 @@ was (plan.py)."""
 INPUTS = ("file", "files", "audio", "sound", "late", "code", "config", "recordings", "stage")
 
 
-def differences(old: dict[str, Any], state: State, ran: Collection[int] = ()) -> tuple[list[str], bool]:
+def differences(old: dict[str, Any], state: State, ran: Collection[StageNumber] = ()) -> tuple[list[str], bool]:
     """What changed since a recorded run.
 
     Args:
@@ -29,15 +30,15 @@ def differences(old: dict[str, Any], state: State, ran: Collection[int] = ()) ->
     parts, runs = old.get("parts", {}), old.get("runs", {})
     first_format = old.get("format", 1) < FORMAT
     again = {number for number in {*runs, *state.runs}
-             if runs.get(number) != state.runs.get(number) and int(number) not in ran
+             if runs.get(number) != state.runs.get(number) and StageNumber.parse(number) not in ran
              and not (first_format and (number in runs) != (number in state.runs))}
-    reasons = [f"stage {number} ran again" for number in sorted(again, key=int)]
+    reasons = [f"stage {number} ran again" for number in sorted(again, key=StageNumber.parse)]
     only_extent = not reasons
     for key in [*state.parts, *(key for key in parts if key not in state.parts)]:
         before, now = parts.get(key), state.parts.get(key)
         if before == now or any(number in ran for number in state.made.get(key, ())):
             continue
-        if key.startswith("stage ") and int(key[6:]) in ran:
+        if key.startswith("stage ") and StageNumber.parse(key[6:]) in ran:
             continue
         if key.startswith(OWN) and "outputs" not in old:  # a start that did not end has no outputs yet
             continue

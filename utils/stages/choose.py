@@ -10,6 +10,7 @@ from collections.abc import Collection
 from utils.errors import UsageError
 from utils.stages.command import parse_command
 from utils.stages.graph import Recipe, Stage, derive, filled
+from utils.stages.number import StageNumber
 from utils.stages.plan import Planner
 
 
@@ -50,13 +51,13 @@ def choose(planner: Planner) -> list[str]:
     return lines
 
 
-def trust(planner: Planner, chosen: list[Stage], asked: Collection[int]) -> tuple[list[Stage], list[str]]:
+def trust(planner: Planner, chosen: list[Stage], asked: Collection[StageNumber]) -> tuple[list[Stage], list[str]]:
     """With --trust-earlier: of the stages that depend on the one asked for, those that have what they need.
 
     Returns:
         (stages, a line about each of the others).
     """
-    recipe, kept, lines = planner.recipe, dict[int, Stage](), list[str]()
+    recipe, kept, lines = planner.recipe, dict[StageNumber, Stage](), list[str]()
     for stage in chosen:
         absent = {number for number in stage.upstream if number not in kept and not _is_there(planner, number)}
         do_without(recipe, stage, absent)
@@ -69,7 +70,7 @@ def trust(planner: Planner, chosen: list[Stage], asked: Collection[int]) -> tupl
     return list(kept.values()), lines
 
 
-def do_without(recipe: Recipe, stage: Stage, absent: Collection[int]) -> None:
+def do_without(recipe: Recipe, stage: Stage, absent: Collection[StageNumber]) -> None:
     """Take what absent stages would make out of the inputs that a stage can do without, and out of its command."""
     lost = [path for path in stage.optional if absent_input(recipe, stage, path, absent)]
     if not lost:
@@ -90,7 +91,7 @@ def do_without(recipe: Recipe, stage: Stage, absent: Collection[int]) -> None:
     derive(stage)
 
 
-def absent_input(recipe: Recipe, stage: Stage, path: str, absent: Collection[int]) -> bool:
+def absent_input(recipe: Recipe, stage: Stage, path: str, absent: Collection[StageNumber]) -> bool:
     """Whether an input is not there, and will not be."""
     makers = stage.producers.get(path, [])
     if makers:
@@ -112,13 +113,13 @@ def _wanted(recipe: Recipe) -> list[str]:
     return only
 
 
-def _required(stage: Stage) -> set[int]:
+def _required(stage: Stage) -> set[StageNumber]:
     """The stages that one cannot do without."""
     return {*stage.needs, *(number for path, makers in stage.producers.items() if path not in stage.optional
                             for number in makers)}
 
 
-def _is_there(planner: Planner, number: int) -> bool:
+def _is_there(planner: Planner, number: StageNumber) -> bool:
     """Whether what a stage makes is there: finished, or of unknown origin."""
     stage = planner.recipe.stages.get(number) or planner.recipe.left_out[number]
     if planner.records.marker(number) is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 FREE = ("nj", "tasks", "cmd", "device", "num-workers", "max-jobs-run")
@@ -13,6 +14,11 @@ EXTENT = ("seeds", "folds", "norms")
 
 CONFIGURATION = ("config", "features")
 """Options whose value NAME stands for conf/NAME.yaml of the top level and of the recipe."""
+
+SETTINGS = "set"
+"""The option over configurations; a word NAME:KEY=VALUE concerns conf/NAME.yaml alone."""
+
+WORDS = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*"|['"])+\s*|\s+""")
 
 
 @dataclass
@@ -33,15 +39,35 @@ class Command:
         """The words in the values of some options."""
         return [word for name in names for value in self.options.get(name, ()) if value for word in value.split()]
 
-    def components(self) -> dict[str, str]:
-        """What of the command enters the fingerprint: key -> text."""
-        parts = {"command": self.program}
+    def components(self, conf: Iterable[str] = ()) -> dict[str, str]:
+        """What of the command enters the fingerprint: key -> text.
+
+        Args:
+            conf: configurations that the command reads beside those of its options.
+        """
+        parts, known = {"command": self.program}, {*self.values(*CONFIGURATION), *conf}
         for name in sorted(self.options):
             values = self.options[name]
+            if name == SETTINGS:
+                values = [value and own_settings(value, known) for value in values]
             parts[f"option --{name}"] = "given" if values == [None] else " ".join(repr(value) for value in values)
         for index, word in enumerate(self.positional, 1):
             parts[f"argument {index}"] = repr(word)
         return parts
+
+
+def own_settings(text: str, configurations: Collection[str]) -> str:
+    """`--set "KEY=VALUE NAME:KEY=VALUE ..."` without the words that concern other configurations."""
+    kept, word = [], ""
+    for piece in WORDS.findall(text):
+        word += piece
+        if any(word.count(opening) > word.count(closing) for opening, closing in ("[]", "{}")):
+            continue  # a value in brackets may hold spaces
+        scope, colon, _ = word.strip().strip("'\"").partition("=")[0].partition(":")
+        if not colon or scope in configurations:
+            kept.append(word)
+        word = ""
+    return "".join(kept) + word
 
 
 def parse_command(words: list[str], free: Iterable[str] = ()) -> Command:

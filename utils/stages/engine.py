@@ -14,9 +14,10 @@ from utils.loaded import DIRECTORY
 from utils.loaded import write as write_loaded
 from utils.stages.attempt import Attempt
 from utils.stages.choose import choose, trust
-from utils.stages.explain import announce_code, dry_run, explain, name, say, say_done
+from utils.stages.explain import announce_code, dry_run, explain, name, say, say_done, show, table
 from utils.stages.graph import Recipe, Stage
 from utils.stages.lock import Lock
+from utils.stages.number import StageNumber
 from utils.stages.plan import Decision, Planner
 from utils.stages.runner import Runner
 
@@ -68,6 +69,12 @@ class Engine:
         if switches.why is not None:
             explain(self.planner, switches.why)
             return 0
+        if switches.show is not None:
+            show(self.recipe, self.recipe.stages[switches.show])
+            return 0
+        if switches.stages:
+            table(self.planner)
+            return 0
         if switches.dry_run:
             dry_run(self.planner, chosen, asked)
             return 0
@@ -95,7 +102,7 @@ class Engine:
             _ignore_signals()
             lock.release()
 
-    def _run(self, chosen: list[Stage], asked: dict[int, str], lock: Lock) -> int:
+    def _run(self, chosen: list[Stage], asked: dict[StageNumber, str], lock: Lock) -> int:
         outer = os.environ.pop(DIRECTORY, "")
         self.planner.adopt()
         decisions = self.planner.predict(chosen, asked)
@@ -120,7 +127,7 @@ class Engine:
                          {name for marker in markers for name in marker.get("packages", {})})
         return 0
 
-    def _run_stages(self, chosen: list[Stage], asked: dict[int, str], decisions: dict[int, Decision],
+    def _run_stages(self, chosen: list[Stage], asked: dict[StageNumber, str], decisions: dict[StageNumber, Decision],
                     runner: Runner) -> int:
         """Run what is missing or stale; returns how many stages ran."""
         for stage in chosen:

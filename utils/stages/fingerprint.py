@@ -28,6 +28,7 @@ from utils.stages.code_hash import Code
 from utils.stages.command import CONFIGURATION
 from utils.stages.graph import Recipe, Stage
 from utils.stages.manifest import sound
+from utils.stages.number import StageNumber
 from utils.stages.outputs import files_below
 
 SMALL = 8 * 1024 * 1024
@@ -54,9 +55,9 @@ class State:
     parts: dict[str, str] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    made: dict[str, list[int]] = field(default_factory=dict)
+    made: dict[str, list[StageNumber]] = field(default_factory=dict)
 
-    def put(self, key: str, text: str, producers: list[int] | None) -> None:
+    def put(self, key: str, text: str, producers: list[StageNumber] | None) -> None:
         """Set a part that describes an input."""
         self.parts[key] = text
         self.made[key] = producers or []
@@ -85,14 +86,14 @@ class Inputs:
         self.recipe, self.code = recipe, code
         self._digests: dict[tuple[object, ...], str] = {}
 
-    def state(self, stage: Stage, records: dict[int, dict | None], first_format: bool = False) -> State:
+    def state(self, stage: Stage, records: dict[StageNumber, dict | None], first_format: bool = False) -> State:
         """The stage's present state.
 
         Args:
             records: markers of finished earlier stages (None: never finished).
             first_format: as the first format of markers had it: every input as `--in`, every run of a stage counts.
         """
-        state = State(stage.command.components())
+        state = State(stage.command.components(stage.conf))
         for name in sorted({*stage.command.values(*CONFIGURATION), *(() if first_format else stage.conf)}):
             self._add_configuration(state, name)
         for path in [*stage.inputs, *(dict.fromkeys([*stage.sound, *stage.late]) if first_format else ())]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from utils.errors import UsageError
 from utils.stages.command import Command, parse_command
+from utils.stages.number import StageNumber
 
 LEFT_OUT = "{left-out}"
 """Word of a command in whose place the names of absent members stand; without any it goes, and the option before it."""
@@ -33,7 +34,7 @@ class Stage:
         follows: those of them whose every run counts; of the others only what they made does.
     """
 
-    number: int
+    number: StageNumber
     title: str
     words: list[str]
     inputs: list[str] = field(default_factory=list)
@@ -52,10 +53,10 @@ class Stage:
     absent: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
-    needs: list[int] = field(default_factory=list)
-    producers: dict[str, list[int]] = field(default_factory=dict)
-    upstream: list[int] = field(default_factory=list)
-    follows: list[int] = field(default_factory=list)
+    needs: list[StageNumber] = field(default_factory=list)
+    producers: dict[str, list[StageNumber]] = field(default_factory=dict)
+    upstream: list[StageNumber] = field(default_factory=list)
+    follows: list[StageNumber] = field(default_factory=list)
     command: Command = field(default_factory=lambda: Command(""))
 
     def __str__(self) -> str:
@@ -66,15 +67,17 @@ class Stage:
 class Switches:
     """The standard options of a recipe."""
 
-    stage: int | None
-    stop_stage: int | None
-    why: int | None
+    stage: StageNumber | None
+    stop_stage: StageNumber | None
+    why: StageNumber | None
+    show: StageNumber | None
     dry_run: bool
     force: bool
     strict_code: bool
     trust_earlier: bool
     debug: bool
     only: str
+    stages: bool
 
 
 @dataclass
@@ -96,17 +99,17 @@ class Recipe:
     command: list[str]
     switches: Switches
     options: dict[str, str]
-    stages: dict[int, Stage]
-    left_out: dict[int, Stage] = field(default_factory=dict)
+    stages: dict[StageNumber, Stage]
+    left_out: dict[StageNumber, Stage] = field(default_factory=dict)
 
     @property
     def markers(self) -> Path:
         """Directory of the stage markers."""
         return self.directory / self.work / ".stages"
 
-    def dependents(self, number: int) -> set[int]:
+    def dependents(self, number: StageNumber) -> set[StageNumber]:
         """Numbers of the stages that need stage `number`, directly or not."""
-        found: set[int] = set()
+        found: set[StageNumber] = set()
         for other in self.stages.values():
             if any(upstream == number or upstream in found for upstream in other.upstream):
                 found.add(other.number)
@@ -123,12 +126,13 @@ def read_recipe(data: bytes) -> Recipe:
     records = list(_records(words))
     root, directory, work, free = next(words for tag, words in records if tag == "recipe")
     switches = next(words for tag, words in records if tag == "switches")
-    numbers = [int(word) if word else None for word in switches[:3]]
-    flags = [word == "true" for word in switches[3:8]]
+    numbers = [StageNumber.parse(word) if word else None for word in switches[:4]]
+    flags = [word == "true" for word in switches[4:9]]
     recipe = Recipe(Path(root), Path(directory), Path(work), [name for name in free.split(",") if name],
-                    next(words for tag, words in records if tag == "command"), Switches(*numbers, *flags, switches[8]),
+                    next(words for tag, words in records if tag == "command"),
+                    Switches(*numbers, *flags, switches[9], switches[10] == "true"),
                     {words[0]: words[1] for tag, words in records if tag == "option"}, {})
-    last = 0
+    last = StageNumber()
     for stage in (_read_stage(words) for tag, words in records if tag == "stage"):
         if stage.number in recipe.stages:
             raise UsageError(f"stage {stage.number} is declared twice")
@@ -153,9 +157,13 @@ def _records(words: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 def _read_stage(words: list[str]) -> Stage:
     name = f"stage {words[0] if words else ''}".strip()
-    if not words or not words[0].isdecimal() or int(words[0]) < 1:
+    try:
+        number = StageNumber.parse(words[0] if words else "")
+        if not all(number):
+            raise ValueError("0")
+    except ValueError as error:
         raise UsageError(f"{name}: a declaration reads: stage N \"title\" [--in P] [--out P] -- command ...; "
-                         "N is 1 or more")
+                         "N is 1 or more, or N.M of a sub-stage") from error
     if len(words) < 2 or words[1].startswith("--"):
         raise UsageError(f"{name}: the title is missing")
     if "--" not in words:
@@ -163,7 +171,7 @@ def _read_stage(words: list[str]) -> Stage:
     split = words.index("--")
     if split + 1 == len(words):
         raise UsageError(f"{name}: no command after --")
-    stage = Stage(int(words[0]), words[1], filled(words[split + 1:], []), declared=words[split + 1:])
+    stage = Stage(number, words[1], filled(words[split + 1:], []), declared=words[split + 1:])
     lists = {"--in": stage.inputs, "--in-audio": stage.audio, "--in-sound": stage.sound, "--in-late": stage.late,
              "--in-code": stage.code, "--conf": stage.conf, "--out": stage.outputs, "--update": stage.updates,
              "--out-names": stage.names, "--out-same": stage.same}
@@ -176,12 +184,14 @@ def _read_stage(words: list[str]) -> Stage:
         if not value:
             raise UsageError(f"{name}: {option} needs a value")
         if option in ("--needs", "--at-least"):
-            if not value[0].isdecimal():
-                raise UsageError(f"{name}: {option} takes a number, not {value[0]!r}")
+            try:
+                found = StageNumber.parse(value[0])
+            except ValueError as error:
+                raise UsageError(f"{name}: {option} takes a number, not {value[0]!r}") from error
             if option == "--needs":
-                stage.needs.append(int(value[0]))
+                stage.needs.append(found)
             else:
-                stage.at_least = int(value[0])
+                stage.at_least = found[0]
         elif option == "--name":
             stage.name = value[0]
         elif option in ("--in-member", "--in-if-there"):
@@ -208,7 +218,7 @@ def filled(words: list[str], names: list[str]) -> list[str]:
 
 def _connect(recipe: Recipe) -> None:
     """Find for every input the stages that make it; refuse contradictions."""
-    made: list[tuple[str, int, str]] = []
+    made: list[tuple[str, StageNumber, str]] = []
     for stage in recipe.stages.values():
         for path in (*stage.outputs, *stage.updates):
             absolute = _absolute(recipe, path)
@@ -236,7 +246,7 @@ def derive(stage: Stage) -> None:
                                             for number in stage.producers[path])})
 
 
-def _producers(recipe: Recipe, stage: Stage, path: str, made: list[tuple[str, int, str]]) -> list[int]:
+def _producers(recipe: Recipe, stage: Stage, path: str, made: list[tuple[str, StageNumber, str]]) -> list[StageNumber]:
     absolute = _absolute(recipe, path)
     producers = set()
     for output, number, _ in made:

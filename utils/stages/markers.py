@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.files import write_text
+from utils.stages.number import StageNumber
 
 
 @dataclass
@@ -31,33 +32,33 @@ class Records:
     """
 
     directory: Path
-    names: Mapping[int, str]
+    names: Mapping[StageNumber, str]
 
-    def marker(self, number: int) -> dict[str, Any] | None:
+    def marker(self, number: StageNumber) -> dict[str, Any] | None:
         """The marker of a finished stage; None if the stage never finished or was started again since."""
         marker, started = self._read(f"{self.names[number]}.json"), self._read(f"{self.names[number]}.started.json")
         if marker is None or (started is not None and started.get("run") != marker.get("run")):
             return None
         return marker
 
-    def started(self, number: int) -> dict[str, Any] | None:
+    def started(self, number: StageNumber) -> dict[str, Any] | None:
         """The record of a start that has not finished."""
         return None if self.marker(number) else self._read(f"{self.names[number]}.started.json")
 
-    def begin(self, number: int, record: dict[str, Any]) -> None:
+    def begin(self, number: StageNumber, record: dict[str, Any]) -> None:
         """Record a start."""
         self._write(f"{self.names[number]}.started.json", record)
 
-    def finish(self, number: int, record: dict[str, Any]) -> None:
+    def finish(self, number: StageNumber, record: dict[str, Any]) -> None:
         """Record success; `record` holds the `run` of the start."""
         self._write(f"{self.names[number]}.json", record)
         self._remove(f"{self.names[number]}.started.json")
 
-    def forget_marker(self, number: int) -> None:
+    def forget_marker(self, number: StageNumber) -> None:
         """Remove the marker of a former run, when a new start is recorded."""
         self._remove(f"{self.names[number]}.json")
 
-    def loaded(self, number: int) -> Path:
+    def loaded(self, number: StageNumber) -> Path:
         """Directory in which the processes of a stage say what they have loaded (utils/loaded.py)."""
         return self.directory.absolute() / f"{self.names[number]}.code"
 
@@ -77,7 +78,7 @@ class Records:
             os.unlink(self.directory / name)
 
 
-def record_name(number: int, outputs: list[str]) -> str:
+def record_name(number: StageNumber, outputs: list[str]) -> str:
     """How the records of a stage are named: by its number and its first output."""
     return f"{hashlib.sha256(os.fsencode(outputs[0])).hexdigest()[:8]}.{number}" if outputs else str(number)
 

@@ -13,6 +13,7 @@ from utils.stages.code_hash import Code
 from utils.stages.fingerprint import Inputs, State
 from utils.stages.graph import Recipe, Stage
 from utils.stages.markers import Records, record_name
+from utils.stages.number import StageNumber
 from utils.stages.outputs import damage
 from utils.stages.versions import Versions
 
@@ -57,8 +58,8 @@ class Planner:
         self.code, self.versions = Code(recipe.root), Versions()
         self.inputs = Inputs(recipe, self.code)
 
-    def decide(self, stage: Stage, ran: Collection[int] = (), asked: str = "",
-               perhaps: Collection[int] = ()) -> Decision:
+    def decide(self, stage: Stage, ran: Collection[StageNumber] = (), asked: str = "",
+               perhaps: Collection[StageNumber] = ()) -> Decision:
         """Whether a stage must run, by its records and the files that are there.
 
         Args:
@@ -130,24 +131,25 @@ class Planner:
                  for path in (*stage.outputs, *stage.updates) if path in recorded]
         return [harm.replace(f"{self.recipe.directory}/", "") for harm in harms if harm is not None]
 
-    def selection(self) -> tuple[list[Stage], dict[int, str]]:
+    def selection(self) -> tuple[list[Stage], dict[StageNumber, str]]:
         """The stages that may run, and for those that run in any case the reason.
 
         Raises:
             UsageError: --stage, --stop-stage or --why names no stage.
         """
         switches, stages = self.recipe.switches, self.recipe.stages
-        for name, number in (("stage", switches.stage), ("stop-stage", switches.stop_stage), ("why", switches.why)):
+        for name, number in (("stage", switches.stage), ("stop-stage", switches.stop_stage), ("why", switches.why),
+                             ("show", switches.show)):
             if number is not None and number not in stages:
                 known = ", ".join(map(str, stages))
                 if number in self.recipe.left_out:
                     raise UsageError(f"--{name} {number}: --only leaves out {self.recipe.left_out[number]}")
                 raise UsageError(f"--{name} {number}: this recipe has no stage {number}; it has {known}")
         last = switches.stop_stage or max(stages)
-        if switches.stage is not None and switches.stage > last:
+        if switches.stage is not None and not last.reaches(switches.stage):
             raise UsageError(f"--stage {switches.stage} comes after --stop-stage {last}")
-        chosen = [stage for stage in stages.values() if stage.number <= last]
-        asked: dict[int, str] = {}
+        chosen = [stage for stage in stages.values() if last.reaches(stage.number)]
+        asked: dict[StageNumber, str] = {}
         if switches.stage is not None:
             wanted = {switches.stage, *self.recipe.dependents(switches.stage)}
             chosen = [stage for stage in chosen if stage.number in wanted]
@@ -156,9 +158,9 @@ class Planner:
             asked.update({stage.number: asked.get(stage.number, "--force") for stage in chosen})
         return chosen, asked
 
-    def predict(self, chosen: list[Stage], asked: dict[int, str]) -> dict[int, Decision]:
+    def predict(self, chosen: list[Stage], asked: dict[StageNumber, str]) -> dict[StageNumber, Decision]:
         """Decisions as they would fall if every chosen stage succeeded."""
-        ran, perhaps = set[int](), set[int]()
+        ran, perhaps = set[StageNumber](), set[StageNumber]()
         decisions = {}
         for stage in chosen:
             decisions[stage.number] = decision = self.decide(stage, ran, asked.get(stage.number, ""), perhaps)
@@ -168,7 +170,7 @@ class Planner:
                 perhaps.add(stage.number)
         return decisions
 
-    def check(self, chosen: list[Stage], decisions: dict[int, Decision]) -> None:
+    def check(self, chosen: list[Stage], decisions: dict[StageNumber, Decision]) -> None:
         """Refuse a run that would fail for want of something.
 
         Raises:
@@ -190,7 +192,7 @@ class Planner:
                     raise UsageError(self._stale(stage, number, everything))
             self._check_made_inputs(stage, {number for number in chosen_numbers if decisions[number].run})
 
-    def _stale(self, stage: Stage, number: int, everything: dict[int, Decision]) -> str:
+    def _stale(self, stage: Stage, number: StageNumber, everything: dict[StageNumber, Decision]) -> str:
         """The line that says which earlier stage is missing or stale, and the root of it."""
         culprit = self.recipe.stages[number]
         text = f"{stage} needs {culprit}"
@@ -202,7 +204,7 @@ class Planner:
         return (f"{text}, which is {done}: {everything[culprit.number].why}; "
                 "leave out --stage to run what is missing, or give --trust-earlier")
 
-    def _check_made_inputs(self, stage: Stage, running: set[int]) -> None:
+    def _check_made_inputs(self, stage: Stage, running: set[StageNumber]) -> None:
         """An input that an earlier stage should have made must be there unless that stage runs now."""
         for path, producers in stage.producers.items():
             if producers and not running.intersection(producers) \
@@ -213,7 +215,7 @@ class Planner:
                                      "leave out --stage to run what is missing")
                 raise self.not_made(stage, path, producers)
 
-    def not_made(self, stage: Stage, path: str, producers: list[int], status: int = 2) -> UserError:
+    def not_made(self, stage: Stage, path: str, producers: list[StageNumber], status: int = 2) -> UserError:
         """The error that finished stages did not make an input of `stage`: what is there instead, and whose option it
         is."""
         wanted = self.recipe.directory / path
