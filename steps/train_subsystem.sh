@@ -22,6 +22,11 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
   --set "KEY=VALUE ..."   over the configuration; NAME:KEY=VALUE concerns conf/NAME.yaml only
   --augment DATA2   noisy set of DATA (steps/make_noisy_set.sh --snr random): train every experiment a second time, with
                     DATA2's copies of its training utterances too (variant ...+aug); dev and test stay clean
+  --labels N        hide all but N labels of every training part, stratified by class and spread over speakers (variant
+                    ...+labels-N); what is hidden is unlabelled. Dev keeps its labels, and so does a refit on train and dev
+  --label-share S   hide all but this share of them, e.g. 0.1 (variant ...+labels-0.1)
+  --unlabelled "DATA[:PROTOCOL/PART] ..."   sets whose utterances training may use without labels, with the same
+                    features (variant ...+unlabelled-<set>); refused where they share speakers or sound with dev or test
   --permute-labels  shuffle the labels of train and dev, for the leak audit (variant ...+permuted)
   --nj N            parallel tasks (default: 1)
   --tasks N         tasks, each of which works through its share of the experiments in one process (default: one
@@ -38,9 +43,9 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-config="" features="" protocol="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
+config="" features="" protocol="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" labels="" label_share="" unlabelled="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
-front_end_options "config features protocol label init norms sources seeds folds augment set nj tasks cmd device processes" "permute-labels" "$@"
+front_end_options "config features protocol label init norms sources seeds folds augment labels label-share unlabelled set nj tasks cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
@@ -59,12 +64,16 @@ plan=(python -m steps.experiments.plan --config "$config" --features "$features"
   --label "$label" --init "$init" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
 [ -z "$augment" ] || plan+=(--augment "$augment")
+[ -z "$labels" ] || plan+=(--labels "$labels")
+[ -z "$label_share" ] || plan+=(--label-share "$label_share")
+[ -z "$unlabelled" ] || plan+=(--unlabelled "$unlabelled")
 [ -z "$tasks" ] || plan+=(--tasks "$tasks" --nj "$nj")
 tasks=$("${plan[@]}")
 
 run=(python) with=(--data "$data" --out "$out")
 [ "$init" = none ] || with+=(--init "$init")
 [ -z "$augment" ] || with+=(--augment "$augment")
+[ -z "$unlabelled" ] || with+=(--unlabelled "$unlabelled")
 if [ "$processes" -gt 1 ]; then run+=(-m torch.distributed.run --standalone "--nproc-per-node=$processes"); fi
 "${job[@]}" --max-jobs-run "$nj" JOB=1:"$tasks" "$out/log/train.{JOB}.log" \
   "${run[@]}" -m steps.experiments.run_task --device "$device" "${with[@]}" "$out/log/task.{JOB}.json"

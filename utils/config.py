@@ -184,8 +184,9 @@ def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str]
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(fields)}"
             raise UsageError(f"{source}: unknown key {dotted}; {hint}")
         hint_type = hints[key]
-        if dataclasses.is_dataclass(hint_type) and isinstance(value, Mapping):
-            arguments[key] = from_dict(hint_type, value, origin, dotted + ".", where)  # type: ignore[arg-type]
+        group = group_type(hint_type)
+        if group is not None and isinstance(value, Mapping):
+            arguments[key] = from_dict(group, value, origin, dotted + ".", where)
             continue
         arguments[key] = _convert(value, hint_type, dotted, source)
         _check_range(arguments[key], fields[key], dotted, source)
@@ -194,6 +195,11 @@ def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str]
     if missing:
         raise UsageError(f"{where}: missing key {prefix}{missing[0]}")
     return cls(**arguments)
+
+
+def group_type(hint: Any) -> Any:
+    """The dataclass of a field that is a group of keys, or a group that may be left out (`Group | None`); else None."""
+    return next((kind for kind in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(kind)), None)
 
 
 def _check_range(value: Any, field: dataclasses.Field[Any], key: str, where: str) -> None:

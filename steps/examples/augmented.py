@@ -7,6 +7,7 @@ by speaker: noise changes a speaker's statistics, and those of his clean utteran
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,16 +71,16 @@ def augment(data: Dataset, split: Split, noisy: Dataset) -> tuple[Dataset, Split
     return AugmentedDataset(data, noisy), replace(split, parts=parts)
 
 
-def join_features(store: FeatureStore, noisy: FeatureStore) -> FeatureStore:
-    """Features of clean utterances and of their noisy copies.
+def join_features(store: FeatureStore, more: FeatureStore, rename: Callable[[str], str]) -> FeatureStore:
+    """Features of utterances and of further ones, whose names `rename` gives.
 
     Raises:
         UserError: the two were not extracted alike.
     """
     wanted = {key: store.description[key] for key in ("name", "version", "options", "kind", "dim")}
-    for key, found, expected in differences(noisy.description, wanted):
-        raise UserError(f"{noisy.path}: {key} is {found!r}, in {store.path} {expected!r}; extract both alike")
-    return store.joined(noisy, lambda key: f"{key}{SUFFIX}")
+    for key, found, expected in differences(more.description, wanted):
+        raise UserError(f"{more.path}: {key} is {found!r}, in {store.path} {expected!r}; extract both alike")
+    return store.joined(more, rename)
 
 
 def open_augmented(data: Dataset, store: FeatureStore | None, split: Split,
@@ -88,8 +89,9 @@ def open_augmented(data: Dataset, store: FeatureStore | None, split: Split,
     noisy = open_noisy(data, path)
     more = None if store is None else FeatureStore.open(noisy.path / store.path.name, {"name": store.name})
     both, longer = augment(data, split, noisy)
-    return (both, None if store is None or more is None else join_features(store, more), longer,
-            about_noise(noisy, more))
+    if store is not None and more is not None:
+        store = join_features(store, more, lambda key: f"{key}{SUFFIX}")
+    return both, store, longer, about_noise(noisy, more)
 
 
 def about_noise(noisy: Dataset, store: FeatureStore | None) -> dict[str, Any]:

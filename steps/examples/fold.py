@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 
 from steps.data.dataset import Dataset, Item
 from steps.data.splits import Split
+from steps.examples.hidden import Kept, hide
 from steps.examples.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
 from steps.examples.units import unit_names
 from steps.features.normalise import Normalisation, normalise
@@ -38,6 +39,7 @@ class Examples:
         label: the field that is predicted (emotion). dim: features a vector or frame.
         normalisation: arrays of what was learned on the training part; empty for none.
         unit: what carries the label: utterance, dialogue or session.
+        unlabelled: sets without labels that training may use (`--unlabelled`), normalised as the training part.
     """
 
     classes: list[str]
@@ -48,6 +50,14 @@ class Examples:
     test: Part
     normalisation: dict[str, np.ndarray] = field(default_factory=dict)
     unit: str = "utterance"
+    unlabelled: tuple[Part, ...] = ()
+
+    def without_labels(self) -> Part:
+        """The unlabelled utterances of the training part, and those of the unlabelled sets."""
+        found = self.train.unlabelled()
+        for part in self.unlabelled:
+            found = found.join(part)
+        return found
 
     def mean(self) -> float:
         """Of the numbers of the training part."""
@@ -65,41 +75,46 @@ def open_features(data: Path, name: str) -> FeatureStore | None:
 
 
 def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold: int, norm: str,
-                  clip: float | None = None, permute_seed: int | None = None, source: str = "") -> Examples:
+                  clip: float | None = None, permute_seed: int | None = None, source: str = "",
+                  kept: Kept | None = None, sets: Mapping[str, Sequence[str]] | None = None) -> Examples:
     """The examples of one fold.
 
     Args:
         store: None for text, then of `source` (steps/text/source.py), and an empty text counts as no features.
         norm: global, speaker or none. clip: largest magnitude of a normalised feature.
         permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
+        kept: which labels of the training part stay (hidden.py); None: all.
+        sets: {name: utterances of `data`} that training may use without labels (unlabelled.py).
     """
-    ids = {part: split.ids(fold, part) for part in PARTS}
+    ids = {part: split.ids(fold, part) for part in PARTS} | {name: list(keys) for name, keys in (sets or {}).items()}
     check_present(data, split.name, ids)
-    missing = {part: absent(data, store, ids[part], source) for part in PARTS}
-    usable = {part: [key for key in ids[part] if key not in missing[part]] for part in PARTS}
-    features: dict[str, Features] = {part: Nothing(len(usable[part])) for part in PARTS}
+    missing = {part: absent(data, store, ids[part], source) for part in ids}
+    usable = {part: [key for key in ids[part] if key not in missing[part]] for part in ids}
+    features: dict[str, Features] = {part: Nothing(len(usable[part])) for part in ids}
     arrays: dict[str, np.ndarray] = {}
     if store is not None:
         read = read_vectors if store.kind == "utterance" else read_frames
         features, arrays = read(data, store, usable, norm, clip)
     number = {name: position for position, name in enumerate(data.classes)}
     parts: dict[str, Part] = {}
-    for part in PARTS:
+    for part in ids:
         items = tuple(data.items[key] for key in usable[part])
         labels = [item.label for item in items]
         if data.task == "regression":
             y = np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
         else:
             y = np.array([NO_LABEL if label is None else number[str(label)] for label in labels], dtype=np.int64)
-        if permute_seed is not None and part != "test":
+        if permute_seed is not None and part in ("train", "dev"):
             items, y = permuted(items, y, permute_seed, f"{fold} {part}", data.unit)
+        if kept is not None and part == "train":
+            items, y = hide(items, y, kept, str(fold), data.learned, data.unit)
         parts[part] = Part(items, features[part], y, missing[part])
     for part in ("train", "dev"):
         if not known(parts[part].y).any():
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
                             "utterance with features")
     return Examples(data.classes, data.learned, 0 if store is None else store.dim, parts["train"], parts["dev"],
-                    parts["test"], arrays, data.unit)
+                    parts["test"], arrays, data.unit, tuple(parts[name] for name in sets or ()))
 
 
 def absent(data: Dataset, store: FeatureStore | None, ids: list[str], source: str) -> dict[str, str]:
@@ -112,24 +127,24 @@ def absent(data: Dataset, store: FeatureStore | None, ids: list[str], source: st
 def read_vectors(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], norm: str,
                  clip: float | None) -> tuple[dict[str, Features], dict[str, np.ndarray]]:
     """Features of kind "utterance", normalised, a part; and the normaliser's arrays."""
-    everyone = [key for part in PARTS for key in ids[part]]
-    train = np.array([part == "train" for part in PARTS for _ in ids[part]], dtype=bool)
+    everyone = [key for part in ids for key in ids[part]]
+    train = np.array([part == "train" for part in ids for _ in ids[part]], dtype=bool)
     speakers = [data.items[key].speaker for key in everyone]
     rows, overall = normalise(norm, store.matrix(everyone), speakers, train, clip)
-    edges = np.cumsum([0] + [len(ids[part]) for part in PARTS])
+    edges = np.cumsum([0] + [len(ids[part]) for part in ids])
     features: dict[str, Features] = {part: Vectors(rows[start:end])
-                                     for part, start, end in zip(PARTS, edges[:-1], edges[1:], strict=True)}
+                                     for part, start, end in zip(ids, edges[:-1], edges[1:], strict=True)}
     return features, {} if overall is None else overall.to_arrays()
 
 
 def read_frames(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], norm: str,
                 clip: float | None) -> tuple[dict[str, Features], dict[str, np.ndarray]]:
     """Features of kind "frames", read and normalised when asked for."""
-    utterances = [(store[key], data.items[key].speaker, part == "train") for part in PARTS for key in ids[part]]
+    utterances = [(store[key], data.items[key].speaker, part == "train") for part in ids for key in ids[part]]
     learned = Normalisation.fit(norm, utterances, clip)
     features: dict[str, Features] = {
         part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
-                     tuple(data.items[key] for key in ids[part]), lambda item: store.rows(item.id)) for part in PARTS}
+                     tuple(data.items[key] for key in ids[part]), lambda item: store.rows(item.id)) for part in ids}
     return features, {} if learned.overall is None else learned.overall.to_arrays()
 
 

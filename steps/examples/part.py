@@ -133,6 +133,10 @@ class Part:
     def ids(self) -> list[str]:
         return [item.id for item in self.items]
 
+    def unlabelled(self) -> Part:
+        """Only the items that have none."""
+        return self.take(np.flatnonzero(~known(self.y)))
+
     def labelled(self) -> Part:
         """Only the items that have a label."""
         return self.take(np.flatnonzero(known(self.y)))

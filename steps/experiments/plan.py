@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.finish:
         return count_outputs(Path(arguments.out))
     from steps.data.dataset import Dataset
+    from steps.examples import unlabelled
     from steps.examples.augmented import open_augmented
     from steps.examples.fold import fingerprint, open_features, what_is_read
     from steps.examples.tasks import check_learned, further_fields
@@ -57,16 +58,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     for fold in folds:
         split.ids(fold, "train")  # names an unknown fold
     seeds = integers("--seeds", arguments.seeds) or [0]
-    if not kind.seeded and len(seeds) > 1:
+    if not kind.seeded and len(seeds) > 1 and arguments.labels is None:
         print(f"{config.kind} is deterministic: only seed {seeds[0]} is run", file=sys.stderr)
         seeds = seeds[:1]
     variants = text_variants(data, config, arguments.sources) if store is None else \
         norm_variants(config, arguments.norms, arguments.sources)
+    sets, told = semi_supervised(arguments, config, kind, data, store, split, folds)
+    variants = {f"{name}{mark(arguments, sets)}": chosen for name, chosen in variants.items()}
+    if arguments.labels is not None:
+        more["labels"] = arguments.labels
+    if sets:
+        started["unlabelled"] = {"sets": [one.text for one in sets],
+                                 "trained_on": unlabelled.training_records(sets, data, split)}
     suffix = PERMUTED if arguments.permute_labels else ""
     learned = further_fields(dataclasses.asdict(config), data.learned)
     hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned))
               for name, (_, chosen) in variants.items() for fold in folds}
-    tasks = [{**more, "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
+    tasks = [{**more, **told.get(fold, {}), "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
               "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
               "permute_labels": arguments.permute_labels, "data": hashes[name, fold],
@@ -104,6 +112,50 @@ def with_noise(tasks: list[dict[str, Any]], augmented: tuple[Any, Any, Any, dict
             task["config"], label)), "augment": noise})} for task in tasks]
 
 
+def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data: Any, store: Any, split: Any,
+                    folds: Sequence[int]) -> tuple[list[Any], dict[int, dict[str, Any]]]:
+    """The unlabelled sets, and what each fold's tasks say of them; checks that labels and sets suit the training.
+
+    Raises:
+        UserError: a set that would leak, that nothing would use, or too few labels.
+    """
+    from steps.examples.hidden import Kept
+    from steps.examples.unlabelled import about_sets, check_apart, open_sets
+    from steps.semi_supervised.config import SUPERVISED
+
+    if arguments.labels is not None:
+        for fold in folds:
+            units = {data.unit_of(key): data.items[key].label for key in split.ids(fold, "train")}
+            labels = [label for label in units.values() if label is not None]
+            Kept(arguments.labels).count([labels.count(name) for name in data.classes] or [len(labels)])
+    sets = open_sets(arguments.unlabelled)
+    uses = kind.unlabelled and config.training.objective != SUPERVISED
+    if sets and not uses:
+        raise UsageError(f"--unlabelled {arguments.unlabelled}: this training uses labelled utterances alone; set "
+                         "training.objective=fixmatch of a network, or leave the sets out")
+    if sets and store is None:
+        raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")
+    check_apart(sets, data, split, folds)
+    return sets, {fold: {"unlabelled": about_sets(sets, data, split, fold, store)} for fold in folds if sets}
+
+
+def mark(arguments: argparse.Namespace, sets: Sequence[Any]) -> str:
+    """What hidden labels and unlabelled sets add to the name of a variant."""
+    labels = "" if arguments.labels is None else f"+labels-{arguments.labels}"
+    return "".join([labels, *(f"+unlabelled-{one.name}" for one in sets)])
+
+
+def share(text: str) -> float:
+    """Of --label-share: a number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; expected a number above 0 and below 1, e.g. 0.1")
+    return value
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.experiments.plan", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,6 +173,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folds", default="", help="empty: all of the protocol")
     parser.add_argument("--set", default="", help='"key=value ..."; NAME:key=value is for conf/NAME.yaml only')
     parser.add_argument("--permute-labels", action="store_true", help="shuffle labels of train and dev (leak audit)")
+    labels = parser.add_mutually_exclusive_group()
+    labels.add_argument("--labels", type=count, metavar="N", help="hide all but N labels of the training part")
+    labels.add_argument("--label-share", dest="labels", type=share, metavar="S", help="hide all but this share")
+    parser.add_argument("--unlabelled", default="", metavar="SETS", help='"DATA[:PROTOCOL/PART] ...": sets that '
+                        "training may use without labels")
     parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set; every experiment also with its "
                         "copies of the training part (variant ...+aug)")
     parser.add_argument("--tasks", type=tasks_option, metavar="N", help="tasks, each of which works through its share "

@@ -39,18 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True)
     parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set, for the tasks that train with it")
     parser.add_argument("--init", default="", metavar="MODEL", help="what the tasks' networks start from")
+    parser.add_argument("--unlabelled", default="", metavar="SETS", help="unlabelled sets, as planned")
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
     parser.add_argument("task", help="<out>/log/task.<j>.json, written by steps.experiments.plan")
     arguments = parser.parse_args(argv)
     from steps.experiments.plan import content_of
 
     for experiment in content_of(Path(arguments.task)):
-        run(experiment, Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment, arguments.init)
+        run(experiment, Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment, arguments.init,
+            arguments.unlabelled)
     return 0
 
 
 def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", noisy: str = "",
-        init: str = "") -> None:
+        init: str = "", unlabelled: str = "") -> None:
     """Run the experiment that `task` describes, unless it is finished."""
     from steps.training.config import identity
 
@@ -68,7 +70,7 @@ def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", 
     main_process = int(os.environ.get("RANK", 0)) == 0
     if main_process:
         write_yaml(directory / "config.yaml", task)
-    train(task, data_path, directory, name, wanted, device, main_process, noisy, init)
+    train(task, data_path, directory, name, wanted, device, main_process, noisy, init, unlabelled)
 
 
 def finished(directory: Path, keep_model: bool) -> bool:
@@ -90,12 +92,13 @@ def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
 
 
 def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, identity: dict[str, Any], device: str,
-          main_process: bool, noisy: str = "", init: str = "") -> None:
-    """Train, calibrate, score, write. noisy: the set of `--augment`, init: the model of `--init`, where the task asks
-    for them."""
+          main_process: bool, noisy: str = "", init: str = "", unlabelled: str = "") -> None:
+    """Train, calibrate, score, write. noisy: the set of `--augment`, init: the model of `--init`, unlabelled: the sets
+    of `--unlabelled`, where the task asks for them."""
     from steps.data.dataset import Dataset
     from steps.examples.augmented import open_augmented
     from steps.examples.fold import fingerprint, load_examples, open_features, what_is_read
+    from steps.examples.hidden import Kept
     from steps.examples.tasks import further_fields
     from steps.subsystems.contract import Workspace, kind_class
     from steps.subsystems.start import changed
@@ -115,8 +118,12 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     if fingerprint(data, split, task["fold"], read) != task["data"]:
         where = f"{data_path} or {noisy}" if task.get("augment") else str(data_path)
         raise UserError(f"{where} has changed since this task was planned: run steps/train_subsystem.sh again")
+    sets: dict[str, list[str]] = {}
+    if task.get("unlabelled"):
+        data, store, sets = open_unlabelled(task, data, store, split, unlabelled)
     examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
-                             task["seed"] if task["permute_labels"] else None, source)
+                             task["seed"] if task["permute_labels"] else None, source,
+                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets)
     print_header(name, examples)
     start = changed(init, task["init"]) if task.get("init") else None
     kind = kind_type(config, examples, Workspace(directory, identity, task["seed"], device, name, start))
@@ -133,6 +140,23 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
             shutil.rmtree(directory / "checkpoint", ignore_errors=True)
     finally:
         kind.close()
+
+
+def open_unlabelled(task: dict[str, Any], data: Dataset, store: Any, split: Split,
+                    text: str) -> tuple[Dataset, Any, dict[str, list[str]]]:
+    """Data set and features with those of the unlabelled sets, and the utterances of each set.
+
+    Raises:
+        UserError: the sets are not those that the task was planned with.
+    """
+    from steps.examples.unlabelled import about_sets, add_unlabelled, open_sets
+
+    sets, fold = open_sets(text), task["fold"]
+    if about_sets(sets, data, split, fold, store) != task["unlabelled"]:
+        raise UserError(f"--unlabelled {text} has changed since this task was planned: run steps/train_subsystem.sh "
+                        "again")
+    ids = {one.name: [one.renamed(key) for key in one.ids(data, split, fold)] for one in sets}
+    return (*add_unlabelled(data, store, sets), ids)
 
 
 def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples, dev: np.ndarray,

@@ -109,6 +109,7 @@ class Traits:
     # The options of config.model that shape a trunk which may start from another model (start.py); none: it has none.
     of_trunk: ClassVar[tuple[str, ...]] = ()
     units: ClassVar[tuple[str, ...]] = OF
+    unlabelled: ClassVar[bool] = False  # whether `training.objective` may be one that learns from unlabelled utterances
     # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
     features: ClassVar[tuple[str, ...]] = ("utterance",)
 
@@ -196,6 +197,7 @@ def overrides(config: Any, default: Any, prefix: str = "") -> list[str]:
     for field in dataclasses.fields(config):
         ours, theirs = getattr(config, field.name), getattr(default, field.name)
         if dataclasses.is_dataclass(ours):
+            theirs = type(ours)() if theirs is None else theirs  # type: ignore[operator]
             words += overrides(ours, theirs, f"{prefix}{field.name}.")
         elif ours != theirs:
             words.append(f"{prefix}{field.name}={flow(ours)}")

@@ -22,13 +22,17 @@ from steps.examples.units import by_unit, drawn, unit_names
 from steps.models.heads.branches import Outputs, balanced_weights
 from steps.models.multitask_dnn import MultitaskDnn
 from steps.scoring import metrics
+from steps.semi_supervised.batches import Inputs
+from steps.semi_supervised.config import SUPERVISED
+from steps.semi_supervised.objectives import make_batches, make_objective
+from steps.semi_supervised.views import Change
 from steps.subsystems.contract import Kind, Workspace
 from steps.subsystems.network_config import MultitaskDnnTraits, NetworkConfig, NetworkTraits
 from steps.training import distributed
 from steps.training.checkpoint import load_module
-from steps.training.objective import Supervised
 from steps.training.random_state import generator, seed_everything, shuffled
 from steps.training.trainer import Batches, Outcome, Trainer
+from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json
 from utils.shape import NAME, Either, Number
 
@@ -68,7 +72,8 @@ class VectorBatches:
         order = epoch_order(self.ids, self.seed, epoch, self.draw)
         for batch in np.array_split(order, self.batches)[start:]:
             chosen = torch.from_numpy(batch[self.world.rank::self.world.size].copy())
-            yield {"x": self.x[chosen], "targets": {task: labels[chosen] for task, labels in self.targets.items()}}
+            yield {"position": chosen, "x": self.x[chosen],
+                   "targets": {task: labels[chosen] for task, labels in self.targets.items()}}
 
 
 @dataclass
@@ -108,6 +113,23 @@ class FittedNetwork(abc.ABC):
         write_json(directory / "model.json", self.about)
 
 
+class VectorInputs:
+    """The vectors of a part for views of them (steps/semi_supervised/batches.py): x (N, F)."""
+
+    layout = "vector"
+
+    def __init__(self, x: np.ndarray):
+        self.x = x
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def view(self, positions: Sequence[int], change: Change,
+             randoms: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        return {"x": torch.from_numpy(np.stack([change(self.x[position], random)
+                                                for position, random in zip(positions, randoms, strict=True)]))}
+
+
 class NetworkKind(NetworkTraits, Kind):
     """What networks share: targets of the tasks, training, selection on dev, the stored form.
 
@@ -132,6 +154,10 @@ class NetworkKind(NetworkTraits, Kind):
     @abc.abstractmethod
     def batches(self, part: Part, targets: dict[str, Tensor]) -> Batches:
         """The training batches of a part whose items the main task learns; targets: task -> (N, ...)."""
+
+    @abc.abstractmethod
+    def inputs(self, part: Part) -> Inputs:
+        """What the network reads of a part without labels, for objectives that use it."""
 
     @classmethod
     def load(cls, config: Any, directory: Path, device: str = "cpu") -> FittedNetwork:
@@ -166,7 +192,7 @@ class NetworkKind(NetworkTraits, Kind):
             work.say(f"the trunk starts from {work.start.name}, {work.start.path}")
         # The learning curve that people look at is the one with a dev part; the other has nothing to compare with.
         log = work.directory / "log" if phase == "select" else work.directory / "log" / phase
-        trainer = Trainer(Supervised(fitted.model), self.batches(part, targets),
+        trainer = Trainer(make_objective(self.config.training, fitted.model, MAIN_TASK), self._batches(part, targets),
                           self._evaluate(fitted, dev, outputs[MAIN_TASK]), self.config.training,
                           work.directory / "checkpoint" / phase, seed=work.seed, identity=work.identity,
                           world=self.world, log_dir=log, name=f"{work.name} {phase}".strip(), stop_after=epochs)
@@ -175,6 +201,18 @@ class NetworkKind(NetworkTraits, Kind):
         fitted.model.eval()
         fitted.about = self._about(fitted.model, outputs, outcome)
         return fitted
+
+    def _batches(self, part: Part, targets: dict[str, Tensor]) -> Batches:
+        """Those of a labelled part, and beside them what the objective wants of the unlabelled utterances."""
+        inputs = None
+        if self.config.training.objective != SUPERVISED:
+            unlabelled = self.examples.without_labels()
+            if not len(unlabelled) or not self.examples.classes:
+                what = "learns classes" if len(unlabelled) else "needs unlabelled utterances: use --unlabelled or " \
+                    "--labels"
+                raise UserError(f"training.objective={self.config.training.objective} {what}", 2)
+            inputs = self.inputs(unlabelled)
+        return make_batches(self.config.training, self.batches(part, targets), part.ids, inputs, self.workspace.seed)
 
     def _evaluate(self, fitted: FittedNetwork, dev: Part | None,
                   outputs: Outputs) -> Callable[[nn.Module], dict[str, float]] | None:
@@ -239,6 +277,9 @@ class MultitaskDnnKind(MultitaskDnnTraits, NetworkKind):
     def build(config: NetworkConfig, inputs: int, outputs: Mapping[str, Outputs],
               weights: Mapping[str, Tensor]) -> MultitaskDnn:
         return MultitaskDnn(inputs, outputs, config.model, weights)
+
+    def inputs(self, part: Part) -> VectorInputs:
+        return VectorInputs(part.x.matrix())
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> VectorBatches:
         return VectorBatches(torch.from_numpy(part.x.matrix()), targets, part.ids, self.config.training.batch_size,

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from steps.examples.tasks import TARGETS
 from steps.models.config import AttentionRnnConfig, MultitaskDnnConfig, SpectrogramNetworkConfig
+from steps.semi_supervised.config import ObjectiveOptions
 from steps.subsystems.contract import ExperimentConfig, Traits
 from steps.training.config import TrainingConfig
 from utils.config import option
 
 
 @dataclass
-class NetworkTraining(TrainingConfig):
+class NetworkTraining(ObjectiveOptions, TrainingConfig):
     """How a network is trained as a subsystem; see steps/examples/tasks.py."""
 
     per_unit: int = option(0, min=0, max=10**9,
@@ -89,6 +90,7 @@ class NetworkTraits(Traits):
     """Of every network."""
 
     tasks = ("classification", "regression")
+    unlabelled = True
 
 
 class MultitaskDnnTraits(NetworkTraits):

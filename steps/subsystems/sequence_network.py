@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from steps.examples.part import Features, Frames, Part
 from steps.features.masking import spec_augment
 from steps.models.attention_rnn import AttentionRnn
 from steps.models.heads.branches import Outputs
+from steps.semi_supervised.views import Change
 from steps.subsystems.network import MAIN_TASK, Draw, FittedNetwork, NetworkKind, epoch_order
 from steps.subsystems.network_config import (
     AttentionRnnTraits,
@@ -74,6 +75,8 @@ def cache_limit() -> int:
 class Sequences:
     """The sequences of a part by position, normalised, kept in memory as far as there is room (`cache_limit`)."""
 
+    layout = "frames"
+
     def __init__(self, features: Features, config: FramesConfig, room: Room | None = None):
         self.features, self.config = features, config
         self._kept: dict[int, np.ndarray] = {}
@@ -99,12 +102,19 @@ class Sequences:
 
     def batch(self, positions: np.ndarray, masks: Mapping[int, np.random.Generator] | None = None) -> dict[str, Tensor]:
         """{"x": float32 (N, T, stack * F), zero behind "lengths" (N,)}; masks: a generator a position, in training."""
-        config, rows = self.config, []
-        for position in positions.tolist():
-            frames = self[position]
-            if masks is not None:
-                frames = spec_augment(frames, config, masks[position])
-            rows.append(stacked(frames, config.stack, config.every))
+        return self._padded([self[position] if masks is None else
+                             spec_augment(self[position], self.config, masks[position])
+                             for position in positions.tolist()])
+
+    def view(self, positions: Sequence[int], change: Change,
+             randoms: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        """As `batch`, of changed copies (steps/semi_supervised/batches.py)."""
+        return self._padded([change(self[position], random)
+                             for position, random in zip(positions, randoms, strict=True)])
+
+    def _padded(self, sequences: list[np.ndarray]) -> dict[str, Tensor]:
+        """{"x", "lengths"} of (T, F) each, see `batch`."""
+        rows = [stacked(frames, self.config.stack, self.config.every) for frames in sequences]
         lengths = np.array([len(row) for row in rows])
         x = np.zeros((len(rows), lengths.max(initial=1), rows[0].shape[1]), dtype=np.float32)
         for number, row in enumerate(rows):
@@ -175,7 +185,8 @@ class SequenceBatches:
             chosen = batch[self.world.rank::self.world.size]
             randoms = {position: generator(self.seed, "mask", epoch, self.ids[position])
                        for position in chosen.tolist()}
-            yield {**self.sequences.training_batch(chosen, batch, randoms),
+            yield {"position": torch.from_numpy(chosen.copy()),
+                   **self.sequences.training_batch(chosen, batch, randoms),
                    "targets": {task: labels[torch.from_numpy(chosen)] for task, labels in self.targets.items()}}
 
 
@@ -207,6 +218,9 @@ class SequenceNetworkKind(SequenceNetworkTraits, NetworkKind):
     """What networks on sequences share; `Fitted` says how they read them."""
 
     Fitted: ClassVar[type[FittedSequenceNetwork]] = FittedSequenceNetwork
+
+    def inputs(self, part: Part) -> Sequences:
+        return self.Fitted.reads(part.x, self.config.frames)
 
     def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
         return SequenceBatches(self.Fitted.reads(part.x, self.config.frames), targets, part.ids,

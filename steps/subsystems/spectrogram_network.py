@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from steps.features.masking import spec_augment
 from steps.models.heads.branches import Outputs
 from steps.models.spectrogram_network import SpectrogramNetwork
+from steps.semi_supervised.views import Change
 from steps.subsystems.network_config import (
     SpectrogramFramesConfig,
     SpectrogramNetworkExperimentConfig,
@@ -26,12 +27,23 @@ class Spectrograms(Sequences):
 
     def training_batch(self, chosen: np.ndarray, batch: np.ndarray,
                        randoms: Mapping[int, np.random.Generator]) -> dict[str, Tensor]:
-        length = max(self.config.shortest, int(np.median(self.lengths()[batch])))
-        if self.config.longest:
-            length = min(length, self.config.longest)
+        length = self._length(batch)
         rows = [spec_augment(of_length(self[position], length, randoms[position]), self.config, randoms[position])
                 for position in chosen.tolist()]
         return {"x": torch.from_numpy(np.stack(rows)), "lengths": torch.full((len(rows),), length)}
+
+    def view(self, positions: Sequence[int], change: Change,
+             randoms: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        """Changed copies of the utterances, of one length."""
+        length = self._length(np.asarray(positions))
+        rows = [of_length(change(self[position], random), length, random)
+                for position, random in zip(positions, randoms, strict=True)]
+        return {"x": torch.from_numpy(np.stack(rows)), "lengths": torch.full((len(rows),), length)}
+
+    def _length(self, batch: np.ndarray) -> int:
+        """Frames that the utterances at these positions share."""
+        length = max(self.config.shortest, int(np.median(self.lengths()[batch])))
+        return min(length, self.config.longest) if self.config.longest else length
 
 
 def of_length(frames: np.ndarray, length: int, random: np.random.Generator) -> np.ndarray:

@@ -194,8 +194,10 @@ def training_records(start: Start) -> list[Record]:
 
 
 def started_from(subsystem: Path) -> tuple[list[Record], list[str]]:
-    """(records, what does not say) of the model that a trained subsystem started from; EXP/<subsystem>/<protocol>."""
-    told = read_subsystem(subsystem).get("init") if (subsystem / "subsystem.json").is_file() else None
+    """(records, what does not say) of the model that a trained subsystem (EXP/<subsystem>/<protocol>) started from, and
+    of the unlabelled sets that it used."""
+    about = read_subsystem(subsystem) if (subsystem / "subsystem.json").is_file() else {}
+    told, records = about.get("init"), (about.get("unlabelled") or {}).get("trained_on") or []
     if not told:
-        return [], []
-    return told.get("trained_on") or [], [] if told.get("trained_on") else [told["name"]]
+        return records, []
+    return [*(told.get("trained_on") or []), *records], [] if told.get("trained_on") else [told["name"]]

@@ -97,8 +97,11 @@ class TaskNetwork(nn.Module):
         Args:
             batch: "x", and "lengths" of sequences, as forward takes them; "targets": task -> see TaskBranches.loss.
         """
-        logits = self(*(batch[name] for name in ("x", "lengths") if name in batch))
-        return {**self.heads.loss(logits, batch["targets"]), "items": len(batch["x"])}
+        return {**self.heads.loss(self.scores(batch), batch["targets"]), "items": len(batch["x"])}
+
+    def scores(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """{task: logits (N, C), of a number (N, 1) standardised} of a batch with "x", and "lengths" of sequences."""
+        return self(*(batch[name] for name in ("x", "lengths") if name in batch))  # type: ignore[no-any-return]
 
 
 def branch(inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:

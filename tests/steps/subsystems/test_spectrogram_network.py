@@ -87,6 +87,20 @@ def test_a_resumed_epoch_goes_on_with_the_same_stretches():
     assert not torch.equal(whole[0]["x"], next(made(lengths, **options).epoch(5, 0))["x"])
 
 
+def test_views_of_utterances_share_the_median_length_and_are_changed_before_they_are_cut():
+    sequences = made([9, 5, 30]).sequences
+    seen = []
+
+    def change(frames, random):
+        seen.append(len(frames))
+        return frames + 1000
+
+    view = sequences.view([0, 1, 2, 1], change, [np.random.default_rng(number) for number in range(4)])
+    assert seen == [9, 5, 30, 5] and view["x"].shape == (4, 7, 1) and view["lengths"].tolist() == [7] * 4
+    assert set(view["x"][1].flatten().tolist()) == {1100.0 + t for t in range(5)}
+    assert not torch.equal(view["x"][1], view["x"][3])  # each has its own generator
+
+
 def test_scoring_sees_every_frame():
     prepared = made([9, 5], longest=3, time_masks=3, time_width=0.9).sequences
     assert prepared.batch(np.array([0, 1]))["lengths"].tolist() == [9, 5]

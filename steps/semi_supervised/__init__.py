@@ -1,0 +1,1 @@
+"""Objectives and rounds that learn from unlabelled utterances, too."""

@@ -1,0 +1,45 @@
+"""Options of semi-supervised training, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from utils.config import option
+from utils.errors import UsageError
+
+# Objectives that learn from unlabelled utterances, too: name -> class, made with (network, its options, main task).
+OBJECTIVES = {"fixmatch": "steps.semi_supervised.fixmatch:FixMatch"}
+SUPERVISED = "supervised"
+
+
+@dataclass
+class FixMatchConfig:
+    """FixMatch (Sohn et al., NeurIPS 2020): a confident guess on a weakly changed utterance is the label of a strongly
+    changed copy.
+
+    `weak` and `strong` are lists of one-key mappings `name: size`, see steps/semi_supervised/views.py.
+    """
+
+    threshold: float = option(0.95, min=0.0, max=1.0, help="least posterior of a guess that counts as a label")
+    weight: float = option(1.0, min=0.0, max=1000.0, help="of the loss on unlabelled utterances")
+    ratio: int = option(4, min=1, max=1000, help="unlabelled utterances in a batch for each labelled one")
+    passes: int = option(0, min=0, max=10**6, help="times that an epoch goes through the labelled utterances; 0: as "
+                         "often as it takes to see as many unlabelled ones as there are")
+    weak: list[dict[str, float]] = option([{"noise": 0.05}], min=0.0, max=100.0, least=0)
+    strong: list[dict[str, float]] = option([{"noise": 0.3}, {"drop": 0.2}], min=0.0, max=100.0, least=1)
+
+
+@dataclass
+class ObjectiveOptions:
+    """What a training minimizes. The options of an objective stand in the group of its name; null: it is not chosen."""
+
+    objective: str = option(SUPERVISED, choices=(SUPERVISED, *OBJECTIVES))
+    fixmatch: FixMatchConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.objective == "fixmatch":
+            self.fixmatch = self.fixmatch or FixMatchConfig()
+        for name in OBJECTIVES:
+            if name != self.objective and getattr(self, name) is not None:
+                raise UsageError(f"training.{name} has options, but training.objective is {self.objective}: set "
+                                 f"training.objective={name}, or leave them out")
