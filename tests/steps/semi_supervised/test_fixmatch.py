@@ -50,7 +50,8 @@ def test_the_loss_is_that_of_the_labels_and_the_masked_cross_entropy_of_the_gues
         labels = float(network.loss(batch)["loss"])
     threshold = float(np.sort(weak.max(axis=1))[len(weak) // 2]) - 1e-6  # half of the guesses are confident
     terms = [-np.log(strong[row, guess.argmax()]) * (guess.max() >= threshold) for row, guess in enumerate(weak)]
-    found = FixMatch(network, FixMatchConfig(threshold=threshold, weight=0.7), "emotion").loss(batch)
+    with torch.no_grad():
+        found = FixMatch(network, FixMatchConfig(threshold=threshold, weight=0.7), "emotion").loss(batch)
     assert 0 < np.count_nonzero(terms) < len(terms)
     assert float(found["loss_unlabelled"]) == pytest.approx(np.mean(terms), rel=1e-5)
     assert float(found["confident"]) == pytest.approx(np.count_nonzero(terms) / len(terms))
