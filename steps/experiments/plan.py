@@ -129,10 +129,12 @@ def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data:
             labels = [label for label in units.values() if label is not None]
             Kept(arguments.labels).count([labels.count(name) for name in data.classes] or [len(labels)])
     sets = open_sets(arguments.unlabelled)
-    uses = kind.unlabelled and config.training.objective != SUPERVISED
+    uses = config.self_training or (kind.unlabelled and config.training.objective != SUPERVISED)
     if sets and not uses:
         raise UsageError(f"--unlabelled {arguments.unlabelled}: this training uses labelled utterances alone; set "
-                         "training.objective=fixmatch of a network, or leave the sets out")
+                         "training.objective=fixmatch of a network, or self_training.rounds, or leave the sets out")
+    if config.self_training and (data.unit != "utterance" or not data.classes):
+        raise UsageError(f"self_training labels utterances with classes; {data.path} has others to predict")
     if sets and store is None:
         raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")
     check_apart(sets, data, split, folds)

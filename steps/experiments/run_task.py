@@ -16,6 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
     from steps.examples.fold import Examples
-    from steps.subsystems.contract import Fitted
+    from steps.subsystems.contract import Fitted, Kind, Workspace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +105,6 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     from steps.subsystems.start import changed
     from utils.config import from_dict
 
-    started = time.monotonic()
     kind_type = kind_class(task["kind"])
     config = from_dict(kind_type.Config, task["config"])
     data = Dataset.open(data_path).predicting(task.get("label"))
@@ -126,20 +126,56 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
                              Kept(task["labels"], task["seed"]) if "labels" in task else None, sets)
     print_header(name, examples)
     start = changed(init, task["init"]) if task.get("init") else None
-    kind = kind_type(config, examples, Workspace(directory, identity, task["seed"], device, name, start))
-    try:
-        fitted = kind.fit()
-        dev = fitted.logits(examples.dev)
-        final = kind.refit(fitted) if config.refit else fitted
-        test = final.logits(examples.test)
-        if main_process:
-            if config.keep_model:
+    experiment = Experiment(task, data, split, kind_type, config, examples,
+                            Workspace(directory, identity, task["seed"], device, name, start), main_process)
+    if config.self_training is None:
+        experiment.run(directory, examples)
+        return
+    from steps.experiments.rounds import run_rounds
+
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UserError(f"{name}: self_training runs in one process; use --processes 1", 2)
+    run_rounds(directory, examples, config.self_training, experiment.run,
+               lambda place: finished(place, config.keep_model), experiment.workspace.say)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What every round of an experiment has in common; most have one."""
+
+    task: dict[str, Any]
+    data: Dataset
+    split: Split
+    kind: type[Kind]
+    config: Any
+    examples: Examples
+    workspace: Workspace
+    main_process: bool
+
+    def run(self, directory: Path, learned: Examples) -> None:
+        """Train on `learned` (the examples, or those with guesses for labels), calibrate, score, write."""
+        started = time.monotonic()
+        kind = self.kind(self.config, learned, replace(self.workspace, directory=directory))
+        try:
+            fitted = kind.fit()
+            dev = fitted.logits(self.examples.dev)
+            final = kind.refit(fitted) if self.config.refit else fitted
+            test = final.logits(self.examples.test)
+            if not self.main_process:
+                return
+            if self.config.self_training is not None:
+                from steps.experiments.rounds import write_guesses
+
+                write_guesses(directory, self.examples, dev, fitted.logits(self.examples.without_labels()))
+            if self.config.keep_model:
                 final.save(directory)
-                save_normalisation(directory, examples)
-            finish(directory, data, split, task, examples, dev, test, fitted, final, time.monotonic() - started)
+                save_normalisation(directory, self.examples)
+            about = about_training(fitted, final) | {
+                "train_seconds": round(time.monotonic() - started, 2), "train_items": len(learned.train.labelled())}
+            finish(directory, self.data, self.split, self.task, self.examples, dev, test, about)
             shutil.rmtree(directory / "checkpoint", ignore_errors=True)
-    finally:
-        kind.close()
+        finally:
+            kind.close()
 
 
 def open_unlabelled(task: dict[str, Any], data: Dataset, store: Any, split: Split,
@@ -159,19 +195,22 @@ def open_unlabelled(task: dict[str, Any], data: Dataset, store: Any, split: Spli
     return (*add_unlabelled(data, store, sets), ids)
 
 
-def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples, dev: np.ndarray,
-           test: np.ndarray, fitted: Fitted, final: Fitted, seconds: float) -> None:
-    """Write scores/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
-    from steps.experiments.outcome import Outcome
-
+def about_training(fitted: Fitted, final: Fitted) -> dict[str, Any]:
+    """What metrics.json says of the model that scores test, and of what the first one chose on dev."""
     about = {**final.about, "chosen": fitted.about.get("chosen", {})}
     if "best_epoch" in fitted.about:
         about |= {key: fitted.about[key] for key in ("best_epoch", "epochs_run")}
+    return about
+
+
+def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples, dev: np.ndarray,
+           test: np.ndarray, about: dict[str, Any]) -> None:
+    """Write scores/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
+    from steps.experiments.outcome import Outcome
+
     write_json(directory / "metrics.json", {
         **Outcome(data, examples, {"dev": dev, "test": test}).write(directory), **about,
-        "train_seconds": round(seconds, 2),
-        "train_items": len(examples.train.labelled()), "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1),
-        "train_left_out": sorted(examples.train.missing),
+        "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1), "train_left_out": sorted(examples.train.missing),
         "speaker_overlap": split.speaker_overlap, "permuted": task["permute_labels"]})
 
 

@@ -30,6 +30,15 @@ class FixMatchConfig:
 
 
 @dataclass
+class SelfTrainingConfig:
+    """Rounds of self-training, see steps/semi_supervised/self_training.py."""
+
+    rounds: int = option(2, min=1, max=100, help="after the first, which learns from the labels alone")
+    threshold: float = option(0.8, above=0.0, max=1.0, help="least posterior of a guess that counts as a label")
+    most: int = option(0, min=0, max=10**9, help="guesses of each class that count at most; 0: all")
+
+
+@dataclass
 class ObjectiveOptions:
     """What a training minimizes. The options of an objective stand in the group of its name; null: it is not chosen."""
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from steps.semi_supervised.config import SelfTrainingConfig
 from utils.config import config_files, load_config, option, parse_scalar, read_yaml
 from utils.corpus import OF
 from utils.errors import UsageError
@@ -60,6 +61,7 @@ class ExperimentConfig:
     keep_model: bool = option(True, help="keep the final model beside its scores")
     clip: float | None = option(3.0, min=0.1, max=1e6,
                                 help="largest magnitude of a normalised feature; null: not clipped")
+    self_training: SelfTrainingConfig | None = None
 
 
 @dataclass(frozen=True)

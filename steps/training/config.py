@@ -18,7 +18,7 @@ FREE_KEYS = ("training.checkpoint_every_seconds", "training.checkpoint_every_epo
 # Options that were added later, with the value that means the earlier behavior: an identity leaves them out where
 # they have this value, so that what was made before they existed stays valid.
 LATER_KEYS = {"training.targets": "labels", "training.per_unit": 0, "training.trunk_rate": 1.0, "model.encoder": {},
-              "training.objective": "supervised", "training.fixmatch": None}
+              "training.objective": "supervised", "training.fixmatch": None, "self_training": None}
 # The key of a task below which its configuration lies (steps/experiments/plan.py).
 CONFIG = "config"
 # Metrics of which less is better; of every other metric, more.
