@@ -58,8 +58,13 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def directory_or_none(text: str) -> Path | None:
+    """As `directory`; empty, as a recipe hands on what nobody set: None."""
+    return directory(text) if text else None
+
+
 def directory(text: str) -> Path:
     """The type of an option that names a directory that is there."""
-    if not Path(text).is_dir():
+    if not text or not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r}: no such directory")
     return Path(text)

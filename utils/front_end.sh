@@ -61,12 +61,13 @@ front_end_environment() {
 
 # front_end_python MODULE ARGUMENT ...: the module declares the options and does the work. Its --help needs no package.
 front_end_python() {
-  local word
+  local word before=""
   for word in "${@:2}"; do
     case $word in
       -h | --help) PYTHONPATH=$ROOT exec python3 -X utf8 -m "$1" --help ;;
-      "") fail "an argument is empty; see --help" ;;
+      "") [[ $before == --* ]] || fail "an argument is empty; see --help" ;; # the value of an option may be
     esac
+    before=$word
   done
   front_end_environment
   exec python -m "$@"

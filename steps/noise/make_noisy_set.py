@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.noise import KINDS, POOLS
-from utils.arguments import ArgumentParser, directory, whole
+from utils.arguments import ArgumentParser, directory_or_none, whole
 from utils.array_plan import ArrayPlan
 from utils.array_step import JOB, Array, add_array_options, run_array, whole_step
 from utils.errors import UsageError, UserError, run_main
@@ -108,7 +108,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                         help="one of these for each utterance (default: %(default)s)")
     parser.add_argument("--pool", default="", choices=("", *POOLS), help="noises for training (train) or for testing "
                         "(test), which have nothing in common (default: train with --snr random, else test)")
-    parser.add_argument("--musan", type=directory, metavar="DIR", help="take noise, music and babble from MUSAN in DIR "
+    parser.add_argument("--musan", type=directory_or_none, metavar="DIR", help="take noise, music and babble from MUSAN in DIR "
                         "(noise/, music/, speech/); default: our own sounds")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same noises, at "
                         "every ratio and over any number of tasks (default: %(default)s)")

@@ -112,6 +112,14 @@ def test_the_front_end_runs_tasks_as_jobs(tmp_path, data):
     assert again.returncode == 0 and "0 of 2 tasks to do" in again.stdout
 
 
+def test_an_option_may_be_empty_and_an_argument_may_not():
+    """A recipe hands on `--musan ""` where nobody gave a directory."""
+    for arguments, status, message in ((["--snr", "5", "--musan", "", "/nowhere", "b"], 1, "is no prepared data set"),
+                                       (["--snr", "5", "", "b"], 2, "an argument is empty")):
+        done = subprocess.run([str(ROOT / "steps/make_noisy_set.sh"), *arguments], capture_output=True, text=True)
+        assert done.returncode == status and message in done.stderr
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     ([], "are required: --snr"), (["--snr", "5", "data"], "are required: OUT"),
     (["--snr", "5", "--pool", "dev", "a", "b"], "--pool: invalid choice: 'dev'"),
