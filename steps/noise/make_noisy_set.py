@@ -108,8 +108,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                         help="one of these for each utterance (default: %(default)s)")
     parser.add_argument("--pool", default="", choices=("", *POOLS), help="noises for training (train) or for testing "
                         "(test), which have nothing in common (default: train with --snr random, else test)")
-    parser.add_argument("--musan", type=directory_or_none, metavar="DIR", help="take noise, music and babble from MUSAN in DIR "
-                        "(noise/, music/, speech/); default: our own sounds")
+    parser.add_argument("--musan", type=directory_or_none, metavar="DIR", help="take noise, music and babble from "
+                        "MUSAN in DIR (noise/, music/, speech/); default: our own sounds")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same noises, at "
                         "every ratio and over any number of tasks (default: %(default)s)")
     parser.add_argument("--only", default="", metavar='"PROTOCOL/PART ..."', help="only utterances of these parts, in "
