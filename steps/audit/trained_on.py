@@ -97,7 +97,8 @@ def compare(data: Dataset, split: Split, record: Record, kind: str, part: str, n
     shared = {key: values for key in ids if (values := [name for name in names[kind][key] if name in trained])}
     silent = not apart and (listed is None or not any(names[kind][key] for key in ids))
     if shared:
-        verdict = "told" if kind == "sentence" and sentences_may_be_shared else "leak"
+        may = kind == "sentence" and (sentences_may_be_shared or record.get("sentences_may_be_shared"))
+        verdict = "told" if may else "leak"
     else:
         verdict = "unknown" if silent else "none"
     return {"component": record.get("component", ""), "corpus": record["corpus"], "kind": kind, "with": part,

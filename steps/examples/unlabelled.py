@@ -185,6 +185,7 @@ def training_records(sets: Sequence[UnlabelledSet], own: Dataset, split: Split) 
     for one in sets:
         if one.protocol and one.is_of(own) and one.protocol == split.name:
             continue  # a part of the protocol, which the audit looks at anyhow
-        record = describe_training(one.data, one.ids(own, split, split.folds[0]), "training on unlabelled utterances")
+        record = describe_training(one.data, one.ids(own, split, split.folds[0]), "semi-supervised training")
+        record["sentences_may_be_shared"] = True  # as the training part may
         records.append({**record, "speakers": []} if split.speaker_overlap else record)
     return records

@@ -25,7 +25,8 @@ SUBSYSTEM = {  # of subsystem.json
     "subsystem?": str, "kind?": str, "config?": str, "features?": Maybe(str), "variants?": [str], "folds?": [NUMBER],
     "seeds?": [NUMBER], "permuted?": bool, "label?": Maybe(str), "set?": [str], "text_source?": Either(str, {str: str}),
     "fuses?": {str: [[str]]}, "primary?": Maybe(Either(str, bool)),
-    "init?": Maybe({"trained_on?": Maybe([{"corpus": str}]), "name": str})}
+    "init?": Maybe({"trained_on?": Maybe([{"corpus": str}]), "name": str}),
+    "unlabelled?": {"sets": [str], "trained_on": [{"corpus": str}]}}
 METRICS = {  # of metrics.json, as far as it is read
     "prior_scored?": [str], "threshold?": float, "chosen?": Maybe({str: Any}), "train_seconds?": float,
     "parameters?": Maybe(float), "best_epoch?": Maybe(float), "temperature?": float,

@@ -1,12 +1,14 @@
 """Unlabelled sets: they reach the learner without labels, and those that would leak are refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from steps.audit.trained_on import audit_components
 from steps.data.dataset import Dataset
+from steps.data.trained_on import describe_training
 from steps.examples.fold import load_examples
 from steps.examples.unlabelled import about_sets, add_unlabelled, check_apart, open_sets, training_records
 from steps.experiments import plan, run_task
@@ -96,8 +98,18 @@ def test_the_audit_knows_what_was_used(toy, other):
     assert record["corpus"] == "other" and record["utterances"] == 8
     record["corpus"] = "toy"  # as if it were of this corpus: s4 is in dev and test
     found = audit_components(data, split, [], started={"fixmatch": ([record], [])})
-    assert any("training on unlabelled utterances was trained on toy and shares the speaker" in line
-               for line in found["leaks"])
+    assert any("semi-supervised training was trained on toy and shares the speaker" in line for line in found["leaks"])
+
+
+def test_a_sentence_of_a_set_may_be_one_of_dev_and_test(toy):
+    data, split = Dataset.open(toy), Dataset.open(toy).split("plain")
+    data.items = {key: replace(item, text="it is eleven o'clock") for key, item in data.items.items()}
+    record = describe_training(data, split.ids(1, "test"), "semi-supervised training")
+    record |= {"corpus": "other", "speakers": [], "recordings": []}
+    for more, leaks in ({}, 2), ({"sentences_may_be_shared": True}, 0):
+        found = audit_components(data, split, [], started={"x": ([{**record, **more}], [])})
+        assert len(found["leaks"]) == leaks
+    assert {entry["verdict"] for entry in found["components"] if entry["kind"] == "sentence"} == {"told"}
 
 
 def test_words_that_are_no_set_are_one_line(toy, other):

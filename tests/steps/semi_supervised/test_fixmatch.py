@@ -173,3 +173,18 @@ run_task.main(sys.argv[1:])
     resumed = train(toy, out, "dnn", settings, "--labels", "12")
     for part in ("dev", "test"):
         assert (whole / "scores" / f"{part}.tsv").read_bytes() == (resumed / "scores" / f"{part}.tsv").read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_train_like_one(toy, tmp_path):
+    curves = []
+    for processes in ("1", "2"):
+        out = tmp_path / processes / "toy" / "plain"
+        subprocess.run([ROOT / "steps/train_subsystem.sh", "--processes", processes, "--device", "cpu", "--folds", "1",
+                        "--config", "dnn", "--features", "toy", "--protocol", "plain", "--labels", "12", "--set",
+                        f"{DNN} model.dropout=0 training.fixmatch.threshold=0.4", toy, out], check=True, timeout=200)
+        lines = next(out.glob("*/fold1/seed0/log/curve.tsv")).read_text().splitlines()
+        curves.append([[float(cell) for cell in line.split("\t")[:8]] for line in lines[1:]])
+        assert lines[0].split("\t")[3:5] == ["train_loss_unlabelled", "train_confident"]
+    assert curves[0][-1][4] > 0.3, "guesses count"
+    np.testing.assert_allclose(*curves, rtol=1e-3, atol=1e-4)
