@@ -89,18 +89,30 @@ stage_features() {
     steps/extract_features.sh --features "$2" "${words[@]}" --nj "$nj" --cmd "$cpu_cmd" "$data"
 }
 
-# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem. First among
+# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem. With --targets
+# (empty: the default one) several trainings of a subsystem stand side by side. First among
 # the options may be --augment DATA2, or --init MODEL (none: random weights).
 stage_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4 more=(); shift 4
+  local number=$1 subsystem=$2 config=$3 features=$4 more=() outputs=(--out "$exp/$2/$protocol"); shift 4
   if [ "${1:-}" = --augment ]; then more=(--in "$2/$features"); fi
   if [ "${1:-}" = --init ] && [ "$2" != none ]; then more=(--in "$2"); started+=("$subsystem"); fi
+  case " $* " in *" --targets "*) training_outputs "$exp/$subsystem/$protocol" "$@" ;; esac
   stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" "${more[@]}" --out "$exp/$subsystem/$protocol" -- \
+    --in "$data/splits/$protocol.tsv" "${more[@]}" "${outputs[@]}" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
     --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" \
     "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
+}
+
+# training_outputs DIRECTORY ... --targets "TARGET ..." ...: the list outputs gets what a training on these targets writes,
+# variant by variant, since others of the same subsystem stand beside it.
+training_outputs() {
+  local directory=$1 targets="" norm
+  while [ "$1" != --targets ]; do shift; done
+  targets=${2// /-}
+  outputs=(--out "$directory/subsystem${targets:+.$targets}.json")
+  for norm in $norms; do outputs+=(--out "$directory/norm-$norm${targets:++target-$targets}"); done
 }
 
 # stage_text N SUBSYSTEM "SOURCE ..." [option ...]: a subsystem on what is said, as ${data}_transcribed has it. Sources: asr,

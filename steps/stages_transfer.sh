@@ -5,7 +5,7 @@
 #     10 to 12   transfer_features       spectrograms, filter banks, functionals
 #     30         transfer_baseline       linear SVM on functionals
 #     31 to 34   transfer_networks       PyResNet, random and from $init; the recogniser's encoder, random and from $asr
-#     41 to 44   transfer_numbers FIELD  the same four, predicting a number in place of the label
+#     41 to 44   transfer_numbers TARGET the same four, predicting a number of the corpus
 #     60 to 63   transfer_results        permuted labels, audit, scores, report
 #
 # A recipe sources this file after steps/stages.sh. Settings, besides those of steps/stages.sh: init (an exported PyResNet,
@@ -30,30 +30,29 @@ transfer_networks() {
 }
 
 transfer_numbers() {
-  local field=$1 metric=training.metric=MAE
-  transfer_train 41 "pyresnet_random_$field" pyresnet    fbank_lssed random  "$metric" --label "$field"
-  transfer_train 42 "pyresnet_ser_$field"    pyresnet    fbank_lssed "$init" "$metric" --label "$field"
-  transfer_train 43 "asr_random_$field"      asr_encoder fbank       random  "$metric" --label "$field"
-  transfer_train 44 "asr_pretrained_$field"  asr_encoder fbank       "$asr"  "$metric" --label "$field"
+  local target=$1 metric=training.metric=MAE
+  transfer_train 41 pyresnet_random pyresnet    fbank_lssed random  "$target" "$metric"
+  transfer_train 42 pyresnet_ser    pyresnet    fbank_lssed "$init" "$target" "$metric"
+  transfer_train 43 asr_random      asr_encoder fbank       random  "$target" "$metric"
+  transfer_train 44 asr_pretrained  asr_encoder fbank       "$asr"  "$target" "$metric"
 }
 
-# transfer_train N SUBSYSTEM CONFIG FEATURES START [KEY=VALUE [option ...]]: START is random, a model's directory, or none:
-# left out. A recogniser normalises its features itself. What --set says has the last word.
+# transfer_train N SUBSYSTEM CONFIG FEATURES START [TARGET KEY=VALUE]: START is random, a model's directory, or none: left
+# out. TARGET: empty for the default one. A recogniser normalises its features itself. What --set says has the last word.
 transfer_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4 from=$5 more="" own="" words=(); shift 5
+  local number=$1 subsystem=$2 config=$3 features=$4 from=$5 target=${6:-} own="" norms=$norms words=()
   if [ "$from" = none ]; then
     echo "note: without a model to start from $subsystem is left out" >&2
     return 0
   fi
-  if [ $# -gt 0 ]; then more="$config:$1 "; shift; fi
-  own="$config:training.per_unit=$per_unit "
+  own="$config:training.per_unit=$per_unit ${7:+$config:$7 }"
   [ "$config" != pyresnet ] || own+="pyresnet:model.architecture=pyresnet$architecture pyresnet:model.width=$width "
   if [ "$from" != random ]; then words+=(--init "$from"); fi
   # A recogniser brings its sizes with it; what is tiny and starts from nothing need not be so large.
   [ "$config/$from/$size" != asr_encoder/random/tiny ] ||
     own+="'asr_encoder:model.encoder={dim: 16, layers: 1, heads: 2, channels: 4}' "
-  if [ "$subsystem" != "${subsystem#asr_pretrained}" ]; then words+=(--norms none); fi
-  stage_train "$number" "$subsystem" "$config" "$features" "${words[@]}" "$@" --set "$tiny_models$own$more$set"
+  [ "$subsystem" != asr_pretrained ] || norms=none
+  stage_train "$number" "$subsystem" "$config" "$features" "${words[@]}" --targets "$target" --set "$tiny_models$own$set"
 }
 
 transfer_results() {

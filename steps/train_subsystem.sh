@@ -12,7 +12,8 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
                     attention_rnn, text_svm, ...
   --features NAME   features in DATA/NAME; text: none, the subsystem reads what is said (text_svm)
   --protocol NAME   split in DATA/splits/NAME.tsv
-  --label FIELD     predict this number that the corpus declares (phq8) in place of its label
+  --targets "T ..." predict these of the corpus's targets, such as phq8 (default: the first; of others the variant
+                    says so: ...+target-phq8)
   --init MODEL      exported model (steps/export.sh) or recogniser whose trunk the network starts from (default: none,
                     random weights); what it was trained on is told to the leak audit
   --norms "N ..."   normalisations, one experiment each: global, speaker, none (default: global)
@@ -38,17 +39,21 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
   --debug           show Python tracebacks
 
 OUT is exp/<subsystem>/<protocol>. Writes OUT/subsystem.json, OUT/log/ and, for each experiment,
-OUT/<variant>/fold<k>/seed<s>/ with config.yaml, log/curve.tsv, scores/{dev,test}.tsv and metrics.json.
+OUT/<variant>/fold<k>/seed<s>/ with config.yaml, log/curve.tsv, scores/<target>/{dev,test}.tsv and metrics.json.
 Finished experiments are kept, unfinished ones taken up at their checkpoint. Exit status 1 unless all are there.
 END
 }
 
-config="" features="" protocol="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" labels="" label_share="" unlabelled="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
+config="" features="" protocol="" targets="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" labels="" label_share="" unlabelled="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
-front_end_options "config features protocol label init norms sources seeds folds augment labels label-share unlabelled set nj tasks cmd device processes" "permute-labels" "$@"
+front_end_options "config features protocol targets label init norms sources seeds folds augment labels label-share unlabelled set nj tasks cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
+if [ -n "$label" ]; then
+  echo "note: --label is called --targets now" >&2
+  targets=$label
+fi
 [ -n "$init" ] || fail "--init is empty; give a model's directory, or none"
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 data=${positional[0]} out=${positional[1]%/}
@@ -61,21 +66,22 @@ front_end_environment
 front_end_job
 
 plan=(python -m steps.experiments.plan --config "$config" --features "$features" --protocol "$protocol"
-  --label "$label" --init "$init" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
+  --targets "$targets" --init "$init" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
 [ -z "$augment" ] || plan+=(--augment "$augment")
 [ -z "$labels" ] || plan+=(--labels "$labels")
 [ -z "$label_share" ] || plan+=(--label-share "$label_share")
 [ -z "$unlabelled" ] || plan+=(--unlabelled "$unlabelled")
 [ -z "$tasks" ] || plan+=(--tasks "$tasks" --nj "$nj")
-tasks=$("${plan[@]}")
+planned=$("${plan[@]}")
+tasks=${planned%% *} log=${planned#* }
 
 run=(python) with=(--data "$data" --out "$out")
 [ "$init" = none ] || with+=(--init "$init")
 [ -z "$augment" ] || with+=(--augment "$augment")
 [ -z "$unlabelled" ] || with+=(--unlabelled "$unlabelled")
 if [ "$processes" -gt 1 ]; then run+=(-m torch.distributed.run --standalone "--nproc-per-node=$processes"); fi
-"${job[@]}" --max-jobs-run "$nj" JOB=1:"$tasks" "$out/log/train.{JOB}.log" \
-  "${run[@]}" -m steps.experiments.run_task --device "$device" "${with[@]}" "$out/log/task.{JOB}.json"
+"${job[@]}" --max-jobs-run "$nj" JOB=1:"$tasks" "$log/train.{JOB}.log" \
+  "${run[@]}" -m steps.experiments.run_task --device "$device" "${with[@]}" "$log/task.{JOB}.json"
 
 "${plan[@]}" --finish

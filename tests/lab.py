@@ -44,10 +44,10 @@ def fuse(exp, variant, names, weights, how="simplex"):
     """A fusion directory as steps/fuse_subsystems.sh leaves it: equal footing, these weights."""
     out = exp / f"fusion_{how}" / PROTOCOL
     place = out / variant / "fold1" / "seed0"
-    tables = [exp / name / PROTOCOL / variant / "fold1" / "seed0" / "scores" / "test.tsv" for name in names]
+    tables = [exp / name / PROTOCOL / variant / "fold1" / "seed0" / "scores" / "emotion" / "test.tsv" for name in names]
     scores = [read_scores(path) for path in tables]
     summed = sum(weight * one.logp for weight, one in zip(weights, scores, strict=True))
-    write_scores(place / "scores" / "test.tsv", scores[0].ids, scores[0].labels, scores[0].classes,
+    write_scores(place / "scores" / "emotion" / "test.tsv", scores[0].ids, scores[0].labels, scores[0].classes,
                  summed - np.log(np.exp(summed).sum(axis=1, keepdims=True)))
     (place / "model.json").write_text(json.dumps({
         "how": how, "subsystems": [[name, variant] for name in names], "classes": scores[0].classes,
@@ -95,4 +95,4 @@ def exported(lab):
 def scores_of(lab):
     """name, variant -> the score table of the test part."""
     return lambda name, variant="norm-global": read_scores(
-        lab.exp / name / PROTOCOL / variant / "fold1" / "seed0" / "scores" / "test.tsv")
+        lab.exp / name / PROTOCOL / variant / "fold1" / "seed0" / "scores" / "emotion" / "test.tsv")

@@ -140,12 +140,12 @@ class Corpus:
     @property
     def learned(self) -> str:
         """The field that training needs: that of the first target; without targets the text."""
-        return learned_field(self.targets)
+        return learned_target(self.targets).field
 
 
-def learned_field(targets: Sequence[Target]) -> str:
-    """The field of the first of a corpus's targets; of a corpus without targets its text, for a recogniser."""
-    return targets[0].field if targets else "text"
+def learned_target(targets: Sequence[Target]) -> Target:
+    """What training needs to know of an utterance: the first target; where there is none the text, for a recogniser."""
+    return targets[0] if targets else Target("text")
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def subsystems(exp: Path, protocol: str) -> list[dict[str, Any]]:
     """What each trained subsystem of a protocol says of itself (subsystem.json)."""
-    from utils.files import read_json
+    from steps.scoring.collect import read_plans
 
-    return [{"subsystem": path.parent.parent.name, **read_json(path)}
-            for path in sorted(exp.glob(f"*/{protocol}/subsystem.json"))]
+    return [{"subsystem": directory.parent.name, **plan}
+            for directory in sorted(exp.glob(f"*/{protocol}")) for plan in reversed(read_plans(directory))]
 
 
 def show(found: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from steps.scoring import metrics
 from steps.scoring.collect import System, read_part, summarise, systems_of
 from steps.scoring.scores import Scores
 from steps.scoring.summary import Summary, plain
+from utils.corpus import Target
 from utils.errors import UserError
 
 DRAWS = 20_000
@@ -38,8 +39,6 @@ def check(data: Dataset, split: Split, directory: Path) -> list[dict[str, Any]]:
     """
     from steps.scoring.collect import is_permuted
 
-    if data.task != "classification":
-        raise UserError(f"{directory}: permuted labels are judged by UA, and {data.name} has no classes")
     systems = systems_of(directory)
     if not systems:
         raise UserError(f"{directory} holds no trained subsystem; run steps/train_subsystem.sh --permute-labels first")
@@ -48,24 +47,31 @@ def check(data: Dataset, split: Split, directory: Path) -> list[dict[str, Any]]:
         if not is_permuted(system):
             raise UserError(f"{directory}/{system.variant} was not trained on permuted labels; "
                             "use steps/train_subsystem.sh --permute-labels")
-        summary, _ = summarise(data, split, system, "test")
-        if summary.labelled:
-            found.append({"system": system.name, "part": "test", **judge(summary)})
-        else:
-            entry = judge(true_dev(data, split, system))
-            found.append({"system": system.name, "part": "dev", **entry, "rule": f"{entry['rule']}; on dev, since the "
-                          "test part has no labels"})
+        for target in system.targets(data):
+            found.append({"system": system.name, "target": target.name, **check_target(data, split, system, target)})
     return found
 
 
-def true_dev(data: Dataset, split: Split, system: System) -> Summary:
+def check_target(data: Dataset, split: Split, system: System, target: Target) -> dict[str, Any]:
+    """The entry of one target, which has classes."""
+    if target.kind != "class":
+        raise UserError(f"{system.name}: permuted labels are judged by UA, and {target.name} of {data.name} has no "
+                        "classes")
+    summary, _ = summarise(data, split, system, "test", target)
+    if summary.labelled:
+        return {"part": "test", **judge(summary)}
+    entry = judge(true_dev(data, split, system, target))
+    return {"part": "dev", **entry, "rule": f"{entry['rule']}; on dev, since the test part has no labels"}
+
+
+def true_dev(data: Dataset, split: Split, system: System, target: Target) -> Summary:
     """Decisions on dev against the true labels; the score files hold permuted ones."""
-    summary = Summary(len(data.classes))
-    number = {name: position for position, name in enumerate(data.classes)}
+    summary = Summary(len(target.classes))
+    number = {name: position for position, name in enumerate(target.classes)}
     for experiment in system.experiments:
-        found = read_part(data, split, experiment, "dev")
+        found = read_part(data, split, experiment, "dev", target)
         assert isinstance(found, Scores)
-        labels = [data.unit_label(key) for key in found.ids]
+        labels = [data.value_of(key, target) for key in found.ids]
         truth = np.array([-1 if label is None else number[str(label)] for label in labels])
         summary.add_decisions((experiment.fold, experiment.seed), [None] * len(truth), truth, found.decisions)
     return summary

@@ -22,10 +22,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from steps.data.sentences import sentence_of
+from utils.corpus import learned_target
 
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset, Item
     from steps.data.splits import Split
+    from utils.corpus import Target
 
 NEARLY, WHOLLY = 0.5, 0.99
 FEWEST = 20  # labelled units, below which nothing is measured
@@ -87,14 +89,14 @@ class Confound:
 
 
 @lru_cache(maxsize=8)
-def confounds(data: Dataset) -> list[Confound]:
-    """Every field that could be measured; [] where the label is no class."""
-    if data.task != "classification":
+def confounds(data: Dataset, target: Target) -> list[Confound]:
+    """Every field that could be measured; [] where the target has no classes."""
+    if not target.classes:
         return []
-    units = [(data.items[keys[0]], str(data.unit_label(unit))) for unit, keys in data.units.items()
-             if data.unit_label(unit) is not None]
-    measured = (measure(name, [(of(item), label) for item, label in units])
-                for name, of in FIELDS.items() if name != data.unit)
+    labelled = [(data.items[keys[0]], str(value)) for keys in data.groups(target.of).values()
+                if (value := data.items[keys[0]].value(target)) is not None]
+    measured = (measure(name, [(of(item), label) for item, label in labelled])
+                for name, of in FIELDS.items() if name != target.of)
     return [found for found in measured if found is not None]
 
 
@@ -124,13 +126,13 @@ def measure(field: str, pairs: list[tuple[str | None, str]]) -> Confound | None:
                     float(counts.max(axis=1).sum() / len(pairs)), float(np.mean(draws)), float(np.max(draws)))
 
 
-def confound_marks(data: Dataset, split: Split, per_speaker: bool = False) -> list[str]:
+def confound_marks(data: Dataset, split: Split, target: Target, per_speaker: bool = False) -> list[str]:
     """Marks of results on a protocol.
 
     Args:
         per_speaker: of features normalized per speaker.
     """
-    return [found.mark(data.learned) for found in confounds(data)
+    return [found.mark(target.name) for found in confounds(data, target)
             if found.tells and (shares(data, split, FIELDS[found.field]) or (per_speaker and found.field == "speaker"))]
 
 
@@ -143,12 +145,12 @@ def shares(data: Dataset, split: Split, of: Callable[[Item], str | None]) -> boo
     return False
 
 
-def few_utterances(data: Dataset, split: Split | None = None) -> list[str]:
+def few_utterances(data: Dataset, target: Target, split: Split | None = None) -> list[str]:
     """A line for speakers with one utterance, and with at most FEW; of all speakers, or of those of the test parts.
 
-    Where labels move (tracks), the frames of one utterance differ, too: [].
+    Of a track the frames of one utterance differ, too: [].
     """
-    if data.task not in ("classification", "regression"):
+    if target.kind == "track":
         return []
     number = Counter(item.speaker for item in data.items.values() if item.speaker is not None)
     asked = set(number) if split is None else {data.items[key].speaker for fold in split.folds
@@ -160,11 +162,12 @@ def few_utterances(data: Dataset, split: Split | None = None) -> list[str]:
 
 
 def warnings_of(data: Dataset) -> list[str]:
-    """What validation says."""
-    lines = [found.describe(data.learned) for found in confounds(data) if found.tells]
-    if any(found.tells and found.field == "speaker" for found in confounds(data)):
+    """What validation says of the default target."""
+    target = learned_target(data.targets)
+    lines = [found.describe(target.name) for found in confounds(data, target) if found.tells]
+    if any(found.tells and found.field == "speaker" for found in confounds(data, target)):
         lines[0] += ". Features normalized per speaker lose it; folds that share speakers make use of it"
     after = {"one utterance": "normalized per speaker they are all alike",
              "two or three utterances": "too few to normalize per speaker"}
-    return lines + [f"{line}: {text}" for line in few_utterances(data)
+    return lines + [f"{line}: {text}" for line in few_utterances(data, target)
                     for end, text in after.items() if line.endswith(end)]

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.data.splits import SPLITS, Split, read_split
-from utils.corpus import KINDS, OF, UNLABELLED, Target, learned_field
+from utils.corpus import KINDS, OF, UNLABELLED, Target, learned_target
 from utils.errors import UserError, reading
 from utils.files import read_json
 from utils.shape import Maybe, OneOf, check
@@ -163,7 +163,7 @@ class Dataset:
     @property
     def learned(self) -> str:
         """The field that training needs: of the default target; without targets the text."""
-        return learned_field(self.targets)
+        return learned_target(self.targets).field
 
     @property
     def task(self) -> str:
@@ -254,9 +254,12 @@ class Dataset:
     def unit_of(self, key: str) -> str:
         return self.group_of(key, self.unit)
 
+    def value_of(self, name: str, target: Target) -> Label:
+        """The one value that a target has of an utterance, or of a dialogue or session; None: not known."""
+        return self.items[self.groups(target.of)[name][0]].value(target)
+
     def unit_label(self, unit: str) -> Label:
-        """The one label of a unit."""
-        return self.items[self.units[unit][0]].label
+        return self.value_of(unit, self.target())
 
     def _groups(self, name: str) -> dict[str, list[str]]:
         groups: dict[str, list[str]] = {}

@@ -68,7 +68,9 @@ def open_members(words: Sequence[str], classes: ClassMap, protocols: str) -> lis
     members = []
     for name, data in opened.items():
         map_name = classes.name_of(data.name, name)
-        there = [*data.classes, *sorted({str(item.label) for item in data.items.values() if item.labelled})]
+        target = data.target()
+        there = [*target.classes, *sorted({str(value) for item in data.items.values()
+                                           if (value := item.value(target)) is not None})]
         own = wanted.get(name) or next((each for each in data.info.get("protocols", ()) if each in data.protocols),
                                        next(iter(data.protocols), ""))
         members.append(Member(name, data, map_name, classes.labels_of(map_name, dict.fromkeys(there)), data.split(own)))
@@ -151,7 +153,8 @@ def check_classes(members: Sequence[Member], classes: ClassMap) -> list[str]:
 
 def counts_of(member: Member) -> dict[str, int]:
     """Utterances of each common class."""
-    return Counter(str(member.labels[str(member.data.items[key].label)]) for key in member.kept)
+    target = member.data.target()
+    return Counter(str(member.labels[str(member.data.items[key].value(target))]) for key in member.kept)
 
 
 def check_audio(members: Sequence[Member], split: Split, items: Mapping[str, Item]) -> list[str]:

@@ -187,7 +187,7 @@ def shares_test_speakers(split: Split, items: Mapping[str, Item]) -> bool:
 
 
 def describe_split(split: Split, items: Mapping[str, Item],
-                   classes: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+                   target: Target) -> tuple[list[dict[str, Any]], list[str]]:
     """Sizes of every fold's parts, and a warning for each class that a part lacks, and for dialogues in two parts."""
     folds, warnings = [], []
     for fold in split.folds:
@@ -196,8 +196,9 @@ def describe_split(split: Split, items: Mapping[str, Item],
             ids = split.ids(fold, part)
             sizes[part] = len(ids)
             sizes[f"{part}_speakers"] = sorted({items[key].speaker for key in ids} - {None})
-            absent = [name for name in classes if name not in {items[key].label for key in ids}]
-            if not any(items[key].labelled for key in ids):
+            there = {items[key].value(target) for key in ids}
+            absent = [name for name in target.classes if name not in there]
+            if there == {None}:
                 warnings.append(f"protocol {split.name}, fold {fold}: {part} has no labels: scores, but no metrics")
             elif absent:
                 warnings.append(f"protocol {split.name}, fold {fold}: {part} has no {', '.join(absent)}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from steps.data.splits import usable_folds
-from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, Target
+from utils.corpus import PARTS, UNLABELLED, Corpus, Protocol, Row, learned_target
 
 SIZE = 60
 SPEAKERS_PER_PART = 2
@@ -24,7 +24,7 @@ def choose_tiny(rows: Sequence[Row], corpus: Corpus, protocols: Protocols) -> li
     the chosen rows, so their folds may be fewer. Units stay whole.
     """
     units: dict[str, list[Row]] = defaultdict(list)
-    target = corpus.targets[0] if corpus.targets else Target(corpus.learned)
+    target = learned_target(corpus.targets)
     for row in rows:
         units[row.id if target.of == "utterance" else str(row.fields[target.of])].append(row)
     chosen = _choose_speakers(rows, corpus, protocols) if all(row.speaker for row in rows) else None
@@ -80,7 +80,7 @@ class Trait:
 
 def _traits(rows: Sequence[Row], corpus: Corpus) -> dict[str, Trait]:
     # Where a unit carries the label, a speaker has one class: the classes must be there, whoever speaks.
-    target = corpus.targets[0] if corpus.targets else Target(corpus.learned)
+    target = learned_target(corpus.targets)
     kind = "gender" if target.of == "utterance" or not target.classes else target.field
     kinds = {row.speaker: row.fields.get(kind) for row in rows}
     classes: dict[str, set[str]] = defaultdict(set)

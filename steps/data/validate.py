@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, count
+from utils.corpus import OF, learned_target
 from utils.errors import UserError, run_main
 from utils.files import write_json, write_text
 from utils.printable import printable
@@ -36,50 +37,57 @@ UNKNOWN = "unknown"
 BINS = 40
 
 
-def check_sequences(data: Dataset) -> list[str]:
-    """A warning for each label sequence that is not as long as its utterance (two steps are allowed)."""
+def check_tracks(data: Dataset) -> list[str]:
+    """A warning for each track that is not as long as its utterance (two steps are allowed)."""
     warnings = []
-    for item in data.items.values():
-        if data.task == "sequence-regression" and item.label is not None:
-            label: LabelSequence = item.label  # type: ignore[assignment]
-            length = label.step * len(label.values)
-            if abs(length - item.duration) > 2 * label.step + 1e-6:
-                warnings.append(f"{item.id}: its label lasts {length:g} s, the utterance {item.duration:g} s")
+    for target in (target for target in data.targets if target.kind == "track"):
+        for item in data.items.values():
+            track: LabelSequence | None = item.value(target)  # type: ignore[assignment]
+            if track is None:
+                continue
+            length = track.step * len(track.values)
+            if abs(length - item.duration) > 2 * track.step + 1e-6:
+                warnings.append(f"{item.id}: its {target.name} lasts {length:g} s, the utterance "
+                                f"{item.duration:g} s")
     return warnings
 
 
 def summarise(data: Dataset) -> dict[str, Any]:
-    """Counts over the items, as they go into validation.json."""
+    """Counts over the items, as they go into validation.json; "label" and "classes" are of the default target."""
     import numpy
 
+    from steps.data.splits import wholes
+
+    target = learned_target(data.targets)
+    values = {item.id: item.value(target) for item in data.items.values()}
     items = list(data.items.values())
     durations = numpy.array([item.duration for item in items])
     counts, edges = numpy.histogram(durations, bins=BINS)
     table: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
-        if isinstance(item.label, str):
-            table[item.speaker or UNKNOWN][item.label] += 1
-    classes = Counter(item.label for item in items if isinstance(item.label, str))
+        if values[item.id] in target.classes:
+            table[item.speaker or UNKNOWN][str(values[item.id])] += 1
+    classes = Counter(values.values()) if target.classes else {}
     result: dict[str, Any] = {
         "utterances": len(items), "hours": round(float(durations.sum()) / 3600, 4),
         "durations": {name: round(float(value), 4) for name, value in (
             ("min", durations.min()), ("median", numpy.median(durations)), ("mean", durations.mean()),
             ("max", durations.max()))},
         "duration_histogram": {"edges": [round(float(edge), 4) for edge in edges], "counts": counts.tolist()},
-        "classes": {name: classes[name] for name in data.classes},
-        "unlabelled": sum(not item.labelled for item in items),
+        "classes": {name: classes[name] for name in target.classes},
+        "unlabelled": sum(value is None for value in values.values()),
         "genders": dict(sorted(Counter(item.gender or UNKNOWN for item in items).items())),
         "speakers": dict(sorted(Counter(item.speaker or UNKNOWN for item in items).items())),
-        "class_by_speaker": {speaker: {name: row[name] for name in data.classes}
+        "class_by_speaker": {speaker: {name: row[name] for name in target.classes}
                              for speaker, row in sorted(table.items())},
         "sampling_rates": dict(sorted(Counter(str(item.sampling_rate) for item in items if item.path).items())),
         "converted": data.info.get("converted", {}),
         "features_only": sum(item.path is None and item.features is not None for item in items),
         "text_only": sum(item.path is None and item.features is None for item in items),
     }
-    if data.unit != "utterance":
-        result[f"{data.unit}s"] = len(data.units)
-    numbers = [item.label for item in items if isinstance(item.label, float)]
+    for of in wholes(data.targets):
+        result[f"{of}s"] = len(data.groups(of))
+    numbers = [value for value in values.values() if isinstance(value, float)]
     if numbers:
         result["label"] = {"min": min(numbers), "mean": round(sum(numbers) / len(numbers), 4), "max": max(numbers)}
     return result
@@ -111,15 +119,16 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     heard = warnings_of({key: result.remarks for key, result in decoded.items()}, len(items), "utterances",
                         data.path / "sound.tsv")
     warnings = [*data.info.get("warnings", []), *heard, *duplicates, *check_recordings(splits, items),
-                *check_sequences(data), *confounds.warnings_of(data)]
+                *check_tracks(data), *confounds.warnings_of(data)]
     protocols = {}
     for split in splits:
-        folds, notes = describe_split(split, items, data.classes)
+        folds, notes = describe_split(split, items, learned_target(data.targets))
         warnings += notes
         protocols[split.name] = {"description": split.description, "speaker_overlap": split.speaker_overlap,
                                  "folds": folds}
     result = {"name": data.name, **summarise(data), "sound": sound,
-              "confounds": [found.to_json() for found in confounds.confounds(data)], "protocols": protocols,
+              "confounds": [found.to_json() for found in confounds.confounds(
+                  data, learned_target(data.targets))], "protocols": protocols,
               "warnings": warnings}
     write_json(data.path / "validation.json", result)
     return result
@@ -183,9 +192,9 @@ def show(data: Dataset, result: Mapping[str, Any]) -> str:
     """The summary for a person."""
     times = result["durations"]
     lines = [f"{result['name']}: {result['utterances']} utterances, {result['hours']:.2f} h"
-             + (f", {result[data.unit + 's']} {data.unit}s" if data.unit != "utterance" else ""),
+             + "".join(f", {result[of + 's']} {of}s" for of in OF[1:] if of + "s" in result),
              f"  durations  {times['min']:.2f} s to {times['max']:.2f} s, median {times['median']:.2f} s",
-             f"  task       {data.task} of {data.learned}, one label per {data.unit}"]
+             *(f"  target     {target.name}, one {target.kind} per {target.of}" for target in data.targets)]
     if "label" in result:
         lines.append("  label      {min:g} to {max:g}, mean {mean:g}".format(**result["label"]))
     for title, key in (("classes", "classes"), ("gender", "genders"), ("rates", "sampling_rates"),
@@ -217,14 +226,15 @@ def _speaker_table(data: Dataset, result: Mapping[str, Any]) -> list[str]:
     speakers = result["speakers"]
     if set(speakers) == {UNKNOWN}:
         return ["  speakers   unknown"]
-    if len(speakers) > 30 or not data.classes:
+    classes = learned_target(data.targets).classes
+    if len(speakers) > 30 or not classes:
         return [f"  speakers   {len(speakers)}, {min(speakers.values())} to {max(speakers.values())} utterances each"]
-    widths = [max(len(name), 4) for name in data.classes]
+    widths = [max(len(name), 4) for name in classes]
     first = max(8, *map(len, speakers))
-    lines = [f"  {'speaker':<{first}}  " + "  ".join(f"{n:>{w}}" for n, w in zip(data.classes, widths, strict=True))]
+    lines = [f"  {'speaker':<{first}}  " + "  ".join(f"{n:>{w}}" for n, w in zip(classes, widths, strict=True))]
     for speaker, total in speakers.items():
         row = result["class_by_speaker"].get(speaker, {})
-        cells = "  ".join(f"{row.get(n, 0):>{w}}" for n, w in zip(data.classes, widths, strict=True))
+        cells = "  ".join(f"{row.get(n, 0):>{w}}" for n, w in zip(classes, widths, strict=True))
         lines.append(f"  {speaker:<{first}}  {cells}  = {total}")
     return lines
 

@@ -24,7 +24,7 @@ from steps.features.normalise import Normalisation, normalise
 from steps.features.store import FeatureStore
 from steps.text.source import EMPTY, FIELDS, weighted_texts
 from steps.training.random_state import generator
-from utils.corpus import PARTS
+from utils.corpus import PARTS, Target
 from utils.errors import UserError
 
 TEXT = "text"  # the reserved name of "no features": what is said is a field of the data set
@@ -35,22 +35,23 @@ class Examples:
     """What a subsystem learns from and is scored on.
 
     Attributes:
-        classes: empty where a number is predicted.
-        label: the field that is predicted (emotion). dim: features a vector or frame.
+        targets: what is predicted. dim: features a vector or frame.
         normalisation: arrays of what was learned on the training part; empty for none.
-        unit: what carries the label: utterance, dialogue or session.
         unlabelled: sets without labels that training may use (`--unlabelled`), normalised as the training part.
     """
 
-    classes: list[str]
-    label: str
+    targets: tuple[Target, ...]
     dim: int
     train: Part
     dev: Part
     test: Part
     normalisation: dict[str, np.ndarray] = field(default_factory=dict)
-    unit: str = "utterance"
     unlabelled: tuple[Part, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        """The first target."""
+        return self.targets[0]
 
     def without_labels(self) -> Part:
         """The unlabelled utterances of the training part, and those of the unlabelled sets."""
@@ -65,7 +66,7 @@ class Examples:
 
     def log_prior(self) -> np.ndarray:
         """(C,) log of the class frequencies in train, one added to each count."""
-        counts = np.bincount(self.train.y[self.train.y != NO_LABEL], minlength=len(self.classes)) + 1.0
+        counts = np.bincount(self.train.y[self.train.y != NO_LABEL], minlength=len(self.target.classes)) + 1.0
         return np.log(counts / counts.sum())
 
 
@@ -76,7 +77,8 @@ def open_features(data: Path, name: str) -> FeatureStore | None:
 
 def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold: int, norm: str,
                   clip: float | None = None, permute_seed: int | None = None, source: str = "",
-                  kept: Kept | None = None, sets: Mapping[str, Sequence[str]] | None = None) -> Examples:
+                  kept: Kept | None = None, sets: Mapping[str, Sequence[str]] | None = None,
+                  target: Target | None = None) -> Examples:
     """The examples of one fold.
 
     Args:
@@ -85,7 +87,9 @@ def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold:
         permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
         kept: which labels of the training part stay (hidden.py); None: all.
         sets: {name: utterances of `data`} that training may use without labels (unlabelled.py).
+        target: what is predicted; None: the default target.
     """
+    target = target or data.target()
     ids = {part: split.ids(fold, part) for part in PARTS} | {name: list(keys) for name, keys in (sets or {}).items()}
     check_present(data, split.name, ids)
     missing = {part: absent(data, store, ids[part], source) for part in ids}
@@ -95,26 +99,26 @@ def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold:
     if store is not None:
         read = read_vectors if store.kind == "utterance" else read_frames
         features, arrays = read(data, store, usable, norm, clip)
-    number = {name: position for position, name in enumerate(data.classes)}
+    number = {name: position for position, name in enumerate(target.classes)}
     parts: dict[str, Part] = {}
     for part in ids:
         items = tuple(data.items[key] for key in usable[part])
-        labels = [item.label for item in items]
-        if data.task == "regression":
+        labels = [item.value(target) for item in items]
+        if target.kind == "number":
             y = np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
         else:
             y = np.array([NO_LABEL if label is None else number[str(label)] for label in labels], dtype=np.int64)
         if permute_seed is not None and part in ("train", "dev"):
-            items, y = permuted(items, y, permute_seed, f"{fold} {part}", data.unit)
+            items, y = permuted(items, y, permute_seed, f"{fold} {part}", target.of)
         if kept is not None and part == "train":
-            items, y = hide(items, y, kept, str(fold), data.learned, data.unit)
+            items, y = hide(items, y, kept, str(fold), target.field, target.of)
         parts[part] = Part(items, features[part], y, missing[part])
     for part in ("train", "dev"):
         if not known(parts[part].y).any():
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
                             "utterance with features")
-    return Examples(data.classes, data.learned, 0 if store is None else store.dim, parts["train"], parts["dev"],
-                    parts["test"], arrays, data.unit, tuple(parts[name] for name in sets or ()))
+    return Examples((target,), 0 if store is None else store.dim, parts["train"], parts["dev"], parts["test"], arrays,
+                    tuple(parts[name] for name in sets or ()))
 
 
 def absent(data: Dataset, store: FeatureStore | None, ids: list[str], source: str) -> dict[str, str]:
@@ -191,16 +195,19 @@ def what_is_read(store: FeatureStore | None, source: str = "", targets: Sequence
     return {**{key: value for key, value in store.description.items() if key != "archives"}, **learned}
 
 
-def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, Any]) -> str:
+def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, Any],
+                targets: Sequence[Target] = ()) -> str:
     """A hash of all that the examples of a fold are made of: ids, parts, labels, speakers, fields, feature.json, and
     where there are no features the text itself."""
     texts = [*(description["fields"] if description.get("name") == TEXT else ()), *description.get("targets", ())]
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([data.learned, data.classes, description], sort_keys=True).encode())
+    targets = targets or [data.target()]
+    read = [[target.field, list(target.classes)] for target in targets]  # of one as it was before there were several
+    digest.update(json.dumps([*(read[0] if len(read) == 1 else read), description], sort_keys=True).encode())
     for part in PARTS:
         for key in split.ids(fold, part):
             item = data.items.get(key)
-            values = None if item is None else [item.label, item.speaker, item.gender,
+            values = None if item is None else [*(item.value(target) for target in targets), item.speaker, item.gender,
                                                 *(item.fields.get(name) for name in texts)]
             digest.update(json.dumps([part, key, values], ensure_ascii=False, default=repr).encode())
     return digest.hexdigest()

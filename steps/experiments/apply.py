@@ -34,7 +34,7 @@ ABOUT, CONFIG, MODEL, NORMALISATION = "metrics.json", "config.yaml", "model.json
 AGAIN = "copy it again, or train it again"
 TASK = {"kind": OneOf(*KINDS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME,
         "corpus": str, "config_name?": str, "permute_labels?": bool}
-METRICS = {"label": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
+METRICS = {"target": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
            "prior_scored?": [str]}
 
 
@@ -43,7 +43,7 @@ class TrainedExperiment:
     """One trained subsystem: one fold, one seed.
 
     Attributes:
-        task: config.yaml, as steps/experiments/plan.py wrote it. label: the field that is predicted (emotion).
+        task: config.yaml, as steps/experiments/plan.py wrote it. target: the name of what is predicted (emotion).
         norm: global, speaker or none. normalisation: learned on the training part; None for none.
         log_prior: (C,), of the training part.
     """
@@ -53,7 +53,7 @@ class TrainedExperiment:
     config: ExperimentConfig
     kind: type[Kind]
     fitted: Fitted
-    label: str
+    target: str
     classes: list[str]
     temperature: float
     log_prior: np.ndarray
@@ -79,7 +79,7 @@ class TrainedExperiment:
             fitted = kind.load(config, directory, device)
             if not fitted.fits(len(learned.mean) if learned is not None else inputs, len(classes)):
                 raise ValueError(f"it is not of {len(classes)} classes, or not of these features")
-        return cls(directory, task, config, kind, fitted, about["label"], classes, float(about["temperature"]),
+        return cls(directory, task, config, kind, fitted, about["target"], classes, float(about["temperature"]),
                    np.array(list(about["log_prior"].values()), dtype=np.float64), norm, learned)
 
     def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
@@ -141,7 +141,7 @@ def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dic
 
 
 def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """config.yaml and metrics.json of an experiment whose model is there.
+    """config.yaml of an experiment whose model is there, and what metrics.json says of its one target, "target".
 
     Raises:
         UserError: one line saying which is missing and how to get it.
@@ -155,11 +155,13 @@ def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         name = task.get("config_name", "NAME")
         raise UserError(f"{directory} has scores but no model: {name} says keep_model: false; run the recipe again "
                         f'with --set "{name}:keep_model=true"')
-    if task.get("label"):
-        raise UserError(f"{directory} predicts a number, {task['label']}; only what tells classes apart is applied and "
+    targets = about.pop("targets", None) or {about.get("label"): about}  # the latter: before there were targets
+    name = next(iter(targets)) if isinstance(targets, dict) else None
+    if not isinstance(name, str) or not isinstance(targets[name], dict):
+        raise UserError(f"{directory / ABOUT} names no target; {AGAIN}")
+    if len(targets) > 1 or "log_prior" not in targets[name]:
+        raise UserError(f"{directory} predicts {', '.join(targets)}; only one target of classes is applied and "
                         "exported")
-    if "log_prior" not in about:
-        raise UserError(f"{directory / ABOUT} has no log_prior: it was trained by an older version; move "
-                        f"{directory} away and train it again")
+    about = {**about, **targets[name], "target": name}
     check(about, METRICS, directory / ABOUT, AGAIN)
     return task, about

@@ -1,4 +1,4 @@
-"""What an experiment comes to: scores of what carries the label, calibrated on dev, and metrics."""
+"""What an experiment comes to: scores of what has a target's value, calibrated on dev, and metrics."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from steps.examples.part import Part
 from steps.examples.units import Units, by_unit, unit_names
 from steps.scoring import metrics
 from steps.scoring.calibration import apply_temperature, fit_temperature, fit_threshold
+from steps.scoring.experiment import scores_path
 from steps.scoring.scores import Scores, write_regression, write_scores
+from utils.corpus import Target
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Scores of dev and test.
+    """Scores of dev and test for one target.
 
     Args:
         values: part -> (N, C) of its utterances: logits, or (N, 1) numbers.
@@ -27,53 +29,60 @@ class Outcome:
 
     data: Dataset
     examples: Examples
+    target: Target
     values: dict[str, np.ndarray]
 
     def write(self, directory: Path) -> dict[str, Any]:
-        """Write scores/<part>.tsv; returns what metrics.json says of them. Everything is chosen on dev."""
-        units = {name: by_unit(unit_names(self._part(name).items, self.data.unit), self._part(name).y, values)
+        """Write scores/<target>/<part>.tsv; returns what metrics.json says of the target.
+
+        Everything is chosen on dev.
+        """
+        found = {name: by_unit(unit_names(self._part(name).items, self.target.of), self._part(name).y, values)
                  for name, values in self.values.items()}
-        missing = {name: self._missing(name, set(found.ids)) for name, found in units.items()}
-        about: dict[str, Any] = {"label": self.examples.label, "prior_scored": sorted(sum(missing.values(), []))}
-        if not self.examples.classes:
-            return about | {name: self._write_numbers(directory / "scores" / f"{name}.tsv", found, missing[name])
-                            for name, found in units.items()}
-        temperature = fit_temperature(units["dev"].values, units["dev"].y)
+        missing = {name: self._missing(name, set(units.ids)) for name, units in found.items()}
+        paths = {name: scores_path(directory, self.target.name, name) for name in found}
+        about: dict[str, Any] = {"prior_scored": sorted(sum(missing.values(), []))}
+        if not self.target.classes:
+            return about | {name: self._write_numbers(paths[name], units, missing[name])
+                            for name, units in found.items()}
+        temperature = fit_temperature(found["dev"].values, found["dev"].y)
         about |= {"temperature": temperature,
-                  "log_prior": dict(zip(self.examples.classes, self.examples.log_prior().tolist(), strict=True))}
-        tables = {name: self._write_scores(directory / "scores" / f"{name}.tsv", found, missing[name], temperature)
-                  for name, found in units.items()}
-        if self.data.positive is not None:
-            about["threshold"] = threshold_of(tables["dev"], self.data.positive)
+                  "log_prior": dict(zip(self.target.classes, self.examples.log_prior().tolist(), strict=True))}
+        tables = {name: self._write_scores(paths[name], units, missing[name], temperature)
+                  for name, units in found.items()}
+        if self.target.positive is not None:
+            about["threshold"] = threshold_of(tables["dev"], self.target.positive)
         return about | {name: self._metrics(table, about.get("threshold", 0.5)) for name, table in tables.items()}
 
     def _part(self, name: str) -> Part:
         return getattr(self.examples, name)
 
     def _missing(self, name: str, scored: set[str]) -> list[str]:
-        """Units of which no utterance has features."""
-        return sorted({self.data.unit_of(key) for key in self._part(name).missing} - scored)
+        """What has a value, and no utterance with features."""
+        return sorted({self.data.group_of(key, self.target.of) for key in self._part(name).missing} - scored)
 
     def _write_scores(self, path: Path, found: Units, missing: list[str], temperature: float) -> Scores:
-        classes = self.examples.classes
+        classes = list(self.target.classes)
         labels = [None if y < 0 else classes[y] for y in found.y]
-        labels += [None if (label := self.data.unit_label(unit)) is None else str(label) for unit in missing]
+        labels += [None if (label := self.data.value_of(name, self.target)) is None else str(label)
+                   for name in missing]
         logp = np.concatenate([apply_temperature(found.values, temperature),
                                np.tile(self.examples.log_prior(), (len(missing), 1))])
         write_scores(path, found.ids + missing, labels, classes, logp)
         return Scores(found.ids + missing, labels, classes, logp)
 
     def _write_numbers(self, path: Path, found: Units, missing: list[str]) -> dict[str, float | int]:
-        labels = [None if y != y else y for y in found.y.tolist()] + [self.data.unit_label(unit) for unit in missing]
+        labels = [None if y != y else y for y in found.y.tolist()]
+        labels += [self.data.value_of(name, self.target) for name in missing]  # type: ignore[misc]
         predictions = np.concatenate([found.values[:, 0], np.full(len(missing), self.examples.mean())])
-        write_regression(path, found.ids + missing, labels, predictions.tolist())  # type: ignore[arg-type]
+        write_regression(path, found.ids + missing, labels, predictions.tolist())
         sums = metrics.moments(np.array([np.nan if y is None else y for y in labels], dtype=np.float64), predictions)
         if not sums[0]:
             return {"n": 0}
         return {**{key: float(value) for key, value in metrics.regression(sums).items()}, "n": int(sums[0])}
 
     def _metrics(self, table: Scores, threshold: float) -> dict[str, float | int]:
-        positive = self.data.positive
+        positive = self.target.positive
         counts = metrics.confusion(table.references, table.decide(positive, threshold), len(table.classes))
         if not counts.any():
             return {"n": 0}  # without labels there are scores and no metrics

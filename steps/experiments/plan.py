@@ -12,14 +12,18 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, count
 from utils.errors import UsageError, UserError, run_main
 from utils.files import read_json, write_json
 from utils.shape import NAME, Either, Number
 
-PERMUTED = "+permuted"
+if TYPE_CHECKING:
+    from steps.data.dataset import Dataset
+    from utils.corpus import Target
+
+PERMUTED, TARGETS = "+permuted", "+target-"
 FEW_UTTERANCES = 2000  # a linear SVM, a forest or a small network trains on them in about the time that torch loads
 NUMBER = Number(0, 10**6, whole=True)
 TASK = {  # of log/task.<j>.json
@@ -28,8 +32,6 @@ TASK = {  # of log/task.<j>.json
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
-    if arguments.finish:
-        return count_outputs(Path(arguments.out))
     from steps.data.dataset import Dataset
     from steps.examples import unlabelled
     from steps.examples.augmented import open_augmented
@@ -40,14 +42,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.training.config import FREE_KEYS
     from utils.config import split_settings
 
-    data, out = Dataset.open(arguments.data).predicting(arguments.label), Path(arguments.out)
+    data, out = Dataset.open(arguments.data), Path(arguments.out)
+    targets = [data.target(name) for name in arguments.targets.split()] or [data.target()]
+    own = of_targets(data, targets).removeprefix(TARGETS)
+    log = out / "log" / own if own else out / "log"
+    if arguments.finish:
+        return count_outputs(out, log, [target.name for target in targets])
     config = load_experiment_config(arguments.config, split_settings(arguments.set))
     kind = traits(config.kind)
     store = open_features(data.path, arguments.features)
     split = data.split(arguments.protocol)
-    check_fits(kind, config.kind, data, store)
+    check_fits(kind, config.kind, data, targets, store)
     check_learned(dataclasses.asdict(config), data.items.values())
-    more = {"label": arguments.label} if arguments.label else {}
+    more: dict[str, Any] = {} if targets == [data.target()] else {"targets": [target.name for target in targets]}
     started: dict[str, Any] = {}
     if arguments.init not in ("", "none"):
         start = open_start(arguments.init)
@@ -63,16 +70,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         seeds = seeds[:1]
     variants = text_variants(data, config, arguments.sources) if store is None else \
         norm_variants(config, arguments.norms, arguments.sources)
-    sets, told = semi_supervised(arguments, config, kind, data, store, split, folds)
+    sets, told = semi_supervised(arguments, config, kind, data, targets[0], store, split, folds)
     variants = {f"{name}{mark(arguments, sets)}": chosen for name, chosen in variants.items()}
     if arguments.labels is not None:
         more["labels"] = arguments.labels
     if sets:
         started["unlabelled"] = {"sets": [one.text for one in sets],
                                  "trained_on": unlabelled.training_records(sets, data, split)}
-    suffix = PERMUTED if arguments.permute_labels else ""
-    learned = further_fields(dataclasses.asdict(config), data.learned)
-    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned))
+    suffix = of_targets(data, targets) + (PERMUTED if arguments.permute_labels else "")
+    learned = further_fields(dataclasses.asdict(config), targets[0].field)
+    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned),
+                                        targets)
               for name, (_, chosen) in variants.items() for fold in folds}
     tasks = [{**more, **told.get(fold, {}), "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
@@ -81,39 +89,44 @@ def main(argv: Sequence[str] | None = None) -> int:
               "config": dataclasses.asdict(chosen)}
              for name, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
     if arguments.augment:
-        tasks += with_noise(tasks, open_augmented(data, store, split, arguments.augment))
+        tasks += with_noise(tasks, targets, open_augmented(data, store, split, arguments.augment))
     light = store is None or store.kind == "utterance"
     shares = shared_out(tasks, number_of_tasks(arguments.tasks, arguments.nj, len(data.items), light))
-    write_tasks(out, shares)
-    write_json(out / "subsystem.json", {
+    write_tasks(log, shares)
+    write_json(out / (f"subsystem.{own}.json" if own else "subsystem.json"), {
         "subsystem": out.parent.name, "kind": config.kind, "config": Path(arguments.config).stem,
-        "features": arguments.features, "task": data.task, "unit": data.unit, "corpus": data.name,
-        "protocol": arguments.protocol, "classes": data.classes,
+        "features": arguments.features, "targets": [target.name for target in targets], "corpus": data.name,
+        "protocol": arguments.protocol,
         "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
         "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
         "set": [word for word in overrides(config, load_experiment_config(arguments.config))
                 if word.partition("=")[0] not in FREE_KEYS], **more,
         **started,
         **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
-    print(len(shares))
+    print(len(shares), log)
     return 0
 
 
-def with_noise(tasks: list[dict[str, Any]], augmented: tuple[Any, Any, Any, dict[str, Any]]) -> list[dict[str, Any]]:
+def of_targets(data: Dataset, targets: Sequence[Target]) -> str:
+    """What a variant says of its targets: "+target-phq8"; "" of the default one."""
+    return "" if list(targets) == [data.target()] else TARGETS + "-".join(target.name for target in targets)
+
+
+def with_noise(tasks: list[dict[str, Any]], targets: Sequence[Target],
+               augmented: tuple[Any, Any, Any, dict[str, Any]]) -> list[dict[str, Any]]:
     """Each of the tasks once more, with noisy copies in its training part (steps/examples/augmented.py)."""
     from steps.examples.augmented import SUFFIX
     from steps.examples.fold import fingerprint, what_is_read
     from steps.examples.tasks import further_fields
 
     data, store, split, noise = augmented
-    label = data.learned
     return [{**task, "variant": f"{task['variant']}{SUFFIX}", "augment": noise, "data": fingerprint(
         data, split, task["fold"], {**what_is_read(store, task["config"].get("source", ""), further_fields(
-            task["config"], label)), "augment": noise})} for task in tasks]
+            task["config"], targets[0].field)), "augment": noise}, targets)} for task in tasks]
 
 
-def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data: Any, store: Any, split: Any,
-                    folds: Sequence[int]) -> tuple[list[Any], dict[int, dict[str, Any]]]:
+def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data: Dataset, target: Target, store: Any,
+                    split: Any, folds: Sequence[int]) -> tuple[list[Any], dict[int, dict[str, Any]]]:
     """The unlabelled sets, and what each fold's tasks say of them; checks that labels and sets suit the training.
 
     Raises:
@@ -125,9 +138,9 @@ def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data:
 
     if arguments.labels is not None:
         for fold in folds:
-            units = {data.unit_of(key): data.items[key].label for key in split.ids(fold, "train")}
-            labels = [label for label in units.values() if label is not None]
-            Kept(arguments.labels).count([labels.count(name) for name in data.classes] or [len(labels)])
+            values = {data.group_of(key, target.of): data.items[key].value(target) for key in split.ids(fold, "train")}
+            labels = [value for value in values.values() if value is not None]
+            Kept(arguments.labels).count([labels.count(name) for name in target.classes] or [len(labels)])
     sets = open_sets(arguments.unlabelled)
     uses = config.self_training or (kind.unlabelled and config.training.objective != SUPERVISED)
     if sets and not uses:
@@ -167,8 +180,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recogniser whose trunk training "
                         "starts from; none: random weights")
-    parser.add_argument("--label", default="", metavar="FIELD", help="predict this number of the corpus's (phq8) in "
-                        "place of its label")
+    parser.add_argument("--targets", default="", metavar="NAME ...", help="predict these of the corpus's targets; "
+                        "empty: the default one")
     parser.add_argument("--norms", default="global", help='e.g. "global speaker"')
     parser.add_argument("--sources", default="", help='of --features text, e.g. "asr reference"; empty: as configured')
     parser.add_argument("--seeds", default="0", help='e.g. "0 1 2"')
@@ -216,9 +229,11 @@ def text_variants(data: Any, config: Any, sources: str) -> dict[str, tuple[str, 
     return {VARIANTS[source]: ("none", dataclasses.replace(config, source=source)) for source in chosen}
 
 
-def check_fits(kind: Any, name: str, data: Any, store: Any) -> None:
-    """The kind of subsystem can learn this task from these features."""
-    for what, value, accepted in (("task", data.task, kind.tasks), ("unit", data.unit, kind.units),
+def check_fits(kind: Any, name: str, data: Dataset, targets: Sequence[Target], store: Any) -> None:
+    """The kind of subsystem can learn these targets from these features."""
+    if len(targets) > 1:
+        raise UsageError(f"--targets {' '.join(target.name for target in targets)}: {name} predicts one target")
+    for what, value, accepted in (("target", targets[0].kind, kind.targets),
                                   ("kind of features", "text" if store is None else store.kind,
                                    kind.features or ("text",))):
         if value not in accepted:
@@ -272,9 +287,8 @@ def content_of(path: Path, shape: dict[str, Any] = TASK,
     return content if isinstance(content, list) else [content]
 
 
-def write_tasks(out: Path, tasks: list[Any]) -> None:
-    """log/task.<j>.json, and nothing left of a longer plan."""
-    log = out / "log"
+def write_tasks(log: Path, tasks: list[Any]) -> None:
+    """LOG/task.<j>.json, and nothing left of a longer plan."""
     log.mkdir(parents=True, exist_ok=True)
     for number, task in enumerate(tasks, start=1):
         write_json(log / f"task.{number}.json", task)
@@ -289,19 +303,24 @@ def task_files(log: Path) -> dict[int, Path]:
     return {int(number): found[number] for number in sorted(filter(str.isdecimal, found), key=int)}
 
 
-def count_outputs(out: Path) -> int:
-    """Every experiment of the plan has its scores and metrics; prints one line a variant: mean test metrics."""
-    variants: dict[str, list[dict[str, Any]]] = {}
-    for number, path in task_files(out / "log").items():
+def count_outputs(out: Path, log: Path, targets: Sequence[str]) -> int:
+    """Every experiment of the plan has its scores and metrics; prints a line a variant and target:
+    mean test metrics."""
+    from steps.scoring.experiment import Experiment
+
+    results: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for number, path in task_files(log).items():
         for task in content_of(path):
             directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
-            if not all((directory / name).is_file() for name in ("scores/dev.tsv", "scores/test.tsv", "metrics.json")):
-                raise UserError(f"{directory} has no scores, see {out}/log/train.{number}.log")
-            variants.setdefault(task["variant"], []).append(read_json(
-                directory / "metrics.json", {"prior_scored": [str], "test": {"n": int}}, "train it again"))
-    for variant, results in variants.items():
-        prior = len({key for result in results for key in result["prior_scored"]})
-        print(f"{out.parent.name} {variant}: {len(results)} experiments, {means([r['test'] for r in results])}"
+            experiment = Experiment(directory, out.parent.name, task["variant"], task["fold"], task["seed"])
+            for name in targets:
+                found = experiment.metrics(name)
+                if "test" not in found or not all(experiment.scores(name, part).is_file() for part in ("dev", "test")):
+                    raise UserError(f"{directory} has no scores of {name}, see {log}/train.{number}.log")
+                results.setdefault((task["variant"], name), []).append(found)
+    for (variant, name), values in results.items():
+        prior = len({key for value in values for key in value.get("prior_scored", ())})
+        print(f"{out.parent.name} {variant}, {name}: {len(values)} experiments, {means([v['test'] for v in values])}"
               f"{f'; {prior} utterances without features or text have the class prior' if prior else ''}")
     return 0
 

@@ -1,6 +1,6 @@
 """An experiment of several rounds (self-training): each is a whole experiment in `round<k>`, finished or taken up.
 
-The guesses of a round on unlabelled utterances lie in round<k>/scores/unlabelled.tsv, as log-posteriors calibrated on
+The guesses of a round on unlabelled utterances lie in round<k>/scores/<target>/unlabelled.tsv, as log-posteriors calibrated on
 dev; the next round learns from those that are sure. The round that is best on dev becomes the experiment.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from steps.examples.fold import Examples
 from steps.examples.part import Part
 from steps.scoring.calibration import apply_temperature, fit_temperature
+from steps.scoring.experiment import METRICS, read_metrics, scores_path
 from steps.scoring.scores import read_scores, write_scores
 from steps.semi_supervised.config import SelfTrainingConfig
 from steps.semi_supervised.self_training import UNSURE, pseudo_labels
@@ -24,8 +25,7 @@ from utils.files import atomic_path, read_json, write_json
 if TYPE_CHECKING:
     import numpy as np
 
-GUESSES = "scores/unlabelled.tsv"
-METRICS = "metrics.json"
+GUESSES = "unlabelled"  # the part that their table is named after
 
 
 def run_rounds(directory: Path, examples: Examples, config: SelfTrainingConfig,
@@ -43,14 +43,14 @@ def run_rounds(directory: Path, examples: Examples, config: SelfTrainingConfig,
     for number in range(config.rounds + 1):
         place = directory / f"round{number}"
         if number:
-            guesses = sure_guesses(directory / f"round{number - 1}", unlabelled, config)
+            earlier = scores_path(directory / f"round{number - 1}", examples.target.name, GUESSES)
+            guesses = sure_guesses(earlier, unlabelled, config)
             learned = with_guesses(examples, unlabelled, guesses)
             say(f"round {number}: {len(guesses)} of {len(unlabelled)} unlabelled utterances have a sure guess")
         if not finished(place):
             run(place, learned)
-    metrics = [read_json(directory / f"round{number}" / METRICS, {"dev": {"UA": float}})
-               for number in range(config.rounds + 1)]
-    dev = [told["dev"]["UA"] for told in metrics]
+    dev = [read_metrics(directory / f"round{number}", examples.target.name)["dev"]["UA"]
+           for number in range(config.rounds + 1)]
     best = dev.index(max(dev))  # at a tie the one that learned from the fewest guesses
     adopt(directory / f"round{best}", directory, {"round": best, "dev_UA_of_rounds": dev})
 
@@ -63,18 +63,19 @@ def write_guesses(directory: Path, examples: Examples, dev: np.ndarray, unlabell
     """
     logp = apply_temperature(unlabelled, fit_temperature(dev, examples.dev.y))
     ids = examples.without_labels().ids
-    write_scores(directory / GUESSES, ids, [None] * len(ids), examples.classes, logp)
+    path = scores_path(directory, examples.target.name, GUESSES)
+    write_scores(path, ids, [None] * len(ids), examples.target.classes, logp)
 
 
-def sure_guesses(place: Path, unlabelled: Part, config: SelfTrainingConfig) -> dict[str, int]:
+def sure_guesses(path: Path, unlabelled: Part, config: SelfTrainingConfig) -> dict[str, int]:
     """{unlabelled utterance: class number} of the guesses that count.
 
     Raises:
         UserError: guesses on other utterances.
     """
-    scores = read_scores(place / GUESSES)
+    scores = read_scores(path)
     if scores.ids != sorted(unlabelled.ids):
-        raise UserError(f"{place / GUESSES} is of other utterances; remove {place} to train anew")
+        raise UserError(f"{path} is of other utterances; remove {path.parents[2]} to train anew")
     labels = pseudo_labels(scores.logp, config.threshold, config.most)
     return {key: int(label) for key, label in zip(scores.ids, labels, strict=True) if label != UNSURE}
 
@@ -92,7 +93,7 @@ def adopt(place: Path, directory: Path, more: Mapping[str, Any]) -> None:
     """Make a finished round the experiment: copies its files; metrics.json, which says that it is whole, at last."""
     for path in sorted(place.rglob("*")):
         name = path.relative_to(place)
-        if path.is_file() and name != Path(METRICS) and name != Path(GUESSES):
+        if path.is_file() and name.name not in (METRICS, f"{GUESSES}.tsv"):
             with atomic_path(directory / name) as new:
                 shutil.copyfile(path, new)
     write_json(directory / METRICS, {**read_json(place / METRICS), **more})

@@ -76,7 +76,7 @@ def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", 
 
 def finished(directory: Path, keep_model: bool) -> bool:
     """Whether the experiment is whole; one whose model is wanted now and was not kept then is trained again."""
-    scored = (directory / "metrics.json").is_file() and (directory / "scores" / "test.tsv").is_file()
+    scored = (directory / "metrics.json").is_file() and any((directory / "scores").glob("**/test.tsv"))
     return scored and (not keep_model or (directory / "model.json").is_file())
 
 
@@ -107,15 +107,16 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
 
     kind_type = kind_class(task["kind"])
     config = from_dict(kind_type.Config, task["config"])
-    data = Dataset.open(data_path).predicting(task.get("label"))
+    data = Dataset.open(data_path)
+    targets = [data.target(name) for name in task.get("targets", [""])]
     split = data.split(task["protocol"])
     store = open_features(data_path, task["features"])
     source = getattr(config, "source", "")
-    read = what_is_read(store, source, further_fields(task["config"], data.learned))
+    read = what_is_read(store, source, further_fields(task["config"], targets[0].field))
     if task.get("augment"):
         data, store, split, noise = open_augmented(data, store, split, noisy)
         read["augment"] = noise
-    if fingerprint(data, split, task["fold"], read) != task["data"]:
+    if fingerprint(data, split, task["fold"], read, targets) != task["data"]:
         where = f"{data_path} or {noisy}" if task.get("augment") else str(data_path)
         raise UserError(f"{where} has changed since this task was planned: run steps/train_subsystem.sh again")
     sets: dict[str, list[str]] = {}
@@ -123,7 +124,7 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
         data, store, sets = open_unlabelled(task, data, store, split, unlabelled)
     examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
                              task["seed"] if task["permute_labels"] else None, source,
-                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets)
+                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets, targets[0])
     print_header(name, examples)
     start = changed(init, task["init"]) if task.get("init") else None
     experiment = Experiment(task, data, split, kind_type, config, examples,
@@ -205,11 +206,12 @@ def about_training(fitted: Fitted, final: Fitted) -> dict[str, Any]:
 
 def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples, dev: np.ndarray,
            test: np.ndarray, about: dict[str, Any]) -> None:
-    """Write scores/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
+    """Write scores/<target>/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
     from steps.experiments.outcome import Outcome
 
     write_json(directory / "metrics.json", {
-        **Outcome(data, examples, {"dev": dev, "test": test}).write(directory), **about,
+        "targets": {examples.target.name: Outcome(data, examples, examples.target, {"dev": dev, "test": test}).write(
+            directory)}, **about,
         "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1), "train_left_out": sorted(examples.train.missing),
         "speaker_overlap": split.speaker_overlap, "permuted": task["permute_labels"]})
 
@@ -228,9 +230,14 @@ def print_header(name: str, examples: Examples) -> None:
                 if module in sys.modules]
     sizes = ", ".join(f"{part} {len(getattr(examples, part))}" for part in ("train", "dev", "test"))
     what = f"{examples.dim} features" if examples.dim else "text"
-    print(f"{name}: {sizes}; {what}; {len(examples.classes)} classes; python "
+    print(f"{name}: {sizes}; {what}; {what_is_predicted(examples)}; python "
           f"{platform.python_version()}, {', '.join(versions)}; {platform.node()}, "
           f"{os.environ.get('EMOTION_NUM_THREADS') or 1} thread(s)", flush=True)
+
+
+def what_is_predicted(examples: Examples) -> str:
+    return ", ".join(f"{target.name} ({len(target.classes)} classes)" if target.classes else target.name
+                     for target in examples.targets)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from steps.data.splits import Split
     from steps.fusion.inputs import Ensemble, Found
     from steps.fusion.runs import Fused, Run
+    from utils.corpus import Target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,19 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     data = Dataset.open(arguments.data)
     split, names = data.split(arguments.protocol), arguments.subsystems.split()
-    if data.task != "classification":
-        raise UserError(f"{data.path} is a task of {data.task}; only the log-posteriors of classes are fused")
+    target = data.target()
+    if target.kind != "class":
+        raise UserError(f"{data.path}: {target.name} is a {target.kind}; only the log-posteriors of classes are fused")
     found = find(arguments.exp, split.name, names, arguments.text_variant, arguments.variants.split(),
                  arguments.more.split(), arguments.leave_out)
     tell_missing(found)
-    reader = Reader(data, split)
+    reader = Reader(data, split, target)
     inputs = {ensemble.variant: runs.stacks(ensemble, reader) for ensemble in found.ensembles}
-    candidates = [runs.fuse(how, ensemble, inputs[ensemble.variant], tuple(data.classes))
+    candidates = [runs.fuse(how, ensemble, inputs[ensemble.variant], target.classes)
                   for how in HOWS for ensemble in found.ensembles]
     content = account.account(split.name, names, found, sorted(reader.held_out_by), candidates, inputs)
     for how in HOWS:
         chosen = content["primary"]["variant"] if content["primary"]["how"] == how else None
-        write(arguments.exp / account.name_of(how) / split.name, data, split, found.ensembles,
+        write(arguments.exp / account.name_of(how) / split.name, data, split, target, found.ensembles,
               [fused for fused in candidates if fused.how == how], chosen)
     write_json(arguments.exp / "fusion" / f"{split.name}.json", {"corpus": data.name, **content})
     print(show(content), f"{time.monotonic() - began:.1f} s", sep="\n")
@@ -79,8 +81,8 @@ def tell_missing(found: Found) -> None:
         print(f"missing in the fusion: {'; '.join(map(account.absent, found.missing))}", file=sys.stderr)
 
 
-def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ensemble], fusions: Sequence[Fused],
-          primary: str | None) -> None:
+def write(directory: Path, data: Dataset, split: Split, target: Target, ensembles: Sequence[Ensemble],
+          fusions: Sequence[Fused], primary: str | None) -> None:
     """EXP/fusion_<how>/<protocol> as a whole: nothing is left of an earlier fusion."""
     from steps.text.source import source_of
 
@@ -91,13 +93,14 @@ def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ense
                 task = {"subsystem": name, "kind": "fusion", "how": how, "variant": fused.variant, "fold": fold,
                         "seed": seed, "corpus": data.name, "protocol": split.name,
                         "subsystems": {name: variant for name, variant in fused.members}}
-                prior = set.intersection(*(set(experiment.metrics.get("prior_scored", ()))
+                prior = set.intersection(*(set(experiment.metrics(target.name).get("prior_scored", ()))
                                            for experiment in ensemble.experiments(fold, seed)))
-                write_run(out / fused.variant / f"fold{fold}" / f"seed{seed}", run, task, split, sorted(prior))
+                write_run(out / fused.variant / f"fold{fold}" / f"seed{seed}", run, task, split, target,
+                          sorted(prior))
         sources = {source for fused in fusions for _, variant in fused.members if (source := source_of(variant))}
         write_json(out / "subsystem.json", {
-            "subsystem": name, "kind": "fusion", "config": how, "features": "scores", "task": data.task,
-            "unit": data.unit, "corpus": data.name, "protocol": split.name, "classes": data.classes,
+            "subsystem": name, "kind": "fusion", "config": how, "features": "scores",
+            "targets": [target.name], "corpus": data.name, "protocol": split.name,
             "variants": [fused.variant for fused in fusions],
             "folds": sorted(set.intersection(*(set(ensemble.folds) for ensemble in ensembles))),
             "seeds": sorted(set.intersection(*(set(ensemble.seeds) for ensemble in ensembles))), "permuted": False,
@@ -105,9 +108,11 @@ def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ense
             **({"text_source": sources.pop()} if sources else {}), **({"primary": primary} if primary else {})})
 
 
-def write_run(directory: Path, run: Run, task: Mapping[str, Any], split: Split, prior: list[str]) -> None:
-    """config.yaml, model.json, scores/{dev,test}.tsv and metrics.json of one fold and seed."""
+def write_run(directory: Path, run: Run, task: Mapping[str, Any], split: Split, target: Target,
+              prior: list[str]) -> None:
+    """config.yaml, model.json, scores/<target>/{dev,test}.tsv and metrics.json of one fold and seed."""
     from steps.scoring import metrics
+    from steps.scoring.experiment import METRICS, scores_path
     from steps.scoring.scores import write_scores
     from utils.config import write_yaml
 
@@ -116,15 +121,16 @@ def write_run(directory: Path, run: Run, task: Mapping[str, Any], split: Split, 
     fusion.save(directory)
     for part, stack in run.parts.items():
         logp = run.scores(part)
-        write_scores(directory / "scores" / f"{part}.tsv", stack.ids, stack.labels, fusion.classes, logp)
+        write_scores(scores_path(directory, target.name, part), stack.ids, stack.labels, fusion.classes, logp)
         counts = metrics.confusion(stack.y, logp.argmax(axis=1), len(fusion.classes))
         results[part] = {"n": int(counts.sum())}
         if counts.any():
             results[part] |= {name: float(value) for name, value in metrics.classification(counts).items()}
     fitted = {"equal": 0, "simplex": len(fusion.weights) - 1, "logistic": len(fusion.weights) + len(fusion.biases)}
-    write_json(directory / "metrics.json", {
-        **results, "chosen": dict(fusion.chosen), "parameters": fitted[fusion.how], "temperature": fusion.temperature,
-        "prior_scored": prior, "speaker_overlap": split.speaker_overlap, "permuted": False})
+    write_json(directory / METRICS, {
+        "targets": {target.name: {**results, "temperature": fusion.temperature, "prior_scored": prior}},
+        "chosen": dict(fusion.chosen), "parameters": fitted[fusion.how],
+        "speaker_overlap": split.speaker_overlap, "permuted": False})
 
 
 def show(content: Mapping[str, Any]) -> str:

@@ -12,8 +12,10 @@ from steps.data.dataset import Dataset
 from steps.data.splits import Split
 from steps.fusion.fitting import Stack
 from steps.fusion.groups import held_out
-from steps.scoring.collect import Experiment, System, is_permuted, read_part, speaker_of_unit, systems_of
+from steps.scoring.collect import System, is_permuted, read_part, speaker_of, systems_of
+from steps.scoring.experiment import Experiment
 from steps.scoring.scores import Scores
+from utils.corpus import Target
 from utils.errors import UserError
 
 NORM = "norm-"
@@ -141,10 +143,11 @@ def ensemble_of(variant: str, members: Sequence[System]) -> Ensemble:
 
 @dataclass
 class Reader:
-    """Score tables of one data set and protocol, each read and checked once."""
+    """Score tables of one data set, protocol and target, each read and checked once."""
 
     data: Dataset
     split: Split
+    target: Target
     tables: dict[Path, Scores] = field(default_factory=dict)
     held_out_by: set[str] = field(default_factory=set)
 
@@ -155,7 +158,7 @@ class Reader:
         """
         tables = [self.table(experiment, part) for experiment in ensemble.experiments(fold, seed)]
         first = tables[0]
-        speakers = tuple(speaker_of_unit(self.data, key) for key in first.ids)
+        speakers = tuple(speaker_of(self.data, key, self.target.of) for key in first.ids)
         groups = np.zeros(len(first.ids), dtype=np.int64)
         if part == "dev":
             groups, by = held_out(first.ids, first.references, speakers)
@@ -167,9 +170,9 @@ class Reader:
                      np.stack([table.logp for table in tables], axis=1), groups)
 
     def table(self, experiment: Experiment, part: str) -> Scores:
-        path = experiment.scores(part)
+        path = experiment.scores(self.target.name, part)
         if path not in self.tables:
-            found = read_part(self.data, self.split, experiment, part)
+            found = read_part(self.data, self.split, experiment, part, self.target)
             assert isinstance(found, Scores)
             self.tables[path] = found
         return self.tables[path]

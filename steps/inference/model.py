@@ -277,7 +277,7 @@ def open_subsystem(place: Path, about: dict[str, Any], name: str) -> Subsystem:
     experiment = TrainedExperiment.open(place, inputs=width)
     for what, found, wanted in (("kind", experiment.task["kind"], told["kind"]),
                                 ("classes", experiment.classes, about["classes"]),
-                                ("label", experiment.label, about["label"])):
+                                ("label", experiment.target, about["label"])):
         if found != wanted:
             raise UserError(f"{place}: {what} is not what {ABOUT} says of {name}; {ADVICE}")
     average = None

@@ -11,7 +11,7 @@ from steps.experiments.apply import AGAIN as RETRAIN
 from steps.experiments.apply import read_description
 from steps.fusion.combine import AGAIN
 from steps.fusion.combine import FORM as FUSED
-from steps.scoring.collect import read_subsystem
+from steps.scoring.collect import PLANS, read_plans
 from utils.errors import UserError
 from utils.files import read_json
 from utils.shape import NAME, Maybe, check
@@ -77,9 +77,9 @@ def select(experiment: Path, fold: int | None = None, seed: int | None = None) -
         if match := PLACE.fullmatch(place.name):
             given[match[1]], place = int(match[2]), place.parent
     fold, seed = given.get("fold", fold), given.get("seed", seed)
-    if (place / "subsystem.json").is_file():
+    if any(place.glob(PLANS)):
         place = place / primary(place)
-    if not (place.parent / "subsystem.json").is_file():
+    if not any(place.parent.glob(PLANS)):
         raise UserError(f"{experiment} is no trained subsystem; expected EXP/<subsystem>/<protocol>/<variant>", 2)
     variant, protocol, subsystem, exp = place.name, place.parent.name, place.parents[1].name, place.parents[2]
     fold = numbered(place, "fold", fold)
@@ -120,7 +120,7 @@ def fused_members(directory: Path) -> list[tuple[str, str]]:
 
 def primary(directory: Path) -> str:
     """The variant that EXP/<subsystem>/<protocol> means."""
-    about = read_subsystem(directory)
+    about = read_plans(directory)[0]
     variants = [about["primary"]] if about.get("primary") else list(about.get("variants", ()))
     if len(variants) != 1:
         raise UserError(f"{directory} has the variants {', '.join(variants) or 'none'}; name one of them", 2)

@@ -233,7 +233,7 @@ class Writer:
         chosen, first = self.chosen, self.chosen.members[0]
         marks = sorted({mark for one in chosen.members for mark in (*marks_of(one), *self._audit_marks(one.name))})
         return {
-            "format": names.FORMAT, "name": chosen.name, "label": first.metrics["label"],
+            "format": names.FORMAT, "name": chosen.name, "label": first.metrics["target"],
             "classes": list(first.metrics["log_prior"]),
             "trained_on": {"corpus": chosen.corpus, "protocol": chosen.protocol, "fold": chosen.fold,
                            "seed": chosen.seed, "utterances": first.metrics.get("train_items")},
@@ -248,12 +248,12 @@ class Writer:
     def _audit_marks(self, name: str) -> list[str]:
         """What its results carry where the leak audit failed or does not know this subsystem."""
         from steps.scoring.audited import NOT_AUDITED, Audit
+        from steps.scoring.collect import read_plans
 
         chosen = self.chosen
         if not (self.data / CUTS).is_file():
             return [NOT_AUDITED]
-        path = chosen.exp / name / chosen.protocol / "subsystem.json"
-        about = read_json(path) if path.is_file() else {}
+        about = next(iter(read_plans(chosen.exp / name / chosen.protocol)), {})
         return Audit(chosen.exp, Dataset.open(self.data), chosen.protocol, {name: about}).marks(name)
 
 

@@ -195,7 +195,7 @@ def score(vectors: np.ndarray, speakers: Sequence[str], backend: Backend,
 
 def rows_of(data: Dataset, split: Split, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row of results a method, see steps/scoring/results.py."""
-    from steps.scoring.score import commit, data_marks
+    from steps.scoring.rows import data_marks, result_row
 
     marks = data_marks(data, split)
     if entry["without_statistics"]:
@@ -203,17 +203,15 @@ def rows_of(data: Dataset, split: Split, entry: Mapping[str, Any]) -> list[dict[
     if entry["missing"]:
         marks.append(f"{len(entry['missing'])} utterances without i-vectors")
     trials = "all pairs" if entry["enrol"] is None else f"enrol {entry['enrol']}"
-    return [{"corpus": data.name, "protocol": split.name, "subsystem": entry["subsystem"],
-             "variant": f"{method}, {trials}", "part": entry["part"], "text_source": None, "task": "verification",
-             "unit": "utterance", "classes": [], "folds": [1], "seeds": [0], "items": entry["utterances"],
-             "speakers": found["summary"]["speakers"], "marks": marks, "primary": False, "best_on_dev": False,
-             "commit": commit(), "command": command(data, entry), **found}
+    return [result_row(corpus=data.name, protocol=split.name, target="speaker",
+                       system=(entry["subsystem"], f"{method}, {trials}"), part=entry["part"], folds=[1], seeds=[0],
+                       items=entry["utterances"], marks=marks, command=command(data, entry), found=found)
             for method, found in entry["methods"].items()]
 
 
 def command(data: Dataset, entry: Mapping[str, Any]) -> str:
     """The recipe's command where one runs; else the front end's, which an extractor and its i-vectors complete."""
-    from steps.scoring.score import recipe_command
+    from steps.scoring.rows import recipe_command
 
     if os.environ.get("EMOTION_RECIPE"):
         return shlex.join(recipe_command(data))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from steps.data.dataset import Dataset
     from steps.experiments.apply import TrainedExperiment
     from steps.noise.conditions import Condition, Sets
-    from steps.scoring.collect import Experiment
+    from steps.scoring.experiment import Experiment
 
 CLOSE = 2e-3  # posteriors on another number of threads, or another device
 TASK = {"subsystem": NAME, "variant": NAME, "protocol": NAME}  # of log/task.<j>.json
@@ -63,7 +63,7 @@ def run(task: dict[str, Any], clean: Sets, conditions: Sequence[Condition], exp:
     for experiment in systems[task["variant"]].experiments:
         trained = TrainedExperiment.open(experiment.path)
         ids = split.ids(experiment.fold, "test")
-        check_clean(experiment, ids, posteriors(trained, clean, ids)[0])
+        check_clean(experiment.scores(trained.target, "test"), ids, posteriors(trained, clean, ids)[0])
         for condition in conditions:
             logp, prior = posteriors(trained, condition, ids)
             write_noisy(noisy_directory(exp, split.name, condition.name, experiment), data, ids, logp, prior)
@@ -84,14 +84,16 @@ def noisy_directory(exp: Path, protocol: str, condition: str, experiment: Experi
 
 
 def write_noisy(directory: Path, data: Dataset, ids: Sequence[str], logp: np.ndarray, prior: Sequence[str]) -> None:
+    from steps.scoring.experiment import METRICS, scores_path
     from steps.scoring.scores import write_scores
 
-    labels = [None if data.items[key].label is None else str(data.items[key].label) for key in ids]
-    write_scores(directory / "scores" / "test.tsv", ids, labels, data.classes, logp)
-    write_json(directory / "metrics.json", {"prior_scored": list(prior)})
+    target = data.target()
+    labels = [None if (value := data.items[key].value(target)) is None else str(value) for key in ids]
+    write_scores(scores_path(directory, target.name, "test"), ids, labels, target.classes, logp)
+    write_json(directory / METRICS, {"targets": {target.name: {"prior_scored": list(prior)}}})
 
 
-def check_clean(experiment: Experiment, ids: Sequence[str], logp: np.ndarray) -> None:
+def check_clean(path: Path, ids: Sequence[str], logp: np.ndarray) -> None:
     """The clean test part, scored again, is what was scored in training.
 
     Raises:
@@ -101,13 +103,13 @@ def check_clean(experiment: Experiment, ids: Sequence[str], logp: np.ndarray) ->
 
     from steps.scoring.scores import read_scores
 
-    stored = read_scores(experiment.scores("test"))
+    stored = read_scores(path)
     if stored.ids != list(ids):
-        raise UserError(f"{experiment.scores('test')} is not of the test part; train the subsystem again")
+        raise UserError(f"{path} is not of the test part; train the subsystem again")
     difference = float(np.abs(np.exp(logp) - np.exp(stored.logp)).max(initial=0.0))
     if difference > CLOSE:
-        raise UserError(f"{experiment.path}: on the clean test part its model gives posteriors that are up to "
-                        f"{difference:.3f} from the stored scores; train the subsystem again")
+        raise UserError(f"{path}: on the clean test part its model gives posteriors that are up to "
+                        f"{difference:.3f} from these; train the subsystem again")
 
 
 if __name__ == "__main__":

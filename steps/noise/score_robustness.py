@@ -4,8 +4,9 @@
     python -m steps.noise.score_robustness --finish --conditions ... data/x exp
 
 steps/score_robustness.sh runs both, and steps.noise.apply_conditions between them. Scores of noisy test parts lie in
-EXP/robustness/<protocol>/<condition>/<subsystem>/<variant>/fold<k>/seed<s>/scores/test.tsv; a fusion combines those of
-its members as it was learned to. Their rows go into EXP/robustness/<protocol>.json, which steps/score.sh puts into
+EXP/robustness/<protocol>/<condition>/<subsystem>/<variant>/fold<k>/seed<s>/scores/<target>/test.tsv; a
+fusion combines those of its members as it was learned to.
+Their rows go into EXP/robustness/<protocol>.json, which steps/score.sh puts into
 RESULTS.json as a table of its own, and which the report reads.
 """
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
     from steps.noise.conditions import Condition
-    from steps.scoring.collect import Experiment, System
+    from steps.scoring.collect import System
+    from steps.scoring.experiment import Experiment
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     data = open_sets("clean", arguments.data).sets[0]
     split = data.split(arguments.protocol)
-    if data.task != "classification":
-        raise UserError(f"{data.path}: robustness is scored of classification, not of {data.task}")
+    if data.target().kind != "class":
+        raise UserError(f"{data.path}: robustness is scored of classes; {data.target().name} is a {data.target().kind}")
     conditions = open_conditions(arguments.conditions, data.name)
     named = [name for name in arguments.subsystems.split() if name not in arguments.leave_out]
     systems = chosen(find_systems(arguments.exp, split.name, leave_out=arguments.leave_out), named, arguments.exp,
@@ -122,7 +124,7 @@ def plan(log: Path, systems: Sequence[System], conditions: Sequence[Condition], 
 
     shares = shared_out([{"subsystem": system.subsystem, "variant": system.variant, "protocol": split.name,
                           "inputs": digest(system, conditions)} for system in systems], tasks)
-    write_tasks(log.parent, shares)
+    write_tasks(log, shares)
     return len(shares)
 
 
@@ -146,6 +148,7 @@ def fuse(system: System, members: Sequence[System], conditions: Sequence[Conditi
     """Score every condition with a fusion; False, and a note, where one of its members was not scored."""
     from steps.fusion.combine import Fusion
     from steps.noise.apply_conditions import noisy_directory, write_noisy
+    from steps.scoring.experiment import scores_path
     from steps.scoring.scores import read_scores
 
     known = {(member.subsystem, member.variant): member for member in members}
@@ -157,8 +160,9 @@ def fuse(system: System, members: Sequence[System], conditions: Sequence[Conditi
             return False
         runs = {name: run_of(known[name, variant], experiment) for name, variant in fusion.subsystems}
         for condition in conditions:
-            tables = {name: read_scores(noisy_directory(exp, split.name, condition.name, run) / "scores" / "test.tsv")
-                      for name, run in runs.items()}
+            places = {name: noisy_directory(exp, split.name, condition.name, run) for name, run in runs.items()}
+            tables = {name: read_scores(scores_path(place, data.target().name, "test"))
+                      for name, place in places.items()}
             first = next(iter(tables.values()))
             write_noisy(noisy_directory(exp, split.name, condition.name, experiment), data, first.ids,
                         fusion.log_posteriors({name: table.logp for name, table in tables.items()}), [])
@@ -184,9 +188,9 @@ def finish(systems: Sequence[System], conditions: Sequence[Condition], data: Dat
             noisy = replace(system, experiments=[
                 replace(experiment, path=noisy_directory(exp, split.name, condition.name, experiment))
                 for experiment in system.experiments])
-            row = row_of(data, split, noisy, "test")
-            rows.append({"subset": condition.label, "condition": condition.about, **row})
-    clean = [row_of(data, split, system, "test") for system in systems]
+            rows.append(row_of(data, split, noisy, "test", data.target(), subset=condition.label,
+                               condition=condition.about))
+    clean = [row_of(data, split, system, "test", data.target()) for system in systems]
     print(robustness.noise_tables([*clean, *rows]))
     write_json(exp / "robustness" / f"{split.name}.json",
                {"corpus": data.name, "protocol": split.name, "clean": clean, "rows": rows})

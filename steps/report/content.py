@@ -41,8 +41,8 @@ class Content:
 
     Attributes:
         info: validation.json. audit: exp/audit/<protocol>.json. test: rows of this run's test parts.
-        cross: those of pairs of corpora (steps/scoring/cross_corpus.py), numbers: those of systems that predict a
-            number in place of the label; neither are in `test`.
+        cross: those of pairs of corpora (steps/scoring/cross_corpus.py), others: those of further targets, by target;
+            neither are in `test`.
         paired: names of systems, and {(i, j): {metric: test}}.
         curves: (name, columns, epochs (E,), values (runs, E, columns)). fusion: exp/fusion/<protocol>.json.
         places: where the JSON files lie, by section.
@@ -56,7 +56,7 @@ class Content:
     results: str
     robustness: dict[str, Any] = field(default_factory=dict)
     cross: list[dict[str, Any]] = field(default_factory=list)
-    numbers: list[dict[str, Any]] = field(default_factory=list)
+    others: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     paired: tuple[list[str], dict[tuple[int, int], Any]] = field(default_factory=lambda: ([], {}))
     curves: list[tuple[str, list[str], np.ndarray, np.ndarray]] = field(default_factory=list)
     fusion: dict[str, Any] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Content:
     def about_data(self) -> str:
         info = self.data.info
         words = [f"Language: {info['language']}." if info.get("language") else "",
-                 f"One label per {self.data.unit}: {self.data.learned} ({self.data.task}).",
+                 *(f"{target.name}: one {target.kind} per {target.of}." for target in self.data.targets),
                  "Converted to mono at 16 kHz: " + ", ".join(f"{count} {name}" for name, count in
                                                              (info.get("converted") or {}).items()) + "."
                  if info.get("converted") else ""]
@@ -123,11 +123,14 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     if not scored.is_file():
         raise UserError(f"{scored} does not exist; run steps/score.sh first")
     tested = [row for row in read_json(scored, {"rows": [results.ROW]}, AGAIN)["rows"] if row["part"] == "test"]
-    rows = [row for row in tested if not row.get("train_corpus") and row["task"] == data.task]
+    target = data.target()
+    rows = [row for row in tested if not row.get("train_corpus") and row["target"] == target.name]
     content = Content(data, split, optional(places["data"]),
                       read_audit(audit_of(exp, split.name)) or {}, rows, stem.name + ".json", places=places)
     content.cross = [row for row in tested if row.get("train_corpus")]
-    content.numbers = [row for row in tested if not row.get("train_corpus") and row["task"] != data.task]
+    others = [row for row in tested if not row.get("train_corpus") and row["target"] != target.name]
+    content.others = {name: [row for row in others if row["target"] == name]
+                      for name in dict.fromkeys(row["target"] for row in others)}
     systems = {system.name: system for system in collect.find_systems(exp, split.name, leave_out=leave_out)}
     content.robustness = optional(places["noise"])
     with reading(scored, AGAIN):
@@ -135,10 +138,10 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     content.fusion = optional(places["fusion"])
     content.curves = [entry for system in systems.values() for entry in [learning(system)] if entry]
     best = content.best
-    if best is not None and data.task == "classification" and name_of(best) in systems:
+    if best is not None and target.kind == "class" and name_of(best) in systems:
         content.errors = [described(error, data, page, number < embed) for number, error in enumerate(
-            collect.errors(data, split, systems[name_of(best)], worst))]
-    content.trainings = [training(system) for system in systems.values()]
+            collect.errors(data, split, systems[name_of(best)], target, worst))]
+    content.trainings = [training(system, data) for system in systems.values()]
     content.configurations = [(system.name, config_of(system)) for system in systems.values() if config_of(system)]
     content.environment = environment(content.commit, sorted({row["command"] for row in tested if row.get("command")}))
     return content
@@ -192,7 +195,7 @@ def learning(system: collect.System) -> tuple[str, list[str], np.ndarray, np.nda
 
 def described(error: dict[str, Any], data: Dataset, page: Path, embed: bool) -> dict[str, Any]:
     """An error with its speaker, text and audio."""
-    item = data.items[data.units[error["id"]][0]]
+    item = data.items[data.groups(data.target().of)[error["id"]][0]]
     return {**error, "speaker": item.speaker or "", "text": (item.text or "")[:160],
             "audio": audio_of(item, page, embed)}
 
@@ -211,9 +214,10 @@ def audio_of(item: Item, page: Path, embed: bool) -> str:
     return quote(os.fsencode(relative)) + part
 
 
-def training(system: collect.System) -> dict[str, str]:
+def training(system: collect.System, data: Dataset) -> dict[str, str]:
     """One line on how a system was trained, over its folds and seeds."""
-    found = [experiment.metrics for experiment in system.experiments]
+    target = system.targets(data)[0]
+    found = [experiment.metrics(target.name) for experiment in system.experiments]
 
     def numbers(name: str) -> list[float]:
         return [entry[name] for entry in found if isinstance(entry.get(name), (int, float))]

@@ -49,9 +49,10 @@ def head(content: Content) -> str:
         tiles.append((f"{hours:.2f} h" if hours >= 1 else f"{60 * hours:.1f} min", "of speech"))
     speakers = {item.speaker for item in content.data.items.values()} - {None}
     tiles.append((str(len(speakers)) if speakers else "unknown", "speakers"))
-    if content.data.classes:
+    classes = content.data.targets[0].classes if content.data.targets else ()
+    if classes:
         kind = "emotions" if content.data.learned == "emotion" else "classes"
-        tiles.append((str(len(content.data.classes)), kind))
+        tiles.append((str(len(classes)), kind))
     tiles.append((str(len(content.split.folds)), "folds" if len(content.split.folds) > 1 else "fold"))
     boxes = "".join(f'<div class="tile"><b>{E(value)}</b><span>{E(name)}</span></div>' for value, name in tiles)
     best = content.best

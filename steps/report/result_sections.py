@@ -36,7 +36,7 @@ def results_section(content: Content) -> str:
              f"No {lacking}: {reasons}. ")
     text += "Systems and everything in them were chosen on the dev parts.</p>"
     first_of_all = results.leading(rows)
-    names = ["MAF", "UA"] if first["task"] == "classification" else [results.main_metric(first)]
+    names = ["MAF", "UA"] if first["classes"] else [results.main_metric(first)]
     figures = []
     for name in names:
         lines = [(row["subsystem"], remark(row), row["metrics"][name],
@@ -50,8 +50,8 @@ def results_section(content: Content) -> str:
             figures.append(f"<figure>{picture}</figure>")
     text += f'<div class="grid">{"".join(figures)}</div>' if figures else ""
     text += "<h3>All systems</h3>" + results_table(rows)
-    if content.numbers:
-        text += "<h3>A number in place of the label</h3>" + results_table(results.ordered(content.numbers))
+    for name, others in content.others.items():
+        text += f"<h3>{E(name)}</h3>" + results_table(results.ordered(others))
     return text + "".join(f'<p class="lead">{E(sentence)}</p>' for sentence in text_leakage.sentences(rows))
 
 

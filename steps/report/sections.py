@@ -76,8 +76,9 @@ def data_section(content: Content) -> str:
         figures.append(figure("Gender", pictures.bars(genders, pictures.PALETTE[3:4]), "utterances"))
     text = f'<h2>Data</h2><p class="lead">{E(content.about_data)}</p><div class="grid">{"".join(figures)}</div>'
     table = info.get("class_by_speaker") or {}
-    if len(table) > 1 and len(table) <= 120 and content.data.classes:
-        text += "<h3>Speakers</h3>" + pictures.speaker_table(table, content.data.classes)
+    classes = content.data.targets[0].classes if content.data.targets else ()
+    if len(table) > 1 and len(table) <= 120 and classes:
+        text += "<h3>Speakers</h3>" + pictures.speaker_table(table, classes)
     text += confounds_table(info.get("confounds") or ())
     folds = (info.get("protocols") or {}).get(content.protocol, {}).get("folds") or ()
     if folds:

@@ -12,45 +12,22 @@ import numpy as np
 
 from steps.data.dataset import Dataset, Sequence
 from steps.data.splits import Split
+from steps.scoring.experiment import AGAIN, NUMBER, Experiment
 from steps.scoring.scores import Predictions, Scores, read_predictions, read_scores
 from steps.scoring.summary import Summary
+from utils.corpus import Target
 from utils.errors import UserError
 from utils.files import read_json
-from utils.shape import Either, Maybe, Number
+from utils.shape import Either, Maybe
 
 PARTS = ("dev", "test")
-AGAIN = "run the training stage again"
-NUMBER = Number(0, 10**6, whole=True)
-SUBSYSTEM = {  # of subsystem.json
+PLANS = "subsystem*.json"  # subsystem.json, and subsystem.<targets>.json of trainings on others
+SUBSYSTEM = {
     "subsystem?": str, "kind?": str, "config?": str, "features?": Maybe(str), "variants?": [str], "folds?": [NUMBER],
-    "seeds?": [NUMBER], "permuted?": bool, "label?": Maybe(str), "set?": [str], "text_source?": Either(str, {str: str}),
-    "fuses?": {str: [[str]]}, "primary?": Maybe(Either(str, bool)),
+    "seeds?": [NUMBER], "permuted?": bool, "targets?": [str], "label?": Maybe(str), "set?": [str],
+    "text_source?": Either(str, {str: str}), "fuses?": {str: [[str]]}, "primary?": Maybe(Either(str, bool)),
     "init?": Maybe({"trained_on?": Maybe([{"corpus": str}]), "name": str}),
     "unlabelled?": {"sets": [str], "trained_on": [{"corpus": str}]}}
-METRICS = {  # of metrics.json, as far as it is read
-    "prior_scored?": [str], "threshold?": float, "chosen?": Maybe({str: Any}), "train_seconds?": float,
-    "parameters?": Maybe(float), "best_epoch?": Maybe(float), "temperature?": float,
-    "test?": {"n": NUMBER, "UA?": float, "WA?": float, "MAF?": float}}
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One trained model: exp/<subsystem>/<protocol>/<variant>/fold<k>/seed<s>."""
-
-    path: Path
-    subsystem: str
-    variant: str
-    fold: int
-    seed: int
-
-    def scores(self, part: str) -> Path:
-        return self.path / "scores" / f"{part}.tsv"
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """metrics.json; {} where there is none."""
-        path = self.path / "metrics.json"
-        return read_json(path, METRICS, AGAIN) if path.is_file() else {}
 
 
 @dataclass
@@ -69,6 +46,11 @@ class System:
     @property
     def name(self) -> str:
         return f"{self.subsystem}/{self.variant}"
+
+    def targets(self, data: Dataset) -> tuple[Target, ...]:
+        """What it predicts: as its plan says, else the default target of the data set."""
+        names = self.about.get("targets") or [self.about.get("label") or ""]
+        return tuple(data.target(name) for name in names)
 
     @property
     def folds(self) -> list[int]:
@@ -97,32 +79,36 @@ def find_systems(exp: Path, protocol: str, permuted: bool = False, leave_out: Co
 
 def systems_of(directory: Path) -> list[System]:
     """The variants below exp/<subsystem>/<protocol>. Raises UserError as `find_systems`."""
-    if not (directory / "subsystem.json").is_file():
+    plans = read_plans(directory)
+    if not plans:
         return []
-    about = read_subsystem(directory)
+    about = {variant: plan for plan in plans for variant in plan.get("variants", ())}
     systems = []
-    for path in sorted(path for path in directory.iterdir() if path.is_dir()):
+    for path in sorted(path for path in directory.iterdir()
+                       if path.is_dir() and not path.name.endswith((".old", ".partial"))):
         experiments = [Experiment(seed, directory.parent.name, path.name, int(seed.parent.name[4:]), int(seed.name[4:]))
                        for seed in path.glob("fold*/seed*")
                        if re.fullmatch(r"fold\d+/seed\d+", f"{seed.parent.name}/{seed.name}")]
         if experiments:
             experiments.sort(key=lambda experiment: (experiment.fold, experiment.seed))
-            systems.append(System(directory.parent.name, path.name, about, experiments))
+            plan = about.get(path.name, plans[0])
+            systems.append(System(directory.parent.name, path.name, plan, experiments))
     for system in systems:
         check_complete(system, directory)
-    absent = sorted(set(about.get("variants", ())) - {system.variant for system in systems})
+    absent = sorted(about.keys() - {system.variant for system in systems})
     if absent:
         raise UserError(f"{directory}: {absent[0]} is planned but not trained; run the training stage again")
     return systems
 
 
-def read_subsystem(directory: Path) -> dict[str, Any]:
-    """subsystem.json of EXP/<subsystem>/<protocol>.
+def read_plans(directory: Path) -> list[dict[str, Any]]:
+    """What the trainings below EXP/<subsystem>/<protocol> say of themselves, that on the default target first.
 
     Raises:
-        UserError: damaged.
+        UserError: a file is damaged.
     """
-    return read_json(directory / "subsystem.json", SUBSYSTEM, AGAIN)
+    paths = sorted(directory.glob(PLANS), key=lambda path: (len(path.name), path.name))
+    return [read_json(path, SUBSYSTEM, AGAIN) for path in paths]
 
 
 def check_complete(system: System, directory: Path) -> None:
@@ -132,7 +118,7 @@ def check_complete(system: System, directory: Path) -> None:
         folds |= set(system.about.get("folds", ()))
         seeds |= set(system.about.get("seeds", ()))
     done = {(experiment.fold, experiment.seed) for experiment in system.experiments
-            if experiment.scores("test").is_file() or experiment.scores("dev").is_file()}
+            if any((experiment.path / "scores").glob("**/*.tsv"))}
     for fold in sorted(folds):
         for seed in sorted(seeds):
             if (fold, seed) not in done:
@@ -145,47 +131,49 @@ def is_permuted(system: System) -> bool:
     return bool(system.about.get("permuted")) or "permuted" in system.variant.split("+")[1:]
 
 
-def expected_units(data: Dataset, split: Split, fold: int, part: str) -> list[str]:
-    """Sorted ids of what carries a label in one part: utterances, dialogues or sessions."""
-    return sorted({data.unit_of(key) for key in split.ids(fold, part)})
+def expected(data: Dataset, split: Split, fold: int, part: str, of: str) -> list[str]:
+    """Sorted ids of what has a value in one part: utterances, dialogues or sessions."""
+    return sorted({data.group_of(key, of) for key in split.ids(fold, part)})
 
 
-def speaker_of_unit(data: Dataset, unit: str) -> str | None:
-    """The speaker of a unit; of a dialogue of several, their names joined; None where one is unknown."""
-    speakers = {data.items[key].speaker for key in data.units[unit]}
+def speaker_of(data: Dataset, name: str, of: str) -> str | None:
+    """The speaker of an utterance, dialogue or session; of several their names joined; None where one is unknown."""
+    speakers = {data.items[key].speaker for key in data.groups(of)[name]}
     return None if None in speakers else "+".join(sorted(str(speaker) for speaker in speakers))
 
 
-def read_part(data: Dataset, split: Split, experiment: Experiment, part: str) -> Scores | Predictions:
-    """Read one score file and check it against the data set.
+def read_part(data: Dataset, split: Split, experiment: Experiment, part: str,
+              target: Target) -> Scores | Predictions:
+    """Read one score table and check it against the data set.
 
     Raises:
         UserError: an item is missing, foreign or twice; a class, label or number of frames differs.
     """
-    path = experiment.scores(part)
-    found: Scores | Predictions = read_scores(path) if data.task == "classification" else read_predictions(path)
-    expected = expected_units(data, split, experiment.fold, part)
+    path = experiment.scores(target.name, part)
+    found: Scores | Predictions = read_scores(path) if target.kind == "class" else read_predictions(path)
+    wanted = expected(data, split, experiment.fold, part, target.of)
     have = sorted(set(found.ids))
-    if have != expected:
-        missing, foreign = sorted(set(expected) - set(have)), sorted(set(have) - set(expected))
+    if have != wanted:
+        missing, foreign = sorted(set(wanted) - set(have)), sorted(set(have) - set(wanted))
         what = f"{missing[0]} is missing" if missing else f"{foreign[0]} does not belong to the part"
-        raise UserError(f"{path}: {what} ({len(missing)} missing, {len(foreign)} foreign of {len(expected)} in {part} "
+        raise UserError(f"{path}: {what} ({len(missing)} missing, {len(foreign)} foreign of {len(wanted)} in {part} "
                         f"of {split.name}, fold {experiment.fold}); run the training stage again")
     if isinstance(found, Scores):
-        if found.classes != data.classes:
-            raise UserError(f"{path}: classes {', '.join(found.classes)}, the data set has {', '.join(data.classes)}")
+        if found.classes != list(target.classes):
+            raise UserError(f"{path}: classes {', '.join(found.classes)}, the data set has "
+                            f"{', '.join(target.classes)}")
         if part == "dev" and "permuted" in experiment.variant:
             return found
         for key, label in zip(found.ids, found.labels, strict=True):
-            if label != data.unit_label(key):
-                raise UserError(f"{path}: {key} is labelled {label!r}, in the data set {data.unit_label(key)!r}")
+            if label != data.value_of(key, target):
+                raise UserError(f"{path}: {key} is labelled {label!r}, in the data set {data.value_of(key, target)!r}")
     else:
-        check_numbers(path, data, found)
+        check_numbers(path, data, found, target)
     return found
 
 
-def check_numbers(path: Path, data: Dataset, found: Predictions) -> None:
-    """Labels of a regression equal the data set's, frame by frame (in float32).
+def check_numbers(path: Path, data: Dataset, found: Predictions, target: Target) -> None:
+    """Numbers and tracks are the data set's, frame by frame (in float32).
 
     Raises:
         UserError: naming the item.
@@ -193,7 +181,7 @@ def check_numbers(path: Path, data: Dataset, found: Predictions) -> None:
     ids = np.array(found.ids, dtype=object)
     starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else np.zeros(0, dtype=int)
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(ids)], strict=True):
-        key, label = found.ids[start], data.unit_label(found.ids[start])
+        key, label = found.ids[start], data.value_of(found.ids[start], target)
         if isinstance(label, Sequence) != (found.frames is not None) and label is not None:
             raise UserError(f"{path}: {key} needs " + ("one row a frame" if found.frames is None else "one row"))
         values = np.array(label.values if isinstance(label, Sequence) else [np.nan if label is None else label],
@@ -207,22 +195,19 @@ def check_numbers(path: Path, data: Dataset, found: Predictions) -> None:
                             + (f" ({len(mine)} frames, not {len(values)})" if len(mine) != len(values) else ""))
 
 
-def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[Summary, dict[str, int]]:
+def summarise(data: Dataset, split: Split, system: System, part: str,
+              target: Target) -> tuple[Summary, dict[str, int]]:
     """Counts of one part over folds and seeds, and {"items", "unlabelled", "prior"}: items of a seed pooled over
     folds, those without label, those scored by the class prior because they have no features."""
-    data = data.predicting(system.about.get("label"))
-    positive = data.positive
-    summary = Summary(len(data.classes), data.targets[0].threshold,
-                      positive=None if positive is None else data.classes.index(positive),
-                      tracks=data.target().kind == "track")
-    speakers = {unit: speaker_of_unit(data, unit) for unit in data.units}
+    summary = Summary.of(target)
+    speakers = {name: speaker_of(data, name, target.of) for name in data.groups(target.of)}
     counted = {"items": 0, "unlabelled": 0, "prior": 0}
     for experiment in system.experiments:
-        found = read_part(data, split, experiment, part)
+        found, about = read_part(data, split, experiment, part, target), experiment.metrics(target.name)
         key, names = (experiment.fold, experiment.seed), [speakers[name] for name in found.ids]
         if isinstance(found, Scores):
             references = found.references
-            decisions = found.decide(positive, experiment.metrics.get("threshold", 0.5))
+            decisions = found.decide(target.positive, about.get("threshold", 0.5))
             summary.add_decisions(key, names, references, decisions)
             unlabelled = int((references < 0).sum())
         else:
@@ -234,16 +219,15 @@ def summarise(data: Dataset, split: Split, system: System, part: str) -> tuple[S
         if experiment.seed == system.seeds[0]:
             counted["items"] += len(set(found.ids))
             counted["unlabelled"] += unlabelled
-            counted["prior"] += len(set(experiment.metrics.get("prior_scored", ())) & set(found.ids))
+            counted["prior"] += len(set(about.get("prior_scored", ())) & set(found.ids))
     return summary, counted
 
 
-def errors(data: Dataset, split: Split, system: System, limit: int) -> list[dict[str, Any]]:
+def errors(data: Dataset, split: Split, system: System, target: Target, limit: int) -> list[dict[str, Any]]:
     """The most confident wrong decisions on test over all folds, mean posterior over seeds; most confident first."""
     wrong: list[dict[str, Any]] = []
-    data = data.predicting(system.about.get("label"))
     for fold in system.folds:
-        runs = [read_part(data, split, experiment, "test") for experiment in system.experiments
+        runs = [read_part(data, split, experiment, "test", target) for experiment in system.experiments
                 if experiment.fold == fold]
         scores = [run for run in runs if isinstance(run, Scores)]
         if not scores:
@@ -251,8 +235,9 @@ def errors(data: Dataset, split: Split, system: System, limit: int) -> list[dict
         posterior = np.mean([np.exp(run.logp) for run in scores], axis=0)
         decision, reference = posterior.argmax(axis=1), scores[0].references
         for row in np.flatnonzero((reference >= 0) & (decision != reference)).tolist():
-            wrong.append({"id": scores[0].ids[row], "fold": fold, "label": data.classes[reference[row]],
-                          "decision": data.classes[decision[row]], "posterior": float(posterior[row, decision[row]]),
+            wrong.append({"id": scores[0].ids[row], "fold": fold, "label": target.classes[reference[row]],
+                          "decision": target.classes[decision[row]],
+                          "posterior": float(posterior[row, decision[row]]),
                           "posterior_of_label": float(posterior[row, reference[row]])})
     return sorted(wrong, key=lambda error: (-round(error["posterior"], 6), error["id"]))[:limit]
 

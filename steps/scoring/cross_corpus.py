@@ -103,12 +103,13 @@ def cells_of(data: Dataset, split: Split, system: System) -> dict[tuple[str, str
     from steps.scoring.summary import Summary
 
     trained, within = training_corpora(split), own_test_units(data, split, system)
+    target = data.target()
     cells: dict[tuple[str, str, str, str | None], Cell] = {}
     for experiment in system.experiments:
         train, run = trained[experiment.fold], (experiment.fold, experiment.seed)
-        prior = set(experiment.metrics.get("prior_scored", ()))
+        prior = set(experiment.metrics(target.name).get("prior_scored", ()))
         for part in PARTS:
-            found = read_part(data, split, experiment, part)
+            found = read_part(data, split, experiment, part, target)
             assert isinstance(found, Scores)
             tested = [corpus_of(data, unit) for unit in found.ids]
             for test in dict.fromkeys(tested):
@@ -118,7 +119,7 @@ def cells_of(data: Dataset, split: Split, system: System) -> dict[tuple[str, str
                 if part == "test" and test != train and 0 < same.sum() < mine.sum():
                     chosen[SAME] = same
                 for subset, which in chosen.items():
-                    cell = cells.setdefault((train, test, part, subset), Cell(Summary(len(data.classes))))
+                    cell = cells.setdefault((train, test, part, subset), Cell(Summary(len(target.classes))))
                     count(cell, data, found, np.flatnonzero(which), run, prior)
     return cells
 
@@ -129,28 +130,28 @@ def training_corpora(split: Split) -> dict[int, str]:
 
 
 def corpus_of(data: Dataset, unit: str) -> str:
-    return str(data.items[data.units[unit][0]].fields["corpus"])
+    return str(data.items[data.groups(data.target().of)[unit][0]].fields["corpus"])
 
 
 def own_test_units(data: Dataset, split: Split, system: System) -> dict[str, set[str]]:
     """Corpus -> what its own models were tested on within it, over the system's folds."""
-    from steps.scoring.collect import expected_units
+    from steps.scoring.collect import expected
 
     trained = training_corpora(split)
     found: dict[str, set[str]] = {name: set() for name in data.info["pooled"]}
     for fold in system.folds:
-        found[trained[fold]] |= {unit for unit in expected_units(data, split, fold, "test")
+        found[trained[fold]] |= {unit for unit in expected(data, split, fold, "test", data.target().of)
                                  if corpus_of(data, unit) == trained[fold]}
     return found
 
 
 def count(cell: Cell, data: Dataset, found: Scores, chosen: np.ndarray, run: tuple[int, int], prior: set[str]) -> None:
     """Add the decisions of one run on the units `chosen` (positions in `found`)."""
-    from steps.scoring.collect import speaker_of_unit
+    from steps.scoring.collect import speaker_of
 
     ids = [found.ids[position] for position in chosen]
-    cell.summary.add_decisions(run, [speaker_of_unit(data, unit) for unit in ids], found.references[chosen],
-                               found.decisions[chosen])
+    speakers = [speaker_of(data, name, data.target().of) for name in ids]
+    cell.summary.add_decisions(run, speakers, found.references[chosen], found.decisions[chosen])
     cell.ids.update(ids)
     cell.prior.update(prior.intersection(ids))
 
@@ -158,17 +159,16 @@ def count(cell: Cell, data: Dataset, found: Scores, chosen: np.ndarray, run: tup
 def row_of(data: Dataset, split: Split, system: System, train: str, test: str, part: str, subset: str | None,
            cell: Cell) -> Row:
     """The row of one pair."""
-    from steps.scoring.score import about_text, commit
-    from steps.scoring.summary import figures
+    from steps.scoring.rows import result_row
+    from steps.scoring.score import about_text
 
-    return {
-        "train_corpus": train, "corpus": test, "protocol": split.name, "subsystem": system.subsystem,
-        "variant": system.variant, "part": part, "text_source": about_text(data, system)["text_source"],
-        **({"subset": subset} if subset else {}), "task": data.task, "unit": data.unit, "classes": data.classes,
-        "folds": cell.summary.folds, "seeds": system.seeds, "items": len(cell.ids),
-        "speakers": cell.summary.known_speakers, "marks": marks_of(data, system, train, test, cell), "primary": False,
-        "best_on_dev": False, "commit": commit(), "command": command(data, split, system), **figures(cell.summary),
-        "summary": cell.summary.to_json()}
+    target = data.target()
+    return result_row(
+        train_corpus=train, corpus=test, protocol=split.name, target=target.name,
+        system=(system.subsystem, system.variant), part=part, text_source=about_text(data, system)["text_source"],
+        subset=subset, of=target.of, classes=target.classes, folds=cell.summary.folds, seeds=system.seeds,
+        items=len(cell.ids), marks=marks_of(data, system, train, test, cell),
+        command=command(data, split, system), found=cell.summary)
 
 
 def marks_of(data: Dataset, system: System, train: str, test: str, cell: Cell) -> list[str]:
@@ -197,7 +197,8 @@ def marks_of(data: Dataset, system: System, train: str, test: str, cell: Cell) -
 
 def command(data: Dataset, split: Split, system: System) -> str:
     """The recipe's command that gives this row; --corpora, where they lie, is the reader's own."""
-    from steps.scoring.score import recipe_command, settings
+    from steps.scoring.rows import recipe_command
+    from steps.scoring.score import settings
 
     words = recipe_command(data)
     if len(split.folds) > len(data.info["pooled"]):
@@ -234,8 +235,8 @@ def add_falls(rows: Iterable[Row]) -> None:
 
 def pair_of(row: Row) -> tuple[str, ...]:
     """What tells the rows of a part apart: protocol, system, training corpus, tested corpus, subset."""
-    return tuple(str(row.get(name) or "") for name in ("protocol", "subsystem", "variant", "text_source",
-                                                       "train_corpus", "corpus", "subset"))
+    return tuple(str(row.get(name) or "") for name in ("protocol", "target", "subsystem", "variant",
+                                                       "text_source", "train_corpus", "corpus", "subset"))
 
 
 if __name__ == "__main__":

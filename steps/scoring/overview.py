@@ -9,30 +9,33 @@ from steps.scoring import results
 from steps.scoring.cells import cell, escape
 from steps.scoring.metrics import TRACK
 
-METRICS = {"classification": ("MAF", "UA", "WA"), "regression": ("CCC", "MAE", "RMSE"),
-           "sequence-regression": TRACK,
-           "transcription": ("WER", "CER")}
+METRICS = {"confusion": ("MAF", "UA", "WA"), "moments": ("CCC", "MAE", "RMSE"), "tracks": TRACK,
+           "errors": ("WER", "CER")}
 
 
 def overview(recipes: Mapping[str, Sequence[results.Row]]) -> str:
-    """A table a task. A row: the leading system; the best fusion and the best single one of a normalisation, by dev;
-    and the subsystem that the recipe is named after.
+    """A table a kind of target. A row: the leading system; the best fusion and the best single one of a
+    normalisation, by dev; and the subsystem that the recipe is named after.
 
     Args:
         recipes: "egs/<corpus>/<system>" -> rows of its RESULTS.json. Noisy conditions, subsets and cross-corpus tests
-            have their tables in the recipe's own README, and so have tasks that are not in METRICS.
+            have their tables in the recipe's own README, and so have kinds that are not in METRICS.
     """
     lines: dict[str, list[str]] = {}
     for recipe in sorted(recipes):
         for group in competing(recipes[recipe]):
-            for row in chosen(group, Path(recipe).name) if group[0]["task"] in METRICS else []:
-                lines.setdefault(row["task"], []).append(line(recipe, row))
+            for row in chosen(group, Path(recipe).name) if kind_of(group[0]) in METRICS else []:
+                lines.setdefault(kind_of(row), []).append(line(recipe, row))
     blocks = []
-    for task, names in METRICS.items():
-        if task in lines:
+    for kind, names in METRICS.items():
+        if kind in lines:
             head = ["recipe", "test", "system", *names, "seeds", "marks"]
-            blocks.append("\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines[task]]))
+            blocks.append("\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines[kind]]))
     return "\n\n".join(blocks)
+
+
+def kind_of(row: results.Row) -> str:
+    return "tracks" if row["summary"].get("tracks") else row["summary"]["kind"]
 
 
 def competing(rows: Iterable[results.Row]) -> list[list[results.Row]]:
@@ -62,7 +65,8 @@ def chosen(group: Sequence[results.Row], system: str) -> list[results.Row]:
 def line(recipe: str, row: results.Row) -> str:
     """The recipe's name leads to its README, which has the whole table."""
     name = escape(row["subsystem"] if row["variant"] == "-" else f"{row['subsystem']}, {row['variant']}")
-    cells = [f"[{recipe.removeprefix('egs/')}]({recipe}/README.md)", f"{escape(row['protocol'])}, {row['items']}",
-             f"**{name}**" if row.get("primary") else name, *(cell(row, metric) for metric in METRICS[row["task"]]),
+    test = escape(f"{row['protocol']}, {row['target']}, {row['items']}")
+    cells = [f"[{recipe.removeprefix('egs/')}]({recipe}/README.md)", test,
+             f"**{name}**" if row.get("primary") else name, *(cell(row, metric) for metric in METRICS[kind_of(row)]),
              " ".join(map(str, row["seeds"])), escape(", ".join(row["marks"]))]
     return "| " + " | ".join(cells) + " |"

@@ -209,7 +209,8 @@ def system_of(row: Row) -> str:
 def name_of(row: Row) -> str:
     """What tells a row apart, in words."""
     trained = f"{row['train_corpus']} on " if row.get("train_corpus") else ""
-    words = [f"{trained}{row['corpus']}", row["protocol"], row["part"], *([row["subset"]] if row.get("subset") else [])]
+    words = [f"{trained}{row['corpus']}", row["protocol"], row["target"], row["part"],
+             *([row["subset"]] if row.get("subset") else [])]
     return f"{', '.join(words)}: {system_of(row)}"
 
 

@@ -1,23 +1,24 @@
 """RESULTS.json: rows, which of them stand for which, and what they are compared with (tables: steps/scoring/tables.py).
 
 RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A row:
-    corpus, protocol, subsystem, variant, part, text_source     what was scored (the key), with
+    corpus, protocol, target, subsystem, variant, part, text_source     what was scored (the key), with
     subset       of the part, where it is not the whole; or the name of a noisy condition
     condition    of a noisy test set {"snr" (dB), "kinds", "noises", "seed"}; absent elsewhere
     train_corpus of a cross-corpus test (steps/scoring/cross_corpus.py) what was trained on, `corpus` what was tested
                  on; `falls` what is lost against a test within one corpus; both absent elsewhere
-    task, unit, classes, folds, seeds, items, speakers          how much
+    of, classes, folds, seeds, items, speakers          how much; of: what an item is
     marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalisation", ...
     primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
     fuses        names of the subsystems that a fusion is made of; absent for a single system
     metrics      mean over seeds of the scores pooled over folds; sd over seeds; intervals, or no_intervals: why not
     fold_scores  {fold: metrics}; per_class {recall, precision, f1}
-    paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself, and of the task
-                 "verification", whose trials are of two speakers
+    paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself, and of
+                 speaker verification, where a trial is of two speakers
     sentences    of the reference, where text is read; see steps/scoring/text_leakage.py
     commit, command, summary (see steps/scoring/{summary,trials}.py), from which all figures are computed again
 
-Systems compete within a corpus, protocol and task.
+The target of transcripts is "text", of speaker verification "speaker". Systems compete within a corpus, protocol and
+target.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from steps.scoring.metrics import LESS_IS_BETTER
 from steps.scoring.summary import Summary, compare, figures
 from utils.errors import UserError
 from utils.files import read_json, write_text
-from utils.shape import Maybe
+from utils.shape import Maybe, OneOf
 
-KEY = ("corpus", "protocol", "subsystem", "variant", "part", "text_source", "subset", "train_corpus")
+KEY = ("corpus", "protocol", "target", "subsystem", "variant", "part", "text_source", "subset", "train_corpus")
 ABOUT = "Written by steps/score.sh; steps/recompute_results.sh computes every figure again from the summaries."
 SMALL = 500 * 1024  # bytes
 RESTORE = "restore it with git checkout"
-ROW = {"corpus": str, "protocol": str, "subsystem": str, "variant": str, "part": str, "task": str,
-       "metrics": {str: Maybe(float)}, "summary": {"kind?": str}}
+ROW = {"corpus": str, "protocol": str, "target": str, "subsystem": str, "variant": str, "part": str,
+       "metrics": {str: Maybe(float)}, "summary": {"kind": OneOf("confusion", "moments", "errors", trials.KIND)}}
 
 Row = dict[str, Any]
 
@@ -86,7 +87,7 @@ def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
         return key_of({**row, "text_source": None})
 
     def trained(row: Row) -> tuple[str, ...] | None:
-        names = ("protocol", "subsystem", "variant", "train_corpus")
+        names = ("protocol", "target", "subsystem", "variant", "train_corpus")
         return tuple(str(row.get(name)) for name in names) if row.get("train_corpus") else None
 
     fused = {place(row) for row in new if row.get("fuses")}
@@ -102,18 +103,16 @@ def merge(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
 
 def group_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
     """What systems compete within; of a cross-corpus test the corpus that was trained on, since its dev part chose."""
-    return row.get("train_corpus") or row["corpus"], row["protocol"], row["task"]
+    return row.get("train_corpus") or row["corpus"], row["protocol"], row["target"]
+
+
+MAIN = {"confusion": "MAF", "errors": "WER", trials.KIND: "EER"}  # by the kind of the summary
 
 
 def main_metric(row: Mapping[str, Any]) -> str:
     """The metric by which systems are ordered."""
-    if row["task"] == "classification":
-        return "MAF"
-    if row["task"] == "transcription":
-        return "WER"
-    if row["task"] == "verification":
-        return "EER"
-    return "CCC" if row["metrics"].get("CCC") is not None else "MAE"
+    found = MAIN.get(row["summary"]["kind"])
+    return found if found else "CCC" if row["metrics"].get("CCC") is not None else "MAE"
 
 
 def quality(row: Mapping[str, Any]) -> float:
@@ -124,7 +123,7 @@ def quality(row: Mapping[str, Any]) -> float:
 
 
 def decide(rows: list[Row]) -> list[Row]:
-    """Set `best_on_dev` (fusions do not compete), and sort. At most one system a protocol and task may be primary.
+    """Set `best_on_dev` (fusions do not compete), and sort. At most one system a protocol and target may be primary.
 
     Raises:
         UserError: two primaries.
@@ -167,7 +166,7 @@ def reference_of(rows: Sequence[Row], row: Mapping[str, Any], reference: str | N
     """The row that `row` is compared with: the subsystem `reference` in the same variant, else in its best by dev; or,
     without a name, the primary one, else the best by dev."""
     rivals = [other for other in rows if all(other.get(name) == row.get(name)
-                                             for name in ("corpus", "protocol", "task", "part", "subset",
+                                             for name in ("corpus", "protocol", "target", "part", "subset",
                                                           "train_corpus"))]
     if reference is None:
         found = leading(rivals)

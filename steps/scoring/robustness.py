@@ -33,7 +33,7 @@ class Grid:
 
 
 def grid(rows: Sequence[Row]) -> Grid:
-    """Args: rows: of one corpus, protocol and part, noisy and clean."""
+    """Args: rows: of one corpus, protocol, target and part, noisy and clean."""
     noisy = [row for row in rows if row.get("condition")]
     systems = {(row["subsystem"], row["variant"]) for row in noisy}
     found: dict[tuple[str, str, str], Row] = {
@@ -51,21 +51,21 @@ def grid(rows: Sequence[Row]) -> Grid:
 
 
 def noise_tables(rows: Sequence[Row], names: Sequence[str] = METRICS) -> str:
-    """One Markdown table a metric, for each corpus and protocol that has noisy rows."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """One Markdown table a metric, for each corpus, protocol and target that has noisy rows."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["corpus"], row["protocol"]), []).append(row)
+        groups.setdefault((row["corpus"], row["protocol"], row["target"]), []).append(row)
     return "\n\n".join(table(group, name).markdown() for _, group in sorted(groups.items()) for name in names
                        if any(row.get("condition") for row in group))
 
 
 def table(rows: Sequence[Row], metric: str) -> StudyTable:
-    """Args: rows: of one corpus, protocol and part, noisy and clean."""
+    """Args: rows: of one corpus, protocol, target and part, noisy and clean."""
     found, first = grid(rows), next(row for row in rows if row.get("condition"))
     noises = sorted({row["condition"]["noises"] for row in found.rows.values() if row.get("condition")})
     body = [[Cell(subsystem), Cell(variant), *(figure(found.rows.get((subsystem, variant, label)), metric)
                                                for label, _ in found.columns)]
             for subsystem, variant in found.lines]
     return StudyTable(("subsystem", "variant", *(label for label, _ in found.columns)), body,
-                      f"{first['corpus']}, {first['protocol']}, noise ({', '.join(noises)}): {metric} on clean speech "
-                      "and by signal-to-noise ratio.", texts=2)
+                      f"{first['corpus']}, {first['protocol']}, {first['target']}, noise ({', '.join(noises)}): "
+                      f"{metric} on clean speech and by signal-to-noise ratio.", texts=2)

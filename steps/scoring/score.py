@@ -8,10 +8,7 @@ permuted labels are left out; the leak audit reads those.
 from __future__ import annotations
 
 import argparse
-import functools
-import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import UserError, run_main
-from utils.files import ROOT, read_json, write_json
+from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
     from steps.scoring.audited import Audit
     from steps.scoring.collect import System
+    from utils.corpus import Target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,27 +90,25 @@ def mark_audit(rows: Sequence[dict[str, Any]], audit: Audit) -> None:
 
 
 def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]:
-    """The rows of one system: dev and test."""
-    from steps.scoring.collect import PARTS, expected_units
+    """The rows of one system: dev and test of every target."""
+    from steps.scoring.collect import PARTS, expected
 
-    return [row_of(data, split, system, part) for part in PARTS
-            if any(expected_units(data, split, fold, part) for fold in system.folds)]
+    return [row_of(data, split, system, part, target) for target in system.targets(data) for part in PARTS
+            if any(expected(data, split, fold, part, target.of) for fold in system.folds)]
 
 
-def row_of(data: Dataset, split: Split, system: System, part: str) -> dict[str, Any]:
-    """The row of one part."""
+def row_of(data: Dataset, split: Split, system: System, part: str, target: Target, **more: Any) -> dict[str, Any]:
+    """The row of one part and target."""
     from steps.scoring.collect import summarise
-    from steps.scoring.summary import figures
+    from steps.scoring.rows import result_row
 
-    data = data.predicting(system.about.get("label"))
-    summary, counted = summarise(data, split, system, part)
-    return {
-        "corpus": data.name, "protocol": split.name, "subsystem": system.subsystem, "variant": system.variant,
-        "part": part, **about_text(data, system), "task": data.task, "unit": data.unit,
-        "classes": data.classes, "folds": system.folds, "seeds": system.seeds, "items": counted["items"],
-        "speakers": summary.known_speakers, "marks": marks_of(data, split, system, counted),
-        "primary": system.about.get("primary") in (True, system.variant), **fused_of(system), "best_on_dev": False,
-        "commit": commit(), "command": command(data, split, system), **figures(summary), "summary": summary.to_json()}
+    summary, counted = summarise(data, split, system, part, target)
+    return result_row(
+        corpus=data.name, protocol=split.name, target=target.name, system=(system.subsystem, system.variant),
+        part=part, **about_text(data, system), of=target.of, classes=target.classes, folds=system.folds,
+        seeds=system.seeds, items=counted["items"], marks=marks_of(data, split, system, target, counted),
+        primary=system.about.get("primary") in (True, system.variant), **fused_of(system),
+        command=command(data, split, system), found=summary, **more)
 
 
 def about_text(data: Dataset, system: System) -> dict[str, Any]:
@@ -133,14 +129,16 @@ def fused_of(system: System) -> dict[str, list[str]]:
     return {"fuses": [name for name, _ in members]} if members else {}
 
 
-def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int]) -> list[str]:
+def marks_of(data: Dataset, split: Split, system: System, target: Target,
+             counted: dict[str, int]) -> list[str]:
     """What a reader must know beside the figures."""
     from steps.data.confounds import confound_marks, few_utterances
+    from steps.scoring.rows import data_marks
 
-    marks = data_marks(data, split)
+    marks = data_marks(data, split, target)
     if "norm-speaker" in system.variant.split("+"):
-        marks += ["per-speaker normalisation", *few_utterances(data, split)]
-        marks += [mark for mark in confound_marks(data, split, per_speaker=True) if mark not in marks]
+        marks += ["per-speaker normalisation", *few_utterances(data, target, split)]
+        marks += [mark for mark in confound_marks(data, split, target, per_speaker=True) if mark not in marks]
     if system.folds != split.folds:
         marks.append(f"{len(system.folds)} of {len(split.folds)} folds")
     if counted["prior"]:
@@ -151,61 +149,10 @@ def marks_of(data: Dataset, split: Split, system: System, counted: dict[str, int
     return marks
 
 
-def data_marks(data: Dataset, split: Split) -> list[str]:
-    """The marks that every figure on a data set has."""
-    from steps.data.confounds import confound_marks
-    from steps.data.recordings import shared_recordings
-    from steps.data.splits import shares_test_speakers
-
-    info, marks = data.info, []
-    if info.get("synthetic"):
-        marks.append("synthetic")
-    if info.get("size", "full") != "full":
-        marks.append(f"size {info['size']}")
-    if info.get("missing"):
-        marks.append("partial corpus")
-    if info.get("dropped"):
-        marks.append(f"{len(info['dropped'])} duplicates left out")
-    if info.get("merged"):
-        marks.append(f"{len(info['merged'])} speakers merged")
-    if split.info.get("random"):
-        marks.append("random folds")
-    if shared := shared_recordings(split, data.items):
-        marks.append(f"{len(shared)} test utterances share a recording with train or dev")
-    if unknown := unknown_speakers(data, split):
-        marks.append(unknown)
-    if split.speaker_overlap:
-        marks.append("speaker overlap" if shares_test_speakers(split, data.items) else "dev has train's speakers")
-    return marks + confound_marks(data, split)
-
-
-def unknown_speakers(data: Dataset, split: Split) -> str:
-    """"speakers unknown", with numbers where some are known; "" where all are."""
-    keys = {key for fold in split.folds for ids in split.parts[fold].values() for key in ids}
-    lost = sum(data.items[key].speaker is None for key in keys)
-    return "" if not lost else "speakers unknown" + (f": {lost} of {len(keys)} utterances" if lost < len(keys) else "")
-
-
-@functools.cache
-def commit() -> str:
-    """Short hash of the checkout, with "+" where code or configuration differ from it; "" outside git.
-
-    Git is asked once, not for every row.
-    """
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        head = git("rev-parse", "--short=10", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!*.md", ":!*RESULTS.json")
-    except OSError:
-        return ""
-    return head + ("+" if head and changed else "")
-
-
 def command(data: Dataset, split: Split, system: System) -> str:
     """The recipe's command that gives this row; --corpus-dir, where a recipe takes it, is the reader's own."""
+    from steps.scoring.rows import recipe_command
+
     words = recipe_command(data, "--protocol", split.name)
     norm = system.variant.split("+")[0]
     if norm.startswith("norm-"):
@@ -220,16 +167,6 @@ def settings(data: Dataset, split: Split, system: System) -> list[str]:
     if said and data.info.get("size", "full") == "full":
         words += ["--set", shlex.join(said)]
     return words
-
-
-def recipe_command(data: Dataset, *options: str) -> list[str]:
-    """The words of the command that runs the recipe with these options on a corpus of this size."""
-    recipe = Path(os.environ.get("EMOTION_RECIPE") or Path.cwd()).resolve()
-    name = str(recipe.relative_to(ROOT)) if recipe.is_relative_to(ROOT) else recipe.name
-    size = ["--size", str(data.info["size"])] if data.info.get("size", "full") != "full" else []
-    mended = [word for key, option in (("dropped", "--drop-duplicates"), ("merged", "--merge-speakers"))
-              if key in data.info for word in (option, "true")]
-    return [f"{name}/run.sh", *options, *size, *mended]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from steps.scoring import metrics, statistics
+from utils.corpus import Target
 
 UNKNOWN = "?"
 Key = tuple[int, int]  # fold, seed
@@ -42,6 +43,12 @@ class Summary:
     confidence: np.ndarray | None = None
     positive: int | None = None
     tracks: bool = False
+
+    @classmethod
+    def of(cls, target: Target) -> Summary:
+        """An empty one for a target."""
+        positive = None if target.positive is None else target.classes.index(target.positive)
+        return cls(len(target.classes), target.threshold, positive=positive, tracks=target.kind == "track")
 
     @property
     def folds(self) -> list[int]:

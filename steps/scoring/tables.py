@@ -17,11 +17,11 @@ def markdown(rows: Sequence[results.Row], title: str) -> str:
              "are), pooled over folds, mean over seeds ± standard deviation over seeds, with 95 % intervals by "
              "bootstrap over speakers. **Bold**: " + ("primary, which is declared by dev, where everything is chosen."
               if any(row.get("primary") for row in rows) else "best on dev, where everything is chosen."), ""]
-    if any(row["task"] == "transcription" for row in rows):
+    if any(row["summary"]["kind"] == "errors" for row in rows):
         lines += ["Of WER (word error rate), CER (on characters), the three kinds of errors (a word of the reference) "
                   "and ECE (expected calibration error of the words' confidences), less is better; of AUC (right "
                   "words against wrong ones by confidence), more.", ""]
-    if any(row["task"] == "verification" for row in rows):
+    if any(results.of_trials(row) for row in rows):
         lines += ["Of EER (equal error rate of speaker verification), less is better; its intervals draw the speakers "
                   "of both sides of a trial.", ""]
     for part in ("test", "dev"):
@@ -36,14 +36,15 @@ def markdown(rows: Sequence[results.Row], title: str) -> str:
 
 
 def tables(rows: Sequence[results.Row], part: str = "test", brief: bool = False) -> str:
-    """One table a corpus, protocol, task and subset, as Markdown; of noisy conditions together one a metric, or
+    """One table a corpus, protocol, target and subset, as Markdown; of noisy conditions together one a metric, or
     (brief) that of the main metric; of windows of several lengths one beside; of cross-corpus tests the matrices,
     and (not brief) a line a pair."""
-    groups: dict[tuple[str, str, str, str], list[results.Row]] = {}
+    groups: dict[tuple[str, ...], list[results.Row]] = {}
     mine = [row for row in rows if row["part"] == part]
     for row in mine:
         if not (row.get("condition") or row.get("train_corpus")):
-            groups.setdefault((row["corpus"], row["protocol"], row["task"], row.get("subset") or ""), []).append(row)
+            key = row["corpus"], row["protocol"], row["summary"]["kind"], row["target"], row.get("subset") or ""
+            groups.setdefault(key, []).append(row)
     blocks = [table(groups[name]) for name in sorted(groups)]
     noisy = robustness.noise_tables(mine, robustness.METRICS[:1] if brief else robustness.METRICS)
     blocks += [noisy] if noisy else []
@@ -58,12 +59,12 @@ def metric_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def table(rows: Sequence[results.Row]) -> str:
-    """Rows of one corpus, protocol, task, part and subset."""
+    """Rows of one corpus, protocol, target, part and subset."""
     names, first = metric_names(rows), rows[0]
     speakers = {row["speakers"] for row in rows}
     subset = f", {first['subset']}" if first.get("subset") else ""
-    task = ", speaker verification" if first["task"] == "verification" else ""
-    about = f"{first['corpus']}, {first['protocol']}{task}{subset}: {first['items']} {first['unit']}s"
+    target = "speaker verification" if results.of_trials(first) else first["target"]
+    about = f"{first['corpus']}, {first['protocol']}, {target}{subset}: {first['items']} {first['of']}s"
     if len(speakers) == 1 and first["speakers"]:
         about += f" of {first['speakers']} speakers"
     reasons = sorted({row["no_intervals"] for row in rows if row.get("no_intervals")})

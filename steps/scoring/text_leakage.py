@@ -15,7 +15,8 @@ from steps.scoring.summary import Summary, compare
 FEW = 20  # different sentences
 LEVEL = 0.05
 REFERENCE = "reference"
-NAMES = ("corpus", "protocol", "part", "subsystem", "variant", "sentences")
+SAME = ("corpus", "protocol", "target", "part", "subsystem")
+NAMES = ("corpus", "protocol", "target", "part", "subsystem", "variant", "sentences")
 
 
 def excesses(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ def excesses(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if row.get("text_source") in (None, REFERENCE) or row.get("subset") or not few:
             continue
         other = next((other for other in rows if other.get("text_source") == REFERENCE and not other.get("subset")
-                      and all(other[name] == row[name] for name in ("corpus", "protocol", "part", "subsystem"))), None)
+                      and all(other[name] == row[name] for name in SAME)), None)
         if other is None or row["metrics"].get("UA") is None or other["metrics"].get("UA") is None:
             continue
         mine, theirs = (Summary.from_json(one["summary"], len(one["classes"])) for one in (row, other))

@@ -19,13 +19,14 @@ NAME = re.compile(r"(.+)_([0-9]+)ms")
 Row = Mapping[str, Any]
 
 
-def studies(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], list[tuple[int, Row]]]:
-    """{(corpus, protocol, subsystem, variant): [(ms, row), ...] from the shortest window}, of two windows or more."""
-    found: dict[tuple[str, str, str, str], list[tuple[int, Row]]] = {}
+def studies(rows: Iterable[Row]) -> dict[tuple[str, ...], list[tuple[int, Row]]]:
+    """{(corpus, protocol, target, subsystem, variant): [(ms, row), ...] from the shortest window}, of
+    two windows or more."""
+    found: dict[tuple[str, ...], list[tuple[int, Row]]] = {}
     for row in rows:
         match = NAME.fullmatch(row["subsystem"])
         if match and "UA" in row["metrics"] and not (row.get("subset") or row.get("train_corpus")):
-            key = (row["corpus"], row["protocol"], match[1], row["variant"])
+            key = (row["corpus"], row["protocol"], row["target"], match[1], row["variant"])
             found.setdefault(key, []).append((int(match[2]), row))
     return {key: sorted(lines, key=lambda line: line[0]) for key, lines in sorted(found.items()) if len(lines) > 1}
 
@@ -40,12 +41,12 @@ def differences(lines: list[tuple[int, Row]]) -> list[dict[str, Any]]:
 def window_tables(rows: Iterable[Row]) -> list[StudyTable]:
     """A table a study; [] where there is none."""
     tables = []
-    for (corpus, protocol, subsystem, variant), lines in studies(rows).items():
+    for (corpus, protocol, target, subsystem, variant), lines in studies(rows).items():
         body = [[Cell(f"{length} ms", length), *(figure(row, metric) for metric in METRICS),
                  p_cell(test.get("UA", {}).get("p"))]
                 for (length, row), test in zip(lines, differences(lines), strict=True)]
         tables.append(StudyTable(
             ("window", *METRICS, "p"), body,
-            f"{corpus}, {protocol}, {subsystem} ({variant}) by the length of the window.",
+            f"{corpus}, {protocol}, {target}, {subsystem} ({variant}) by the length of the window.",
             f"p: UA against {lines[0][0]} ms, sign-flip test over speakers.", texts=0))
     return tables

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
     from steps.scoring.collect import System
+    from utils.corpus import Target
 
 SEPARATORS = {"tab": "\t", "comma": ",", "space": " "}
 
@@ -34,6 +35,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--system", metavar="SUBSYSTEM/VARIANT",
                         help="default, and where it is empty: the protocol's primary system")
+    parser.add_argument("--target", metavar="NAME", default="", help="what is submitted (default: the corpus's first)")
     parser.add_argument("--separator", choices=tuple(SEPARATORS), default="tab", help="between cells (%(default)s)")
     parser.add_argument("--header", metavar="WORD WORD", default="", help="a first line, e.g. \"id label\"")
     parser.add_argument("--strip", metavar="PREFIX", default="", help="leave this out at the beginning of ids")
@@ -51,20 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)
-    if data.task != "classification":
-        raise UsageError(f"{arguments.data} is a {data.task}; a submission needs classes")
-    names = new_names(arguments.rename, data.classes)
+    target = data.target(arguments.target)
+    if target.kind != "class":
+        raise UsageError(f"{arguments.data}: {target.name} is a {target.kind}; a submission needs classes")
+    names = new_names(arguments.rename, target.classes)
     system = choose(find_systems(arguments.exp, split.name), arguments.system or None, f"{arguments.exp}, {split.name}")
-    posteriors = mean_posteriors(data, split, system)
+    posteriors = mean_posteriors(data, split, system, target)
     cell = SEPARATORS[arguments.separator]
     head = [cell.join(arguments.header.split()) + "\n"] if arguments.header.strip() else []
-    lines = [f"{key.removeprefix(arguments.strip)}{cell}{names[data.classes[values.argmax()]]}\n"
+    lines = [f"{key.removeprefix(arguments.strip)}{cell}{names[target.classes[values.argmax()]]}\n"
              for key, values in sorted(posteriors.items())]
     write_text(arguments.out, "".join(head + lines))
     if formulas := sum(key.removeprefix(arguments.strip).startswith(FORMULA) for key in posteriors):
         print(f"note: {formulas} ids begin with one of {' '.join(FORMULA)}, a formula to a spreadsheet; they are "
               "written as they are, since who receives them compares them", file=sys.stderr)
-    labelled = sum(data.unit_label(key) is not None for key in posteriors)
+    labelled = sum(data.value_of(key, target) is not None for key in posteriors)
     note = f"; {labelled} of them have labels here, so steps/score.sh gives figures" if labelled else ""
     print(f"{arguments.out}: {len(lines)} items by {system.name}, seeds {' '.join(map(str, system.seeds))}{note}")
     return 0
@@ -89,7 +92,8 @@ def choose(systems: Sequence[System], wanted: str | None, where: str) -> System:
     return primary[0]
 
 
-def mean_posteriors(data: Dataset, split: Split, system: System) -> Mapping[str, numpy.ndarray]:
+def mean_posteriors(data: Dataset, split: Split, system: System,
+                    target: Target) -> Mapping[str, numpy.ndarray]:
     """{id of a tested unit: posteriors (C,), the mean over seeds}.
 
     Raises:
@@ -103,7 +107,7 @@ def mean_posteriors(data: Dataset, split: Split, system: System) -> Mapping[str,
     found: dict[str, list[numpy.ndarray]] = defaultdict(list)
     fold_of: dict[str, int] = {}
     for experiment in system.experiments:
-        scores = read_part(data, split, experiment, "test")
+        scores = read_part(data, split, experiment, "test", target)
         assert isinstance(scores, Scores)
         for key, values in zip(scores.ids, np.exp(scores.logp), strict=True):
             if fold_of.setdefault(key, experiment.fold) != experiment.fold:

@@ -99,8 +99,8 @@ class RandomForestKind(Kind):
 
     def _grow(self, part: Part, size: int) -> FittedForest:
         part = part.labelled()
-        grown = forest.grow(part.x.matrix(), part.y, len(self.examples.classes), trees=self.config.trees, min_leaf=size,
-                            balanced=self.config.balanced, seed=derive(self.workspace.seed, "forest"),
+        grown = forest.grow(part.x.matrix(), part.y, len(self.examples.target.classes), trees=self.config.trees,
+                            min_leaf=size, balanced=self.config.balanced, seed=derive(self.workspace.seed, "forest"),
                             threads=int(os.environ.get("EMOTION_NUM_THREADS") or 1))
         return FittedForest(grown, {"chosen": {"min_leaf": size}, "parameters": int(len(grown.left))})
 
@@ -126,14 +126,14 @@ class LinearSvmKind(Kind):
     def _learn(self, part: Part, penalties: list[float]) -> list[FittedSvm]:
         part = part.labelled()
         return [FittedSvm(model, {"chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size)})
-                for penalty, model in svm.path(part.x.matrix(), part.y, len(self.examples.classes), penalties,
+                for penalty, model in svm.path(part.x.matrix(), part.y, len(self.examples.target.classes), penalties,
                                                self.config.balanced)]
 
 
 def chosen_on_dev(kind: Kind, option: str, path: Sequence[float], fitted: Sequence[Any]) -> Any:
     """Of what was learned with each value of an option the best on dev; ties go to the middle of the path."""
     dev, name = kind.examples.dev.labelled(), kind.config.metric
-    values = [dev_metric(name, dev, one.logits(dev), len(kind.examples.classes)) for one in fitted]
+    values = [dev_metric(name, dev, one.logits(dev), len(kind.examples.target.classes)) for one in fitted]
     for size, value in zip(path, values, strict=True):
         kind.workspace.say(f"{option} {size:g}: dev {name} {100 * value:.1f}")
     return fitted[middle_of_best(path, values)]

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from steps.semi_supervised.config import SelfTrainingConfig
 from utils.config import config_files, load_config, option, parse_scalar, read_yaml
-from utils.corpus import OF
 from utils.errors import UsageError
 from utils.imports import imported
 
@@ -106,11 +105,10 @@ class Traits:
 
     Config: ClassVar[type[ExperimentConfig]]
     seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
-    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    targets: ClassVar[tuple[str, ...]] = ("class",)  # kinds of target (utils/corpus.py)
     # It learns from and scores utterances, whatever carries the label; the runner joins them (units.py).
     # The options of config.model that shape a trunk which may start from another model (start.py); none: it has none.
     of_trunk: ClassVar[tuple[str, ...]] = ()
-    units: ClassVar[tuple[str, ...]] = OF
     unlabelled: ClassVar[bool] = False  # whether `training.objective` may be one that learns from unlabelled utterances
     # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
     features: ClassVar[tuple[str, ...]] = ("utterance",)

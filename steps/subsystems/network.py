@@ -179,11 +179,11 @@ class NetworkKind(NetworkTraits, Kind):
     def _train(self, phase: str, part: Part, dev: Part | None, epochs: int | None) -> FittedNetwork:
         work = self.workspace
         part, outputs, targets = self._targets(part)
-        balanced = self.config.training.class_weights == "balanced" and self.examples.classes
+        balanced = self.config.training.class_weights == "balanced" and self.examples.target.classes
         counted = targets[MAIN_TASK]
         if self.config.training.per_unit:  # a session counts once, however long it is
-            counted = counted[np.unique(unit_names(part.items, self.examples.unit), return_index=True)[1]]
-        weights = {MAIN_TASK: balanced_weights(counted, len(self.examples.classes))} if balanced else {}
+            counted = counted[np.unique(unit_names(part.items, self.examples.target.of), return_index=True)[1]]
+        weights = {MAIN_TASK: balanced_weights(counted, len(self.examples.target.classes))} if balanced else {}
         seed_everything(work.seed, "weights")
         fitted = self.Fitted(self.build(self.config, self.examples.dim, outputs, weights), self.world.device,
                              self.config, {})
@@ -207,7 +207,7 @@ class NetworkKind(NetworkTraits, Kind):
         inputs = None
         if self.config.training.objective != SUPERVISED:
             unlabelled = self.examples.without_labels()
-            if not len(unlabelled) or not self.examples.classes:
+            if not len(unlabelled) or not self.examples.target.classes:
                 what = "learns classes" if len(unlabelled) else "needs unlabelled utterances: use --unlabelled or " \
                     "--labels"
                 raise UserError(f"training.objective={self.config.training.objective} {what}", 2)
@@ -219,12 +219,12 @@ class NetworkKind(NetworkTraits, Kind):
         """The trainer's look at dev after every epoch; the model that it hands over is `fitted.model`."""
         if dev is None:
             return None
-        prepared, names = fitted.prepare(dev), unit_names(dev.items, self.examples.unit)
+        prepared, names = fitted.prepare(dev), unit_names(dev.items, self.examples.target.of)
         deviation = outputs["deviation"] if isinstance(outputs, dict) else 1.0
 
         def evaluate(model: nn.Module) -> dict[str, float]:
             units = by_unit(names, dev.y, fitted.scores(prepared))
-            return dev_metrics(units.values, units.y, len(self.examples.classes), deviation)
+            return dev_metrics(units.values, units.y, len(self.examples.target.classes), deviation)
 
         return evaluate
 
@@ -233,15 +233,15 @@ class NetworkKind(NetworkTraits, Kind):
         each = self.config.training.per_unit
         if not each:
             return None
-        names, ids = unit_names(part.items, self.examples.unit), part.ids
+        names, ids = unit_names(part.items, self.examples.target.of), part.ids
         return lambda epoch: list(drawn(names, ids, each, self.workspace.seed, epoch))
 
     def _targets(self, part: Part) -> tuple[Part, dict[str, Outputs], dict[str, Tensor]]:
         """The items to learn from, and outputs and targets of each task whose labels they have."""
-        part, target = main_target(part, self.examples.classes, self.config.training.targets)
-        further = [task for task in self.config.model.tasks if task not in (MAIN_TASK, self.examples.label)]
+        part, target = main_target(part, self.examples.target.classes, self.config.training.targets)
+        further = [task for task in self.config.model.tasks if task not in (MAIN_TASK, self.examples.target.field)]
         outputs, targets = task_targets(part.items, further, self.workspace.say)
-        main: Outputs = len(self.examples.classes)
+        main: Outputs = len(self.examples.target.classes)
         if not main:
             main, target = numbers(target)
         return (part, {MAIN_TASK: main, **outputs},

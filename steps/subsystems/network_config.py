@@ -89,7 +89,7 @@ class SpectrogramNetworkExperimentConfig(ExperimentConfig):
 class NetworkTraits(Traits):
     """Of every network."""
 
-    tasks = ("classification", "regression")
+    targets = ("class", "number")
     unlabelled = True
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.scoring.collect import read_subsystem
+from steps.scoring.collect import read_plans
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -194,10 +194,13 @@ def training_records(start: Start) -> list[Record]:
 
 
 def started_from(subsystem: Path) -> tuple[list[Record], list[str]]:
-    """(records, what does not say) of the model that a trained subsystem (EXP/<subsystem>/<protocol>) started from, and
-    of the unlabelled sets that it used."""
-    about = read_subsystem(subsystem) if (subsystem / "subsystem.json").is_file() else {}
-    told, records = about.get("init"), (about.get("unlabelled") or {}).get("trained_on") or []
-    if not told:
-        return records, []
-    return [*(told.get("trained_on") or []), *records], [] if told.get("trained_on") else [told["name"]]
+    """(records, what does not say) of the models that the trainings of a subsystem (EXP/<subsystem>/<protocol>) started
+    from, and of the unlabelled sets that they used."""
+    records: list[Record] = []
+    untold: list[str] = []
+    for plan in read_plans(subsystem):
+        told, used = plan.get("init") or {}, plan.get("unlabelled") or {}
+        records += [*(told.get("trained_on") or ()), *(used.get("trained_on") or ())]
+        untold += [told["name"]] if told and not told.get("trained_on") else []
+    once = [record for number, record in enumerate(records) if record not in records[:number]]
+    return once, list(dict.fromkeys(untold))

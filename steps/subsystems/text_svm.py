@@ -87,5 +87,5 @@ class TextSvmKind(LinearSvmKind):
         return [FittedTextSvm(vectoriser, model, self.config.source, {
             "chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size),
             "ngrams": {block.kind: len(block.vocabulary) for block in vectoriser.blocks}})
-            for penalty, model in sparse_svm.path(rows, part.y, len(self.examples.classes), penalties,
+            for penalty, model in sparse_svm.path(rows, part.y, len(self.examples.target.classes), penalties,
                                                   self.config.balanced)]

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from steps.scoring.experiment import read_metrics
 from tests.integration.box import (
     ROOT,
     checkout,
@@ -309,12 +310,12 @@ def test_any_file_name_and_any_audio_goes_the_whole_road(tmp_path):
     assert test["items"] == 8 and "2 items scored by prior" in test["marks"]
     assert test["classes"] == ["betrübt", "sehr froh"]
     assert "2 items scored by prior" in (directory / "exp/RESULTS.md").read_text()
-    metrics = json.loads(next(directory.glob("exp/svm_is10/**/metrics.json")).read_text())
+    metrics = read_metrics(next(directory.glob("exp/svm_is10/**/metrics.json")).parent, "emotion")
     assert len(metrics["prior_scored"]) == short == 3 and len(metrics["train_left_out"]) == 1
     assert sorted(failed) == sorted(metrics["prior_scored"] + metrics["train_left_out"])
     for key in failed:
         assert f"  {key}: " in done.stdout  # told by id
-    scores = (next(directory.glob("exp/svm_is10/**/scores/test.tsv"))).read_text().splitlines()[1:]
+    scores = (next(directory.glob("exp/svm_is10/**/scores/emotion/test.tsv"))).read_text().splitlines()[1:]
     prior = {line.split("\t")[0]: line.split("\t")[2:] for line in scores if line.split("\t")[0] in failed}
     assert len(prior) == 2 and len({tuple(values) for values in prior.values()}) == 1
     page = (directory / "exp/report/index.html").read_text()

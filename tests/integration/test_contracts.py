@@ -40,15 +40,15 @@ class Road:
 
     def write_system(self, name: str, write: Callable[[Path, list[str], str], None], seeds=(0,)) -> None:
         """`write(path, ids of the units, part)` writes one score table."""
-        split = self.data.split(self.protocol)
+        split, target = self.data.split(self.protocol), self.data.target()
         for fold in split.folds:
             for seed in seeds:
                 at = self.exp / name / self.protocol / "norm-none" / f"fold{fold}" / f"seed{seed}"
                 for part in ("dev", "test"):
-                    ids = sorted({self.data.unit_of(key) for key in split.ids(fold, part)})
+                    ids = sorted({self.data.group_of(key, target.of) for key in split.ids(fold, part)})
                     random.Random(f"{fold} {part}").shuffle(ids)  # the order of writing is nobody's business
-                    write(at / "scores" / f"{part}.tsv", ids, part)
-                (at / "metrics.json").write_text('{"prior_scored": []}')
+                    write(at / "scores" / target.name / f"{part}.tsv", ids, part)
+                (at / "metrics.json").write_text(json.dumps({"targets": {target.name: {"prior_scored": []}}}))
         about = {"subsystem": name, "kind": "trivial", "features": "none", "variants": ["norm-none"],
                  "folds": split.folds, "seeds": list(seeds)}
         (self.exp / name / self.protocol / "subsystem.json").write_text(json.dumps(about))
@@ -80,9 +80,10 @@ def posteriors(decisions: list[int], classes: int) -> np.ndarray:
 
 def write_classes(data: Dataset, decide: Callable[[str], str]):
     def write(path: Path, ids: list[str], part: str) -> None:
-        labels = [data.unit_label(key) for key in ids]
-        write_scores(path, ids, labels, data.classes,
-                     posteriors([data.classes.index(decide(key)) for key in ids], len(data.classes)))
+        target = data.target()
+        labels = [data.value_of(key, target) for key in ids]
+        write_scores(path, ids, labels, target.classes,
+                     posteriors([target.classes.index(decide(key)) for key in ids], len(target.classes)))
     return write
 
 
@@ -105,10 +106,10 @@ def test_class_per_utterance(tmp_path):
     rows = [{"path": f"s{s}_{n}.wav", "emotion": ("calm", "glad", "sad")[n % 3], "speaker": f"s{s}"}
             for s in range(9) for n in range(4)]
     where = road(tmp_path, rows, "# classes: sad glad calm\n")
-    assert where.data.classes == ["sad", "glad", "calm"]
+    assert where.data.target().classes == ("sad", "glad", "calm")
     # Right but for speaker 0, who is always called sad: 3 of his 4 are wrong (calm, glad, calm; sad is n = 2).
     where.write_system("good", write_classes(where.data, lambda key: "sad" if key.startswith("s0") else str(
-        where.data.items[key].label)))
+        where.data.items[key].value(where.data.target()))))
     where.write_system("constant", write_classes(where.data, lambda key: "glad"))
     found = where.results()
     good, constant = row_of(found, "good"), row_of(found, "constant")
@@ -131,11 +132,11 @@ def test_class_per_utterance_inside_a_dialogue(tmp_path):
     for fold in split.folds:
         part_of = {key: part for part in PARTS for key in split.ids(fold, part)}
         assert len(part_of) == 32
-        for keys in (*where.data.dialogues.values(), *where.data._groups("session").values()):
+        for keys in (*where.data.groups("dialogue").values(), *where.data.groups("session").values()):
             assert len({part_of[key] for key in keys}) == 1
     where.write_system("odd", write_classes(where.data, lambda key: ("glad", "sad")[int(key[-1]) % 2]))
     row = row_of(where.results(), "odd")
-    assert (row["unit"], row["items"], row["speakers"], row["metrics"]["UA"]) == ("utterance", 32, 16, 1)
+    assert (row["of"], row["items"], row["speakers"], row["metrics"]["UA"]) == ("utterance", 32, 16, 1)
 
 
 # --- one number a session, one class a dialogue ------------------------------------------------------------------
@@ -145,7 +146,7 @@ def test_score_of_a_session_with_a_threshold(tmp_path):
     phq8 = [0, 3, 9, 10, 12, 24, 8, 15, 2]
     rows = [{"path": f"p{s}_{n}.wav", "phq8": phq8[s], "speaker": f"p{s}", "session": f"x{s}", "turn": n}
             for s in range(9) for n in range(3)]
-    where = road(tmp_path, rows, "# task: regression\n# label: phq8\n# unit: session\n# threshold: 10\n")
+    where = road(tmp_path, rows, "# target: phq8 kind=number of=session threshold=10\n")
     guess = {f"x{s}": value + (2.0 if s in (2, 6) else -1.5) for s, value in enumerate(phq8)}
 
     def write(path: Path, ids: list[str], part: str) -> None:
@@ -154,7 +155,7 @@ def test_score_of_a_session_with_a_threshold(tmp_path):
 
     where.write_system("guess", write)
     row = row_of(where.results(), "guess")
-    assert (row["task"], row["unit"], row["items"], row["speakers"]) == ("regression", "session", 9, 9)
+    assert (row["target"], row["of"], row["items"], row["speakers"]) == ("phq8", "session", 9, 9)
     predicted = [guess[f"x{s}"] for s in range(9)]
     assert row["metrics"]["CCC"] == pytest.approx(concordance(phq8, predicted), abs=1e-6)
     assert row["metrics"]["MAE"] == pytest.approx((2 * 2 + 7 * 1.5) / 9, abs=1e-6)
@@ -166,7 +167,7 @@ def test_score_of_a_session_with_a_threshold(tmp_path):
 def test_class_of_a_dialogue_and_a_dialogue_without_label(tmp_path):
     rows = [{"path": f"d{d}_{t}.wav", "emotion": "-" if d in (0, 7) else ("angry", "calm")[d % 2],
              "speaker": f"s{d}{t % 2}", "dialogue": f"d{d}", "turn": t} for d in range(12) for t in range(2)]
-    where = road(tmp_path, rows, "# unit: dialogue\n")
+    where = road(tmp_path, rows, "# target: emotion of=dialogue\n")
     where.write_system("angry", write_classes(where.data, lambda key: "angry"))
     row = row_of(where.results(), "angry")
     assert (row["items"], row["metrics"]["WA"]) == (12, 0.5) and "2 items unlabelled" in row["marks"]
@@ -181,16 +182,16 @@ def test_concordance_over_a_sequence_of_a_tenth_second(tmp_path):
     curves = {f"q{s}": rng.uniform(-1, 1, 3 + s % 4).round(3) for s in range(9)}
     rows = [{"path": f"{key}.wav", "valence": json.dumps({"step": 0.1, "values": curve.tolist()}), "speaker": key}
             for key, curve in curves.items()]
-    where = road(tmp_path, rows, "# task: sequence-regression\n# label: valence\n")
+    where = road(tmp_path, rows, "# target: valence kind=track\n")
     guess = {key: 0.5 * curve + 0.1 for key, curve in curves.items()}
 
     def write(path: Path, ids: list[str], part: str) -> None:
-        labels = [where.data.unit_label(key) for key in ids]
+        labels = [where.data.value_of(key, where.data.target()) for key in ids]
         assert all(isinstance(label, Sequence) and label.step == 0.1 for label in labels)
         write_sequences(path, ids, [np.array(label.values) for label in labels], [guess[key] for key in ids])
 
     where.write_system("half", write, seeds=(0, 1))
-    table = next(where.exp.glob("half/*/norm-none/fold1/seed0/scores/test.tsv")).read_text().splitlines()
+    table = next(where.exp.glob("half/*/norm-none/fold1/seed0/scores/valence/test.tsv")).read_text().splitlines()
     assert table[0] == "id\tframe\tlabel\tprediction" and [line.split("\t")[1] for line in table[1:4]] == list("012")
     row = row_of(where.results(), "half")
     pooled, predicted = np.concatenate(list(curves.values())), np.concatenate(list(guess.values()))
@@ -204,7 +205,7 @@ def test_concordance_over_a_sequence_of_a_tenth_second(tmp_path):
 def test_a_sequence_without_a_frame_is_refused(tmp_path, capsys):
     rows = [{"path": f"q{s}.wav", "valence": '{"step": 0.1, "values": [0.5, 0.25]}', "speaker": f"q{s}"}
             for s in range(3)]
-    where = road(tmp_path, rows, "# task: sequence-regression\n# label: valence\n")
+    where = road(tmp_path, rows, "# target: valence kind=track\n")
     where.write_system("short", lambda path, ids, part: write_sequences(
         path, ids, [np.array([0.5]) for _ in ids], [np.array([0.5]) for _ in ids]))
     assert run(score.main, "--protocol", where.protocol, "--results", tmp_path / "R", where.data.path, where.exp) == 1

@@ -58,17 +58,17 @@ def test_the_whole_comparison(shop):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "18 of 18 stages ran" in done.stdout
     rows = [row for row in read_json(shop.work / "exp/RESULTS.json")["rows"] if row["part"] == "test"]
-    classes = {row["subsystem"]: row for row in rows if row["task"] == "classification"}
-    numbers = {row["subsystem"]: row for row in rows if row["task"] == "regression"}
-    assert classes.keys() == NETWORKS | {"svm_is10"} and numbers.keys() == {f"{name}_phq8" for name in NETWORKS}
-    assert {(row["unit"], row["items"]) for row in rows} == {("session", 2)}
+    classes = {row["subsystem"]: row for row in rows if row["target"] == "depression"}
+    numbers = {row["subsystem"]: row for row in rows if row["target"] == "phq8"}
+    assert classes.keys() == NETWORKS | {"svm_is10"} and numbers.keys() == NETWORKS
+    assert {(row["of"], row["items"]) for row in rows} == {("session", 2)}
     assert all({"F1", "UA"} <= row["metrics"].keys() for row in classes.values())
     assert all({"F1", "MAE", "RMSE"} <= row["metrics"].keys() for row in numbers.values())
     assert all(f" --init {shop.here / 'model'} --asr {shop.here / 'asr'}" in row["command"] for row in rows)
     audit = read_json(shop.work / "exp/audit/avec2017.json")
     assert audit["passed"] and {entry["corpus"] for entry in audit["components"]} == {"other", "read"}
     page = (shop.work / "exp/report/index.html").read_text()
-    assert "A number in place of the label" in page and "asr_pretrained_phq8" in page
+    assert "<h3>phq8</h3>" in page and "asr_pretrained" in page
     again = call(shop, "--set", "asr_encoder:model.dropout=0.1")
     assert again.returncode == 0 and again.stdout.count("done already") == 18
 

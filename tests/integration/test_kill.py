@@ -50,7 +50,7 @@ def test_the_whole_tree(killer):
 
 
 def test_in_the_windows_of_a_network_in_training(killer):
-    wanted = ["checkpoint/select", "checkpoint/select.previous", "seed0/scores/test.tsv", "log/.done/#.json"]
+    wanted = ["checkpoint/select", "checkpoint/select.previous", "seed0/scores/emotion/test.tsv", "log/.done/#.json"]
     windows = [path for path in killer.shop.windows if "dnn_is10" in path]
     chosen = [next(path for path in windows if path.endswith(end) or f"log/{kind(path)}" == end) for end in wanted]
     verdict = killer.run(Case("window", 33, paths=chosen))

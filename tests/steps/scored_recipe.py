@@ -78,11 +78,11 @@ def write_system(exp: Path, name: str, protocol: str, variant: str, rows: list[d
                 for row, key in enumerate(ids):
                     if label[key] is not None:
                         logits[row, classes.index(label[key])] += strength
-                write_scores(at / "scores" / f"{part}.tsv", ids, [label[key] for key in ids], classes,
+                write_scores(at / "scores" / "emotion" / f"{part}.tsv", ids, [label[key] for key in ids], classes,
                              apply_temperature(logits))
             (at / "metrics.json").write_text(json.dumps({
-                "dev": {"UA": 0.5}, "temperature": 1.25, "best_epoch": 3, "train_seconds": 12.5,
-                "parameters": 1234567, "chosen": {"C": 0.001}, "prior_scored": []}))
+                "targets": {"emotion": {"dev": {"UA": 0.5}, "temperature": 1.25, "prior_scored": []}},
+                "best_epoch": 3, "train_seconds": 12.5, "parameters": 1234567, "chosen": {"C": 0.001}}))
             (at / "config.yaml").write_text(f"subsystem: {name}\nfold: {fold}\nseed: {seed}\nconfig:\n  size: 64\n")
             if curve:
                 (at / "log").mkdir()
@@ -91,7 +91,7 @@ def write_system(exp: Path, name: str, protocol: str, variant: str, rows: list[d
                 (at / "log" / "curve.tsv").write_text("epoch\ttrain_loss\tdev_loss\tdev_UA\n" + "".join(
                     "\t".join(map(str, row)) + "\n" for row in values))
     (directory / "subsystem.json").write_text(json.dumps({
-        "subsystem": name, "kind": name.split("_")[0], "config": name, "features": "is10", "task": "classification",
+        "subsystem": name, "kind": name.split("_")[0], "config": name, "features": "is10", "targets": ["emotion"],
         "variants": [variant], "folds": folds, "seeds": list(seeds), "permuted": permuted}))
     return directory
 

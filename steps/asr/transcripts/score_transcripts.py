@@ -230,8 +230,8 @@ def row_of(scored: Scored, data: Dataset, split: Split, arguments: argparse.Name
     import numpy as np
 
     from steps.asr.decode.word_confidence import histogram
-    from steps.scoring.score import commit, data_marks, recipe_command
-    from steps.scoring.summary import Summary, figures
+    from steps.scoring.rows import data_marks, recipe_command, result_row
+    from steps.scoring.summary import Summary
 
     summary = Summary(transcripts=True)
     transcripts = scored.transcripts
@@ -241,13 +241,10 @@ def row_of(scored: Scored, data: Dataset, split: Split, arguments: argparse.Name
     silent = sum(not transcript.errors.length for transcript in transcripts)
     marks = [*data_marks(data, split), *arguments.mark, *(["calibrated confidence"] if arguments.calibrate else []),
              *([f"{silent} empty references"] if silent else [])]
-    return {"corpus": data.name, "protocol": split.name, "subsystem": scored.system.name,
-            "variant": scored.system.variant, "part": scored.part, "text_source": None,
-            **({"subset": subset} if subset else {}), "task": "transcription", "unit": "utterance", "classes": [],
-            "folds": [arguments.fold], "seeds": [arguments.seed], "items": len(transcripts),
-            "speakers": summary.known_speakers, "marks": marks, "primary": False, "best_on_dev": False,
-            "commit": commit(), "command": arguments.command or shlex.join(recipe_command(data)), **figures(summary),
-            "summary": summary.to_json()}
+    return result_row(
+        corpus=data.name, protocol=split.name, target="text", system=(scored.system.name, scored.system.variant),
+        part=scored.part, subset=subset, folds=[arguments.fold], seeds=[arguments.seed], items=len(transcripts),
+        marks=marks, command=arguments.command or shlex.join(recipe_command(data)), found=summary)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from steps.data.confounds import confound_marks, few_utterances, measure
 from steps.data.dataset import Dataset
 from steps.scoring import score
 from tests.steps.scored_recipe import CLASSES, folds_by_speaker, utterances, write_data, write_system
+from utils.corpus import Target
 
 REAL = os.environ.get("EMOTION_CORPORA")
 needs_corpora = pytest.mark.skipif(not REAL, reason="EMOTION_CORPORA does not say where the real corpora lie")
@@ -95,8 +96,8 @@ def test_speakers_in_train_and_test_are_marked_where_they_determine_the_label(tm
     (data / "splits/mixed.tsv").write_text("id\tfold\tpart\n" + "".join(
         f"{key}\t1\t{('train', 'dev', 'test')[n % 3]}\n" for n, key in enumerate(ids)))
     data = Dataset.open(data)
-    assert confound_marks(data, data.split("mixed")) == ["speaker determines emotion"]
-    assert confound_marks(data, data.split("folds")) == []
+    assert confound_marks(data, data.split("mixed"), data.target()) == ["speaker determines emotion"]
+    assert confound_marks(data, data.split("folds"), data.target()) == []
 
 
 def test_speakers_with_one_utterance_are_counted_and_marked(tmp_path):
@@ -104,7 +105,7 @@ def test_speakers_with_one_utterance_are_counted_and_marked(tmp_path):
         if row["speaker"] < "s09":
             row["speaker"] = row["id"]
     rows, split, data = made(tmp_path, change)
-    assert few_utterances(Dataset.open(data)) == ["144 of 147 speakers have one utterance"]
+    assert few_utterances(Dataset.open(data), Target()) == ["144 of 147 speakers have one utterance"]
     [line] = confounds.warnings_of(Dataset.open(data))
     assert line == "144 of 147 speakers have one utterance: normalized per speaker they are all alike"
     found = marks(tmp_path, rows, split, data)

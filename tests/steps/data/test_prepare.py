@@ -124,8 +124,8 @@ def test_fields_that_are_paths_are_relative_to_the_table(tmp_path):
 def test_a_session_with_two_scores_is_an_error(tmp_path, capsys):
     rows = [{"path": f"p{n}.wav", "phq8": n if n < 2 else n // 2, "speaker": f"p{n // 2}", "session": f"x{n // 2}"}
             for n in range(6)]
-    line = fails(capsys, tmp_path, rows, "# task: regression\n# label: phq8\n# unit: session\n")
-    assert "session x0 has phq8 1.0 here and 0.0" in line and "line 6" in line and "line 5" in line
+    line = fails(capsys, tmp_path, rows, "# target: phq8 kind=number of=session\n")
+    assert "session x0 has phq8 1.0 here and 0.0" in line and "line 4" in line and "line 3" in line
 
 
 def test_sequence_of_a_tenth_second(tmp_path):
@@ -133,20 +133,20 @@ def test_sequence_of_a_tenth_second(tmp_path):
              "speaker": f"q{s}"} for s in range(3)]
     for s in range(3):
         tone(tmp_path / f"q{s}.wav", s, seconds=0.3)
-    data = made(tmp_path, rows, "# task: sequence-regression\n# label: valence\n")
+    data = made(tmp_path, rows, "# target: valence kind=track\n")
     label = data.items["q1"].label
     assert isinstance(label, Sequence) and label.step == 0.1
     assert label.array().tolist() == pytest.approx([0.1, -0.25, 0.5]) and label.array().dtype == np.float32
     assert run(validate.main, tmp_path / "data") == 0
-    assert "label lasts" not in (tmp_path / "data/validation.json").read_text()
+    assert "valence lasts" not in (tmp_path / "data/validation.json").read_text()
 
 
 def test_a_sequence_of_another_length_is_named(tmp_path, capsys):
     rows = [{"path": f"q{s}.wav", "valence": json.dumps({"step": 0.1, "values": [0.0] * (9 if s else 1)}),
              "speaker": f"q{s}"} for s in range(3)]
-    made(tmp_path, rows, "# task: sequence-regression\n# label: valence\n")
+    made(tmp_path, rows, "# target: valence kind=track\n")
     assert run(validate.main, tmp_path / "data") == 0
-    assert "q1: its label lasts 0.9 s, the utterance 0.1 s" in capsys.readouterr().err
+    assert "q1: its valence lasts 0.9 s, the utterance 0.1 s" in capsys.readouterr().err
 
 
 def test_unlabelled_items(tmp_path):

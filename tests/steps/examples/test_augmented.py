@@ -10,6 +10,7 @@ from steps.examples.augmented import open_augmented
 from steps.examples.fold import load_examples
 from steps.experiments import plan, run_task
 from steps.features.store import FeatureStore
+from steps.scoring.experiment import read_metrics
 from tests.steps.toy_data import write_dataset
 from utils.config import read_yaml
 from utils.errors import UserError
@@ -89,7 +90,7 @@ def test_every_experiment_is_trained_with_and_without(toy, noisy, tmp_path):
         run_task.main(["--data", str(toy), "--augment", str(noisy), "--out", str(out), str(task)])
     assert json.loads((out / "subsystem.json").read_text())["variants"] == [
         "norm-global", "norm-speaker", "norm-global+aug", "norm-speaker+aug"]
-    counts = {name: json.loads((out / name / "fold1/seed0/metrics.json").read_text())["train_items"]
+    counts = {name: read_metrics(out / name / "fold1/seed0", "emotion")["train_items"]
               for name in ("norm-global", "norm-global+aug")}
     assert counts["norm-global+aug"] == 2 * counts["norm-global"]
     config = read_yaml(out / "norm-global+aug/fold1/seed0/config.yaml")

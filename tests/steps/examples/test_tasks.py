@@ -14,6 +14,7 @@ from steps.examples.tasks import check_learned, further_fields, main_target, tas
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
 from steps.features.store import FeatureStore
+from steps.scoring.experiment import read_metrics
 from steps.scoring.scores import read_scores
 from steps.subsystems.contract import load_experiment_config
 from steps.subsystems.network import MultitaskDnnKind, dev_metrics
@@ -166,7 +167,7 @@ def test_a_network_learns_ages_and_votes_beside_each_other(request, tmp_path, co
         "age": 30.0 + 10 * int(key[1]), **({"emotion_votes": {label: 3, "sad": 1}} if label else {})})
     settings += " training.targets=votes 'model.tasks={emotion: 1.0, age: 0.3}'"
     directory = run(data, tmp_path / "exp" / "net" / "plain", config, settings)
-    about = json.loads((directory / "metrics.json").read_text())
+    about = read_metrics(directory, "emotion")
     last = 3 if config == "pyresnet" else 4  # speaker of the dev part, from whom a refit learns too
     assert about["tasks"]["age"]["mean"] == pytest.approx(30 + 10 * last / 2, abs=0.5)
     assert about["test"]["UA"] > 0.6 or config == "pyresnet"
@@ -192,7 +193,7 @@ def test_a_stored_network_gives_back_its_numbers_and_scores(toy, tmp_path):
     wanted = [30 + 10 * int(key[1]) for key in train.ids]
     assert np.abs(ages - wanted).mean() < 3  # features tell the speaker, of whom everyone has an age
     experiment, store = TrainedExperiment.open(directory), FeatureStore.open(data.path / "toy")
-    scores = read_scores(directory / "scores" / "test.tsv")
+    scores = read_scores(directory / "scores" / "emotion" / "test.tsv")
     rows = [scores.ids.index(key) for key in test.ids]
     np.testing.assert_allclose(experiment.log_posteriors(test.items, [store[key] for key in test.ids]),
                                scores.logp[rows], atol=1e-5)

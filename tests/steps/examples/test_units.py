@@ -55,11 +55,14 @@ def trained(data, name, *words) -> dict:
                "training.optimiser.learning_rate=0.03 training.batch_size=8 model.dropout=0 model.input_noise=0")
     words = ["--features", "toy", "--protocol", "plain", "--data", str(data), "--out", str(out), *words]
     if "dnn" in words:
-        words += ["--set", network + (" training.metric=MAE" if "--label" in words else "")]
+        words += ["--set", network + (" training.metric=MAE" if "--targets" in words else "")]
     assert plan.main(words) == 0
-    assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), str(out / "log/task.1.json")]) == 0
+    [task] = out.glob("log/**/task.1.json")
+    assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), str(task)]) == 0
     assert plan.main([*words, "--finish"]) == 0
-    return read_json(out / "norm-global/fold1/seed0/metrics.json")
+    [path] = out.glob("norm-global*/fold1/seed0/metrics.json")
+    [found] = read_json(path)["targets"].values()
+    return found
 
 
 def test_a_unit_has_the_mean_log_posterior_of_its_utterances():
@@ -106,16 +109,16 @@ def test_the_threshold_is_that_of_the_best_f1():
 @pytest.mark.parametrize("kind", ["linear_svm", "dnn"])
 def test_sessions_are_scored_and_f1_is_of_the_threshold_of_dev(interviews, kind):
     about = trained(interviews, kind, "--config", kind)
-    scores = read_scores(interviews.parents[1] / f"exp/{kind}/plain/norm-global/fold1/seed0/scores/test.tsv")
+    scores = read_scores(interviews.parents[1] / f"exp/{kind}/plain/norm-global/fold1/seed0/scores/emotion/test.tsv")
     assert scores.ids == ["307", "309", "311"] and scores.classes == CLASSES and about["prior_scored"] == []
     assert scores.labels == ["control", "depressed", "depressed"]
     data = Dataset.open(interviews)
     [system] = find_systems(interviews.parents[1] / "exp", "plain")
-    row = row_of(data, data.split("plain"), system, "test")
+    row = row_of(data, data.split("plain"), system, "test", data.target())
     decided = np.exp(scores.logp[:, 1]) >= about["threshold"]
     truth = np.array(scores.labels) == "depressed"
     assert row["metrics"]["F1"] == pytest.approx(2 * (decided & truth).sum() / (decided.sum() + truth.sum()))
-    assert (row["unit"], row["items"], row["summary"]["positive"]) == ("session", 3, 1)
+    assert (row["of"], row["items"], row["summary"]["positive"]) == ("session", 3, 1)
 
 
 def test_temperature_and_threshold_are_of_dev(interviews, tmp_path):
@@ -125,7 +128,7 @@ def test_temperature_and_threshold_are_of_dev(interviews, tmp_path):
     for part, low, high in (("dev", -3.0, -1.0), ("test", 1.0, 3.0)):  # of who is depressed the log-odds are `high`
         y = getattr(examples, part).y
         values[part] = np.stack([np.zeros(len(y)), np.where(y == 1, high, low)], axis=1)
-    about = Outcome(data, examples, values).write(tmp_path)
+    about = Outcome(data, examples, data.target(), values).write(tmp_path)
     odds = np.array([-3.0, -1.0]) / about["temperature"]
     assert about["threshold"] == pytest.approx((1 / (1 + np.exp(-odds))).mean(), abs=1e-4)
     # in the test part everybody is above it
@@ -133,23 +136,25 @@ def test_temperature_and_threshold_are_of_dev(interviews, tmp_path):
 
 
 def test_a_number_is_predicted_in_place_of_the_label(interviews):
-    about = trained(interviews, "dnn_phq8", "--config", "dnn", "--label", "phq8")
-    found = read_predictions(interviews.parents[1] / "exp/dnn_phq8/plain/norm-global/fold1/seed0/scores/test.tsv")
+    about = trained(interviews, "dnn", "--config", "dnn", "--targets", "phq8")
+    place = interviews.parents[1] / "exp/dnn/plain/norm-global+target-phq8/fold1/seed0"
+    found = read_predictions(place / "scores/phq8/test.tsv")
     assert found.ids == ["307", "309", "311"] and found.labels.tolist() == [4, 10, 16]
     error = np.abs(found.labels - found.predictions).mean()
     assert about["test"]["MAE"] == pytest.approx(error, abs=1e-5) and error < 3  # the mean of train is 4.8 away
     data = Dataset.open(interviews)
     [system] = find_systems(interviews.parents[1] / "exp", "plain")
-    row = row_of(data, data.split("plain"), system, "test")
-    assert (row["task"], row["unit"], row["classes"]) == ("regression", "session", [])
+    [target] = system.targets(data)
+    row = row_of(data, data.split("plain"), system, "test", target)
+    assert (row["target"], row["of"], row["classes"]) == ("phq8", "session", [])
     assert row["metrics"]["MAE"] == pytest.approx(error, abs=1e-5) and row["summary"]["threshold"] == 10
 
 
 def test_a_number_that_the_corpus_does_not_declare_is_refused(interviews):
     with pytest.raises(UserError, match="toy has no target age to predict; it has emotion, phq8"):
-        Dataset.open(interviews).predicting("age")
-    with pytest.raises(UserError, match="linear_svm cannot be trained on .*: task is regression, it takes classific"):
-        trained(interviews, "svm", "--config", "linear_svm", "--label", "phq8")
+        trained(interviews, "dnn", "--config", "dnn", "--targets", "age")
+    with pytest.raises(UserError, match="linear_svm cannot be trained on .*: target is number, it takes class"):
+        trained(interviews, "svm", "--config", "linear_svm", "--targets", "phq8")
 
 
 def test_permuted_labels_stay_one_a_session(interviews):

@@ -37,9 +37,9 @@ def test_the_test_scores_come_out_again(toy, out, config, settings, norm):  # no
     experiment = TrainedExperiment.open(out / f"norm-{norm}" / "fold1" / "seed0")
     items = test_items(toy)
     logp = experiment.log_posteriors(items, rows_of(toy, items))
-    scores = read_scores(experiment.directory / "scores" / "test.tsv")
+    scores = read_scores(experiment.directory / "scores" / "emotion" / "test.tsv")
     assert experiment.classes == scores.classes and [item.id for item in items] == scores.ids
-    assert experiment.label == "emotion"
+    assert experiment.target == "emotion"
     np.testing.assert_allclose(logp, scores.logp, atol=6e-7 if config != "multitask_dnn" else 1e-5)  # 6 digits written
 
 
@@ -79,16 +79,16 @@ def test_a_model_that_was_not_kept_says_how_to_keep_it(toy, out):  # noqa: F811
     directory = out / "norm-global" / "fold1" / "seed0"
     with pytest.raises(UserError, match=r'no model: linear_svm says keep_model: false.*"linear_svm:keep_model=true"'):
         TrainedExperiment.open(directory)
-    before = (directory / "scores" / "test.tsv").read_bytes()
+    before = (directory / "scores" / "emotion" / "test.tsv").read_bytes()
     run_all(toy, out, "linear_svm", "keep_model=true", folds="1")  # the same command with that option
     assert TrainedExperiment.open(directory).classes == ["angry", "happy", "sad"]
-    assert (directory / "scores" / "test.tsv").read_bytes() == before
+    assert (directory / "scores" / "emotion" / "test.tsv").read_bytes() == before
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
     ("metrics.json", None, "no finished experiment"),
     ("model.npz", "PK\x03\x04 cut off", "model.npz is damaged"),
-    ("metrics.json", json.dumps({"temperature": 1.0}), "has no log_prior")])
+    ("metrics.json", json.dumps({"temperature": 1.0}), "names no target")])
 def test_a_damaged_experiment_is_one_line(toy, out, name, content, message):  # noqa: F811
     run_all(toy, out, "linear_svm", folds="1")
     path = out / "norm-global" / "fold1" / "seed0" / name

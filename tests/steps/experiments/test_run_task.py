@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from steps.experiments import plan, run_task
+from steps.scoring.experiment import read_metrics
 from steps.scoring.scores import read_scores
 from utils.config import read_yaml
 from utils.errors import UsageError, UserError
@@ -44,11 +45,11 @@ def out(tmp_path):
 def test_every_kind_writes_whole_score_tables_and_beats_chance(toy, out, config, settings):
     run_all(toy, out, config, settings, norms="speaker", folds="1")
     directory = out / "norm-speaker" / "fold1" / "seed0"
-    scores = read_scores(directory / "scores" / "test.tsv")
+    scores = read_scores(directory / "scores" / "emotion" / "test.tsv")
     assert scores.ids == [f"s5-{n:02d}" for n in range(20)]
     assert scores.classes == ["angry", "happy", "sad"]
     np.testing.assert_allclose(np.exp(scores.logp).sum(axis=1), 1, atol=1e-5)
-    metrics = json.loads((directory / "metrics.json").read_text())
+    metrics = read_metrics(directory, "emotion")
     assert metrics["prior_scored"] == ["s4-02", "s5-07"] and metrics["train_left_out"] == ["s1-05"]
     assert metrics["test"]["UA"] > 0.6 and metrics["test"]["n"] == 19
     assert scores.labels[3] is None  # unlabelled, scored all the same
@@ -59,7 +60,7 @@ def test_every_kind_writes_whole_score_tables_and_beats_chance(toy, out, config,
 
 def test_an_utterance_without_features_has_the_class_prior_of_train(toy, out):
     run_all(toy, out, "linear_svm", folds="1")
-    scores = read_scores(out / "norm-global" / "fold1" / "seed0" / "scores" / "test.tsv")
+    scores = read_scores(out / "norm-global" / "fold1" / "seed0" / "scores" / "emotion" / "test.tsv")
     # Train: speakers 0-3, 20 each as 7 + 7 + 6; without the unlabelled s0-04 (happy) and s1-05 (sad), which failed.
     counts = np.array([28, 27, 23]) + 1.0
     np.testing.assert_allclose(scores.logp[scores.ids.index("s5-07")], np.log(counts / counts.sum()), atol=1e-5)
@@ -90,7 +91,7 @@ def test_experiments_that_share_a_process_score_as_if_alone(toy, out, tmp_path, 
     run_all(toy, alone, config, settings, **options)
     assert len(plan_tasks(toy, together, config, settings, tasks="3", **options)) == 3
     run_all(toy, together, config, settings, tasks="3", **options)
-    tables = sorted(path.relative_to(alone) for path in alone.rglob("scores/*.tsv"))
+    tables = sorted(path.relative_to(alone) for path in alone.rglob("scores/*/*.tsv"))
     assert len(tables) == 8
     for path in tables:
         assert (alone / path).read_bytes() == (together / path).read_bytes(), path
@@ -115,8 +116,8 @@ def test_the_end_counts_what_was_planned_and_names_the_log_of_what_is_missing(to
     capsys.readouterr()
     assert len(plan_tasks(toy, out, "linear_svm", norms="global speaker", tasks="2", finish=True)) == 2
     said = capsys.readouterr().out
-    assert "norm-global: 2 experiments" in said and "norm-speaker: 2 experiments" in said
-    (out / "norm-speaker/fold2/seed0/scores/dev.tsv").unlink()  # the fourth, in the second task
+    assert "norm-global, emotion: 2 experiments" in said and "norm-speaker, emotion: 2 experiments" in said
+    (out / "norm-speaker/fold2/seed0/scores/emotion/dev.tsv").unlink()  # the fourth, in the second task
     with pytest.raises(UserError, match=r"fold2/seed0 has no scores, see .*/log/train\.2\.log"):
         plan_tasks(toy, out, "linear_svm", norms="global speaker", tasks="2", finish=True)
 
@@ -150,7 +151,8 @@ def test_refit_changes_test_scores_and_leaves_dev_alone(toy, out, tmp_path):
         place = tmp_path / refit / "svm" / "plain"
         run_all(toy, place, "linear_svm", f"refit={refit}", folds="1")
         directory = place / "norm-global" / "fold1" / "seed0"
-        tables[refit] = {part: (directory / "scores" / f"{part}.tsv").read_bytes() for part in ("dev", "test")}
+        tables[refit] = {part: (directory / "scores" / "emotion" / f"{part}.tsv").read_bytes()
+                         for part in ("dev", "test")}
     assert tables["true"]["dev"] == tables["false"]["dev"]
     assert tables["true"]["test"] != tables["false"]["test"]
 
@@ -167,7 +169,7 @@ def test_nothing_depends_on_the_labels_of_test(toy, out, tmp_path):
     with gzip.open(toy / "cuts.jsonl.gz", "wt") as stream:
         stream.writelines(json.dumps(cut) + "\n" for cut in cuts)
     other = run_all(toy, tmp_path / "other" / "svm" / "plain", "linear_svm", folds="1")
-    one, two = (read_scores(place / "norm-global/fold1/seed0/scores/test.tsv") for place in (out, other))
+    one, two = (read_scores(place / "norm-global/fold1/seed0/scores/emotion/test.tsv") for place in (out, other))
     assert one.labels != two.labels
     np.testing.assert_array_equal(one.logp, two.logp)
 
@@ -185,7 +187,7 @@ def test_permuted_labels_fall_to_chance(toy, out, make_dataset, tmp_path):
         run_all(data, out, "linear_svm", "penalties=[0.1]", seeds=seed, **{"permute-labels": True})
 
     def recall(variant, seed):
-        return json.loads((out / variant / "fold1" / f"seed{seed}" / "metrics.json").read_text())["test"]["UA"]
+        return read_metrics(out / variant / "fold1" / f"seed{seed}", "emotion")["test"]["UA"]
 
     assert recall("norm-global", 0) > 0.8
     assert abs(np.mean([recall("norm-global+permuted", seed) for seed in seeds]) - 0.25) < 0.1
@@ -221,7 +223,7 @@ def test_bad_requests_are_one_line_each(toy, out):
         plan_tasks(toy, out, "linear_svm", norms="gobal")
     corpus = json.loads((toy / "corpus.json").read_text())
     (toy / "corpus.json").write_text(json.dumps({**corpus, "targets": [{"field": "age", "kind": "number"}]}))
-    with pytest.raises(UserError, match="task is regression, it takes classification"):
+    with pytest.raises(UserError, match="target is number, it takes class"):
         plan_tasks(toy, out, "linear_svm")
 
 
@@ -242,7 +244,7 @@ def spawn(toy, out, task, **environment):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("window", ["checkpoint/select", "select.previous", "checkpoint/refit", "model.safetensors",
-                                    "scores/dev.tsv", "scores/test.tsv", "metrics.json", "config.yaml", "curve.tsv"])
+                                    "emotion/dev.tsv", "emotion/test.tsv", "metrics.json", "config.yaml", "curve.tsv"])
 def test_a_kill_in_any_window_changes_no_score(toy, out, tmp_path, window):
     settings = NETWORK + " keep_model=true training.checkpoint_every_batches=2"
     task, = plan_tasks(toy, out, "multitask_dnn", settings, folds="1")
@@ -254,7 +256,7 @@ def test_a_kill_in_any_window_changes_no_score(toy, out, tmp_path, window):
     assert killed.returncode == -9 and once.exists(), killed.stderr
     again = spawn(toy, out, task)
     assert again.returncode == 0, again.stderr
-    for name in ("scores/dev.tsv", "scores/test.tsv", "model.safetensors"):
+    for name in ("scores/emotion/dev.tsv", "scores/emotion/test.tsv", "model.safetensors"):
         one, two = (place / "norm-global" / "fold1" / "seed0" / name for place in (whole, out))
         assert one.read_bytes() == two.read_bytes(), name
     assert not list((out / "norm-global" / "fold1" / "seed0").rglob("*.previous"))

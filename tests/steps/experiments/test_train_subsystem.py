@@ -38,7 +38,7 @@ def test_short_experiments_share_as_many_processes_as_may_run_at_once(toy, tmp_p
     words = ["--config", "random_forest", "--features", "toy", "--protocol", "plain", "--data", str(toy),
              "--out", str(tmp_path / "exp/forest/plain")]
     assert plan.main([*words, "--seeds", "0 1 2", *options]) == 0
-    assert capsys.readouterr().out == f"{wanted}\n"
+    assert capsys.readouterr().out == f"{wanted} {tmp_path / 'exp/forest/plain/log'}\n"
     shares = [plan.content_of(path) for path in plan.task_files(tmp_path / "exp/forest/plain/log").values()]
     assert sorted(task["seed"] for share in shares for task in share) == [0, 0, 1, 1, 2, 2] and len(shares) == wanted
 
@@ -64,8 +64,8 @@ def test_tasks_run_as_jobs_and_a_further_seed_keeps_the_first(toy, tmp_path):
               "--folds", "1"]
     done = train(*common, "--nj", 2, "--norms", "global speaker", toy, out, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    first = out / "norm-global" / "fold1" / "seed0" / "scores" / "test.tsv"
-    assert "norm-speaker: 1 experiments" in done.stdout
+    first = out / "norm-global" / "fold1" / "seed0" / "scores" / "emotion" / "test.tsv"
+    assert "norm-speaker, emotion: 1 experiments" in done.stdout
     stamp = first.stat().st_mtime_ns
     done = train(*common, "--seeds", "0 1", toy, out, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

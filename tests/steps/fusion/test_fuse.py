@@ -77,8 +77,9 @@ def test_each_variant_is_fused_a_second_time_with_what_else_is_named(tmp_path):
                        "norm-speaker+more": ["svm", "net"]}
     fused = json.loads((exp / "fusion_equal/folds/subsystem.json").read_text())["fuses"]
     assert fused["norm-global+more"] == [["svm", "norm-global"], ["forest", "norm-global"], ["net", "norm-global"]]
-    tables = [read_scores(exp / f"{name}/folds/norm-speaker/fold1/seed0/scores/test.tsv") for name in ("svm", "net")]
-    found = read_scores(exp / "fusion_equal/folds/norm-speaker+more/fold1/seed0/scores/test.tsv")
+    tables = [read_scores(exp / f"{name}/folds/norm-speaker/fold1/seed0/scores/emotion/test.tsv")
+              for name in ("svm", "net")]
+    found = read_scores(exp / "fusion_equal/folds/norm-speaker+more/fold1/seed0/scores/emotion/test.tsv")
     assert np.array_equal(found.decisions, np.mean([table.logp for table in tables], axis=0).argmax(axis=1))
 
 
@@ -86,9 +87,9 @@ def test_equal_weights_are_the_mean_of_the_log_posteriors_and_the_only_seed_serv
     data, exp = made(tmp_path)
     run(data, exp)
     at = exp / "fusion_equal/folds/norm-global/fold2/seed1"
-    tables = [read_scores(exp / f"{name}/folds/norm-global/fold2/seed{seed}/scores/test.tsv")
+    tables = [read_scores(exp / f"{name}/folds/norm-global/fold2/seed{seed}/scores/emotion/test.tsv")
               for name, seed in (("forest", 0), ("svm", 0), ("net", 1))]
-    found = read_scores(at / "scores/test.tsv")
+    found = read_scores(at / "scores/emotion/test.tsv")
     assert found.ids == tables[0].ids
     assert np.array_equal(found.decisions, np.mean([table.logp for table in tables], axis=0).argmax(axis=1))
     loaded = Fusion.load(at).log_posteriors(dict(zip(("forest", "svm", "net"), (t.logp for t in tables), strict=True)))
@@ -102,7 +103,7 @@ def test_a_dev_speaker_is_scored_by_weights_that_never_saw_his_labels(tmp_path, 
     data, exp = made(tmp_path)
     run(data, exp)
     path = exp / f"fusion_{how}/folds/norm-global/fold1/seed0"
-    before, model = read_scores(path / "scores/dev.tsv"), Fusion.load(path)
+    before, model = read_scores(path / "scores/emotion/dev.tsv"), Fusion.load(path)
     speaker = before.ids[0][:3]
     shutil.rmtree(tmp_path / "data")
 
@@ -119,7 +120,7 @@ def test_a_dev_speaker_is_scored_by_weights_that_never_saw_his_labels(tmp_path, 
         read = read_scores(table)
         write_scores(table, read.ids, [label[key] for key in read.ids], read.classes, read.logp)
     run(data, exp)
-    after, new = read_scores(path / "scores/dev.tsv"), Fusion.load(path)
+    after, new = read_scores(path / "scores/emotion/dev.tsv"), Fusion.load(path)
     mine = np.array([key.startswith(speaker) for key in before.ids])
     assert np.array_equal(before.decisions[mine], after.decisions[mine])
     if how == "logistic":
@@ -133,12 +134,12 @@ def test_the_dev_figure_of_the_account_is_that_of_the_dev_scores_and_test_is_nev
         by_seed = []
         for seed in (0, 1):
             files = [read_scores(path) for path in
-                     exp.glob(f"{entry['subsystem']}/folds/{entry['variant']}/fold*/seed{seed}/scores/dev.tsv")]
+                     exp.glob(f"{entry['subsystem']}/folds/{entry['variant']}/fold*/seed{seed}/scores/emotion/dev.tsv")]
             y, decided = (np.concatenate([getattr(file, name) for file in files]) for name in ("references",
                                                                                                "decisions"))
             by_seed.append(f1_score(y, decided, average="macro"))
         assert entry["dev"]["MAF"] == pytest.approx(np.mean(by_seed), abs=1e-6)
-    for table in exp.glob("*/folds/*/fold*/seed*/scores/test.tsv"):
+    for table in exp.glob("*/folds/*/fold*/seed*/scores/emotion/test.tsv"):
         read = read_scores(table)
         write_scores(table, read.ids, read.labels, read.classes, read.logp[:, ::-1])
     second = run(data, exp)
@@ -191,7 +192,7 @@ def test_one_subsystem_or_other_folds_or_no_common_seed_is_one_line(tmp_path):
 
 def test_other_classes_and_other_ids_are_told_with_the_file(tmp_path):
     data, exp = made(tmp_path)
-    path = exp / "svm/folds/norm-global/fold1/seed0/scores/dev.tsv"
+    path = exp / "svm/folds/norm-global/fold1/seed0/scores/emotion/dev.tsv"
     whole = path.read_text()
     path.write_text(whole.replace("angry\thappy", "happy\tangry", 1))
     with pytest.raises(UserError, match=r"svm/.*dev.tsv: classes happy, angry.*the data set has angry"):
@@ -229,7 +230,7 @@ def test_an_unlabelled_test_part_and_unknown_speakers_are_fused(tmp_path):
         write_system(exp, name, "folds", "norm-none", rows, split, strength)
     content = run(data, exp, names="svm net")
     assert content["held_out"] == ["block of utterances"] and all(not entry["test"] for entry in content["candidates"])
-    assert len(read_scores(exp / "fusion_simplex/folds/norm-none/fold1/seed0/scores/test.tsv").ids) == 16
+    assert len(read_scores(exp / "fusion_simplex/folds/norm-none/fold1/seed0/scores/emotion/test.tsv").ids) == 16
     assert content["ablation"][0]["test"]["metrics"] == {}
 
 

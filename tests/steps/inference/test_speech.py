@@ -89,7 +89,7 @@ def test_the_scores_come_out_again_without_the_recogniser_that_was_copied(speech
     variant = SUBSYSTEMS[name][-1]
     model = EmotionModel.open(exported(speech, tmp_path, name, variant, "--ivectors", speech.extractors))
     records = list(model.classify_many([item.path for item in speech.items]))
-    scores = read_scores(speech.exp / name / PROTOCOL / variant / "fold1" / "seed0" / "scores" / "test.tsv")
+    scores = read_scores(speech.exp / name / PROTOCOL / variant / "fold1" / "seed0" / "scores" / "emotion" / "test.tsv")
     found = np.array([list(record["posteriors"].values()) for record in records])
     np.testing.assert_allclose(found, np.exp(scores.logp), atol=2e-6)
 

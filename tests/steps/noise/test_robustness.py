@@ -56,9 +56,9 @@ def test_unchanged_features_give_the_trained_scores_and_lost_ones_one_decision(t
     data, exp, _ = trained
     for name in ("svm", "forest"):
         for variant in ("norm-global", "norm-speaker"):
-            at = f"{name}/{variant}/fold1/seed0/scores/test.tsv"
+            at = f"{name}/{variant}/fold1/seed0/scores/emotion/test.tsv"
             same = read_scores(exp / "robustness/plain/same" / at)
-            stored = read_scores(exp / f"{name}/plain/{variant}/fold1/seed0/scores/test.tsv")
+            stored = read_scores(exp / f"{name}/plain/{variant}/fold1/seed0/scores/emotion/test.tsv")
             assert same.ids == stored.ids and same.labels == stored.labels
             np.testing.assert_allclose(np.exp(same.logp), np.exp(stored.logp), atol=1e-5)
             lost = read_scores(exp / "robustness/plain/lost" / at)
@@ -116,7 +116,8 @@ def test_a_fusion_combines_what_its_members_say_of_noise(trained):
         {"kind": "fusion", "variants": ["norm-global"], "folds": [1, 2], "seeds": [0]}))
     rows = score(trained)
     assert sum(row["subsystem"] == "fusion_equal" for row in rows) == 2
-    tables = [np.exp(read_scores(exp / f"robustness/plain/lost/{name}/norm-global/fold2/seed0/scores/test.tsv").logp)
+    place = exp / "robustness/plain/lost"
+    tables = [np.exp(read_scores(place / name / "norm-global/fold2/seed0/scores/emotion/test.tsv").logp)
               for name in ("svm", "forest", "fusion_equal")]
     expected = np.sqrt(tables[0] * tables[1])  # half of each logarithm
     np.testing.assert_allclose(tables[2], expected / expected.sum(axis=1, keepdims=True), atol=1e-4)

@@ -138,9 +138,9 @@ def test_worst_errors_are_the_most_confident_wrong_decisions(tmp_path):
     data, exp = recipe(tmp_path)
     dataset = Dataset.open(data)
     system = next(s for s in find_systems(exp, "folds") if s.subsystem == "svm_is10")
-    found = errors(dataset, dataset.split("folds"), system, 5)
+    found = errors(dataset, dataset.split("folds"), system, dataset.target(), 5)
     wrong = []
-    for path in exp.glob("svm_is10/folds/*/fold*/seed0/scores/test.tsv"):
+    for path in exp.glob("svm_is10/folds/*/fold*/seed0/scores/emotion/test.tsv"):
         scores = read_scores(path)
         wrong += [float(np.exp(row.max())) for row, d, y in zip(scores.logp, scores.decisions, scores.references,
                                                                strict=True) if d != y]
@@ -156,8 +156,8 @@ def test_a_page_of_sessions_has_its_table(tmp_path):
         {"field": "phq8", "kind": "number", "of": "session"}])
     for part in ("dev", "test"):
         mine = [row for row, line in zip(rows, split, strict=True) if line[2] == part]
-        write_regression(tmp_path / f"exp/net/folds/norm-none/fold1/seed0/scores/{part}.tsv", [r["id"] for r in mine],
-                         [r["phq8"] for r in mine], [r["phq8"] + 1 for r in mine])
+        table = tmp_path / f"exp/net/folds/norm-none/fold1/seed0/scores/phq8/{part}.tsv"
+        write_regression(table, [r["id"] for r in mine], [r["phq8"] for r in mine], [r["phq8"] + 1 for r in mine])
     (tmp_path / "exp/net/folds/subsystem.json").write_text("{}")
     page = Page(made(tmp_path, data, tmp_path / "exp"))
     assert "CCC" in page.texts and "1.000" in page.texts
@@ -198,8 +198,8 @@ def test_noise_has_a_line_a_system_and_a_table(tmp_path):
         subset = {} if snr is None else {"subset": f"{snr} dB", "condition": {"snr": snr, "kinds": ["music"],
                                                                               "noises": "synthetic"}}
         values = dict.fromkeys(("MAF", "UA", "WA"), value)
-        return {"corpus": "toy", "protocol": "folds", "subsystem": "svm<b>", "variant": variant,
-                "task": "classification", "metrics": values, "sd": {},
+        return {"corpus": "toy", "protocol": "folds", "target": "emotion", "subsystem": "svm<b>",
+                "variant": variant, "summary": {"kind": "confusion"}, "metrics": values, "sd": {},
                 "intervals": {"UA": [value - 0.1, value + 0.1]}, **subset}
 
     scored = {"clean": [row("norm-global", 0.8), row("norm-global+aug", 0.75), row("other", 0.9)],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from steps.scoring.choice import middle_of_best
+from utils.corpus import Target
 
 GRID = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
 
@@ -37,6 +38,6 @@ def test_a_linear_svm_that_is_perfect_at_every_c_takes_the_middle_one(capsys):
     part = SimpleNamespace(x=SimpleNamespace(matrix=lambda: rows), y=y)
     part.labelled = lambda: part
     kind = LinearSvmKind(LinearSvmConfig(kind="linear_svm", penalties=[0.01, 0.1, 1.0, 10.0, 100.0]),
-                         SimpleNamespace(train=part, dev=part, classes=["a", "b"]),
+                         SimpleNamespace(train=part, dev=part, target=Target(classes=("a", "b"))),
                          SimpleNamespace(say=lambda text: None))
     assert kind.fit().about["chosen"] == {"C": 1.0}

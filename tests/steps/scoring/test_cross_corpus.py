@@ -61,7 +61,7 @@ def lines_of(exp: Path, system: str, folds: list[int], seed: int, part: str = "t
     """(id, label, decision) of every line of the score files."""
     found = []
     for fold in folds:
-        text = (exp / system / "cross/norm-global" / f"fold{fold}/seed{seed}/scores/{part}.tsv").read_text()
+        text = (exp / system / "cross/norm-global" / f"fold{fold}/seed{seed}/scores/emotion/{part}.tsv").read_text()
         head, *rows = [line.split("\t") for line in text.splitlines()]
         for key, label, *values in rows:
             found.append((key, label, head[2 + max(range(len(values)), key=lambda i: float(values[i]))]))
@@ -160,7 +160,8 @@ def test_dev_of_the_training_corpus_says_which_system_is_best(first):
 def test_a_test_part_of_another_corpus_chooses_nothing():
     """A is best on the dev part of one, B on that of two: what was trained on one has A, wherever it is tested."""
     dev = {("a", "one"): 0.9, ("b", "one"): 0.5, ("a", "two"): 0.5, ("b", "two"): 0.9}
-    rows = [{"subsystem": name, "variant": "v", "protocol": "cross", "task": "classification", "part": part,
+    rows = [{"subsystem": name, "variant": "v", "protocol": "cross", "target": "emotion",
+             "summary": {"kind": "confusion"}, "part": part,
              "train_corpus": train, "corpus": train if part == "dev" else test, "metrics": {"MAF": dev[name, train]}}
             for name in "ab" for train in ("one", "two") for part, test in (("dev", ""), ("test", "one"),
                                                                             ("test", "two"))]

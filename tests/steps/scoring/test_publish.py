@@ -62,7 +62,7 @@ def test_publishing_changes_the_tables_of_the_recipe_and_the_overview_and_nothin
     assert call(root, RECIPE) == 0
     told = capsys.readouterr().out
     assert f"{RECIPE}: 3 rows new, 0 replaced (0 of them with other figures), 0 gone; 3 in all\n" in told
-    assert "  new       made, official, test: graph: WER 10.0, CER 2.5; seeds 0, 1 folds\n" in told.replace(
+    assert "  new       made, official, text, test: graph: WER 10.0, CER 2.5; seeds 0, 1 folds\n" in told.replace(
         ", substitutions 10.0, deletions 0.0, insertions 0.0", "")
     after = files(root)
     assert {name for name in after if after[name] != before.get(name)} == {
@@ -86,7 +86,7 @@ def test_a_row_that_is_replaced_is_told_with_its_old_and_new_figures_and_the_oth
     told = capsys.readouterr().out
     assert "0 rows new, 1 replaced (1 of them with other figures), 0 gone; 2 in all" in told
     line = next(line for line in told.splitlines() if line.startswith("  replaced"))
-    assert line.startswith("  replaced  made, official, test: graph: WER 10.0,") and " -> WER 20.0," in line
+    assert line.startswith("  replaced  made, official, text, test: graph: WER 10.0,") and " -> WER 20.0," in line
     rows = {row["subsystem"]: row for row in results.load(root / RECIPE / "RESULTS.json")}
     assert rows["graph"]["metrics"]["WER"] == 0.2 and rows["greedy"]["metrics"] == greedy["metrics"]
 
@@ -116,7 +116,7 @@ def test_rows_that_no_table_should_have_are_refused_and_nothing_is_written(root,
     capsys.readouterr()
     assert call(root, OTHER, RECIPE) == 1 and files(root) == before
     told = capsys.readouterr()
-    assert told.err.startswith(f"error: {RECIPE}: nothing is published: made, official, test: graph (WER 20.0,")
+    assert told.err.startswith(f"error: {RECIPE}: nothing is published: made, official, text, test: graph (WER 20.0,")
     assert words in told.err and told.err.count("\n") == 1
     if option:
         assert call(root, option, OTHER, RECIPE) == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from steps.scoring import recompute, results, score
+from steps.scoring import recompute, results, rows, score
 from steps.scoring.collect import SUBSYSTEM
 from steps.scoring.scores import read_scores, write_regression, write_scores, write_sequences
 from tests.steps.scored_recipe import CLASSES, folds_by_speaker, recipe, utterances, write_data, write_system
@@ -29,7 +29,8 @@ def test_the_table_holds_pooled_scores_intervals_seeds_marks_and_the_best_on_dev
     row = rows["multitask_is10", "norm-speaker", "test"]
     by_seed = []
     for seed in (0, 1):
-        files = [read_scores(path) for path in exp.glob(f"multitask_is10/folds/*/fold*/seed{seed}/scores/test.tsv")]
+        place = f"multitask_is10/folds/*/fold*/seed{seed}/scores/emotion/test.tsv"
+        files = [read_scores(path) for path in exp.glob(place)]
         y = np.concatenate([file.references for file in files])
         by_seed.append(sk.f1_score(y, np.concatenate([file.decisions for file in files]), average="macro"))
         assert len(y) == 96
@@ -48,11 +49,11 @@ def test_the_table_holds_pooled_scores_intervals_seeds_marks_and_the_best_on_dev
 
 def test_git_is_asked_once_for_all_rows(tmp_path, monkeypatch):
     data, exp = recipe(tmp_path)
-    asked, real = [], score.subprocess.run
-    monkeypatch.setattr(score.subprocess, "run", lambda words, **options: asked.append(words) or real(words, **options))
-    score.commit.cache_clear()
-    rows = run(data, exp)
-    assert len({row["commit"] for row in rows.values()}) == 1 and len(rows) == 6
+    asked, real = [], rows.subprocess.run
+    monkeypatch.setattr(rows.subprocess, "run", lambda words, **options: asked.append(words) or real(words, **options))
+    rows.commit.cache_clear()
+    found = run(data, exp)
+    assert len({row["commit"] for row in found.values()}) == 1 and len(found) == 6
     assert len([words for words in asked if "status" in words]) == 1
 
 
@@ -95,7 +96,7 @@ def test_fewer_seeds_than_committed_are_told(tmp_path, capsys):
     (lambda text: text.replace("angry\thappy", "happy\tangry", 1), "the data set has angry")])
 def test_scores_that_do_not_fit_the_data_set_are_refused(tmp_path, damage, word):
     data, exp = recipe(tmp_path)
-    path = exp / "svm_is10/folds/norm-global/fold2/seed0/scores/test.tsv"
+    path = exp / "svm_is10/folds/norm-global/fold2/seed0/scores/emotion/test.tsv"
     path.write_text(damage(path.read_text()))
     with pytest.raises(UserError, match=f"test.tsv.*{word}"):
         run(data, exp)
@@ -122,7 +123,7 @@ def test_marks_of_partial_tiny_unknown_and_overlapping_data(tmp_path):
     (data / "splits/folds.json").write_text('{"speaker_overlap": true}')
     write_system(tmp_path / "exp", "svm", "folds", "norm-global", rows, split)
     path = tmp_path / "exp/svm/folds/norm-global/fold1/seed0/metrics.json"
-    path.write_text(json.dumps({"prior_scored": ["s00-0-0"]}))
+    path.write_text(json.dumps({"targets": {"emotion": {"prior_scored": ["s00-0-0"]}}}))
     row = run(data, tmp_path / "exp")["svm", "norm-global", "test"]
     assert row["command"].endswith("run.sh --protocol folds --size tiny --norms global --seeds 0")
     assert row["marks"] == ["size tiny", "partial corpus", "speakers unknown", "speaker overlap",
@@ -181,7 +182,7 @@ def scored(tmp_path, target, rows, split, write):
     exp = tmp_path / "exp"
     for fold in sorted({line[1] for line in split}):
         for part in ("dev", "test"):
-            write(exp / f"net/folds/norm-global/fold{fold}/seed0/scores/{part}.tsv", fold, part)
+            write(exp / f"net/folds/norm-global/fold{fold}/seed0/scores/{target['field']}/{part}.tsv", fold, part)
     (exp / "net/folds/subsystem.json").write_text('{"variants": ["norm-global"], "folds": [1], "seeds": [0]}')
     return run(data, exp)["net", "norm-global", "test"]
 
@@ -202,7 +203,7 @@ def test_a_session_level_score_has_one_row_a_session(tmp_path):
     row = scored(tmp_path, {"field": "phq8", "kind": "number", "threshold": 10.0, "of": "session"}, rows, split,
                  write)
     y, p = (np.array([source[key] for key in label if part[key] == "test"]) for source in (label, guess))
-    assert row["items"] == 10 and row["speakers"] == 10 and row["unit"] == "session"
+    assert row["items"] == 10 and row["speakers"] == 10 and row["of"] == "session"
     assert row["metrics"]["MAE"] == pytest.approx(np.abs(y - p).mean(), abs=1e-5)
     assert row["metrics"]["F1"] == pytest.approx(sk.f1_score(y >= 10, np.round(p, 6) >= 10), abs=1e-5)
     assert 0 < row["metrics"]["CCC"] < 1 and row["intervals"]["CCC"]
@@ -224,7 +225,7 @@ def test_ccc_of_a_tenth_of_a_second_sequence_is_over_all_frames(tmp_path):
     expected = 2 * np.cov(a, b, ddof=0)[0, 1] / (a.var() + b.var() + (a.mean() - b.mean()) ** 2)
     assert row["metrics"]["CCC"] == pytest.approx(expected, abs=1e-4) and row["items"] == 2
     assert row["no_intervals"] == "only 2 speakers, fewer than 8"
-    path = tmp_path / "exp/net/folds/norm-global/fold1/seed0/scores/test.tsv"
+    path = tmp_path / "exp/net/folds/norm-global/fold1/seed0/scores/arousal/test.tsv"
     path.write_text(path.read_text().rsplit("\n", 2)[0] + "\n")
     with pytest.raises(UserError, match="the label of r5 is not the data set's .24 frames, not 25"):
         run(tmp_path / "data", tmp_path / "exp")

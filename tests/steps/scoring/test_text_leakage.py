@@ -18,8 +18,10 @@ def row(source, right, speakers=8, sentences=2, part="test"):
     for speaker in range(speakers):
         hits = np.concatenate([np.arange(20) < round(20 * share) + speaker % 2 for share in right])
         summary.add_decisions((speaker + 1, 0), [f"s{speaker}"] * 80, labels, np.where(hits, labels, (labels + 1) % 4))
-    return {"corpus": "acted", "protocol": "folds", "subsystem": "text", "variant": f"{source}-text", "part": part,
-            "text_source": source, "sentences": sentences, "task": "classification", "unit": "utterance",
+    return {"corpus": "acted", "protocol": "folds", "target": "emotion", "subsystem": "text",
+            "variant": f"{source}-text",
+            "part": part,
+            "text_source": source, "sentences": sentences, "of": "utterance",
             "classes": CLASSES, "seeds": [0], "items": 640, "speakers": speakers, "marks": [], "primary": False,
             "commit": "", **figures(summary), "summary": summary.to_json()}
 

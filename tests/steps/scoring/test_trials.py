@@ -80,8 +80,9 @@ def summary_of(noise: float) -> dict:
 def verified(subsystem: str, part: str = "test", noise: float = 1.0) -> dict:
     """A row as steps/verify_speakers.sh writes it."""
     summary = summary_of(noise)
-    return {"corpus": "made", "protocol": "official", "subsystem": subsystem, "variant": "plda, all pairs",
-            "part": part, "text_source": None, "task": "verification", "unit": "utterance", "classes": [],
+    return {"corpus": "made", "protocol": "official", "target": "speaker", "subsystem": subsystem,
+            "variant": "plda, all pairs",
+            "part": part, "text_source": None, "of": "utterance", "classes": [],
             "folds": [1], "seeds": [0], "items": 60, "speakers": 12, "marks": [], "primary": False,
             "best_on_dev": False, "commit": "abc", "command": "egs/made/ivector/run.sh", **figures(summary),
             "summary": summary}
@@ -91,7 +92,7 @@ def transcribed(subsystem: str, part: str = "test", errors: int = 1) -> dict:
     summary = Summary(transcripts=True)
     speakers = [f"s{n:02}" for n in range(12)]
     summary.add_errors((1, 0), speakers, np.array([[10, errors, 0, 0, 40, errors]] * 12))
-    return {**verified(subsystem, part), "task": "transcription", "variant": "-", **figures_of_errors(summary),
+    return {**verified(subsystem, part), "target": "text", "variant": "-", **figures_of_errors(summary),
             "summary": summary.to_json()}
 
 

@@ -32,7 +32,7 @@ def speaker_recalls(exp, length):
     """{speaker: mean recall over classes} from the score tables alone."""
     decided: dict[str, list[tuple[str, str]]] = {}
     for fold in (1, 2, 3):
-        found = read_scores(exp / f"pyresnet_{length}ms/folds/norm-global/fold{fold}/seed0/scores/test.tsv")
+        found = read_scores(exp / f"pyresnet_{length}ms/folds/norm-global/fold{fold}/seed0/scores/emotion/test.tsv")
         for key, label, choice in zip(found.ids, found.labels, found.logp.argmax(axis=1), strict=True):
             decided.setdefault(key[:3], []).append((label, found.classes[choice]))
     return {speaker: recall_score(*zip(*pairs, strict=True), average="macro") for speaker, pairs in decided.items()}
@@ -72,6 +72,7 @@ def test_the_report_has_the_table(scored):
 
 
 def test_one_window_is_no_study():
-    row = {"corpus": "c", "protocol": "p", "subsystem": "pyresnet_25ms", "variant": "v", "metrics": {"UA": 0.5}}
+    row = {"corpus": "c", "protocol": "p", "target": "emotion", "subsystem": "pyresnet_25ms", "variant": "v",
+           "metrics": {"UA": 0.5}}
     assert studies([row, {**row, "subsystem": "pyresnet"}, {**row, "subsystem": "x_65ms"}]) == {}
     assert window_tables([row]) == []

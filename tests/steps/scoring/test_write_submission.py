@@ -35,7 +35,7 @@ def run(challenge, tmp_path, *options):
 def test_the_primary_systems_seeds_are_averaged(challenge, tmp_path, capsys):
     status, text = run(challenge, tmp_path)
     assert status == 0
-    runs = [read_scores(challenge[1] / f"fusion_simplex/official/norm-global/fold1/seed{seed}/scores/test.tsv")
+    runs = [read_scores(challenge[1] / f"fusion_simplex/official/norm-global/fold1/seed{seed}/scores/emotion/test.tsv")
             for seed in (0, 1)]
     posteriors = (np.exp(runs[0].logp) + np.exp(runs[1].logp)) / 2
     wanted = [f"{key}\t{CLASSES[row.argmax()]}" for key, row in zip(runs[0].ids, posteriors, strict=True)]
@@ -47,7 +47,7 @@ def test_a_named_system_in_another_form(challenge, tmp_path):
     status, text = run(challenge, tmp_path, "--system", "svm_is10/norm-global", "--separator", "comma", "--header",
                        "clip emotion", "--strip", "s00-", "--rename", "happy=Happiness sad=Sad")
     assert status == 0
-    scores = read_scores(challenge[1] / "svm_is10/official/norm-global/fold1/seed0/scores/test.tsv")
+    scores = read_scores(challenge[1] / "svm_is10/official/norm-global/fold1/seed0/scores/emotion/test.tsv")
     names = {"angry": "angry", "happy": "Happiness", "neutral": "neutral", "sad": "Sad"}
     assert text.splitlines() == ["clip,emotion", *(
         f"{key.removeprefix('s00-')},{names[CLASSES[decision]]}"

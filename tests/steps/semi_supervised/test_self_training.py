@@ -1,6 +1,5 @@
 """Self-training: which guesses become labels, and rounds through plan and run_task."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 
 from steps.experiments import plan, run_task
 from steps.experiments.rounds import run_rounds
+from steps.scoring.experiment import read_metrics
 from steps.scoring.scores import read_scores
 from steps.semi_supervised.config import SelfTrainingConfig
 from steps.semi_supervised.self_training import pseudo_labels
@@ -50,16 +50,16 @@ def out(tmp_path):
 
 def test_rounds_learn_from_guesses_and_the_best_on_dev_is_kept(toy, out, capsys):
     directory = train(toy, out)
-    rounds = [json.loads((directory / f"round{number}" / "metrics.json").read_text()) for number in range(3)]
+    rounds = [read_metrics(directory / f"round{number}", "emotion") for number in range(3)]
     assert rounds[0]["train_items"] == 12 < rounds[1]["train_items"]
-    about = json.loads((directory / "metrics.json").read_text())
+    about = read_metrics(directory, "emotion")
     dev = [told["dev"]["UA"] for told in rounds]
     assert about["dev_UA_of_rounds"] == dev and about["round"] == dev.index(max(dev))
     kept = directory / f"round{about['round']}"
-    for name in ("scores/test.tsv", "scores/dev.tsv", "model.json"):
+    for name in ("scores/emotion/test.tsv", "scores/emotion/dev.tsv", "model.json"):
         assert (directory / name).read_bytes() == (kept / name).read_bytes()
     # The guesses that count are those of the round before, of utterances without a label in train.
-    guesses = read_scores(directory / "round0" / "scores" / "unlabelled.tsv")
+    guesses = read_scores(directory / "round0" / "scores/emotion/unlabelled.tsv")
     assert len(guesses.ids) == 79 - 12 - 1 + 1 and guesses.references.max() == -1
     sure = int((np.exp(guesses.logp).max(axis=1) >= 0.6).sum())
     assert rounds[1]["train_items"] == 12 + sure
@@ -82,16 +82,16 @@ def test_without_unlabelled_utterances_there_is_nothing_to_guess(tmp_path):
 
 def test_guesses_on_other_utterances_are_refused(toy, out):
     directory = train(toy, out)
-    path = directory / "round0" / "scores" / "unlabelled.tsv"
+    path = directory / "round0" / "scores/emotion/unlabelled.tsv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     for name in ("metrics.json", "round1/metrics.json"):
         (directory / name).unlink()
-    with pytest.raises(UserError, match=r"round0/scores/unlabelled\.tsv is of other utterances; remove .*round0"):
+    with pytest.raises(UserError, match=r"round0/scores/emotion/unlabelled\.tsv is of other utterances; remove .*round0"):
         train(toy, out)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("window", ["round0/scores/unlabelled.tsv", "round1/metrics.json", "seed0/scores/test.tsv"])
+@pytest.mark.parametrize("window", ["round0/scores/emotion/unlabelled.tsv", "round1/metrics.json", "seed0/scores/emotion/test.tsv"])
 def test_a_kill_in_any_round_changes_no_score(toy, out, tmp_path, window):
     whole = train(toy, tmp_path / "whole" / "svm" / "plain")
     words = prepare(toy, out)

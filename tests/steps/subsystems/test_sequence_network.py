@@ -1,6 +1,5 @@
 """Sequences for a network: stacking, batches that a resumed run draws alike, experiments end to end."""
 
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from steps.examples.fold import load_examples
 from steps.examples.part import Frames
 from steps.experiments import plan, run_task
 from steps.features.store import FeatureStore
+from steps.scoring.experiment import read_metrics
 from steps.subsystems.contract import load_experiment_config
 from steps.subsystems.sequence_network import (
     AttentionRnnKind,
@@ -174,7 +174,7 @@ def test_what_is_kept_fits_the_memory_of_the_job(monkeypatch, memory, processes,
 @pytest.mark.parametrize("settings", ["", " model.cell=advanced model.pooling=mean frames.normalise_utterance=true"])
 def test_an_experiment_learns_what_only_the_order_of_frames_tells(toy_frames, tmp_path, settings):
     directory = run(toy_frames, tmp_path / "exp" / "rnn" / "plain", SMALL + settings)
-    metrics = json.loads((directory / "metrics.json").read_text())
+    metrics = read_metrics(directory, "emotion")
     assert metrics["test"]["UA"] > 0.75 and metrics["prior_scored"] == ["s5-07"]
     assert metrics["tasks"] == {"emotion": 2, "speaker": 5, "gender": 2}  # of train and dev
 
@@ -188,7 +188,7 @@ def test_a_stored_network_gives_the_same_logits(toy_frames, tmp_path):
     logits = fitted.logits(examples.dev)
     one = fitted.logits(examples.dev.take(np.array([3])))
     np.testing.assert_allclose(one[0], logits[3], atol=1e-5)
-    metrics = json.loads((directory / "metrics.json").read_text())
+    metrics = read_metrics(directory, "emotion")
     found = (logits.argmax(axis=1) == examples.dev.y).mean()
     assert found == pytest.approx(metrics["dev"]["WA"])
 
@@ -211,5 +211,5 @@ def test_a_kill_changes_no_score(toy_frames, tmp_path, window):
     killed = subprocess.run(command, cwd=ROOT, env={**os.environ, **fault}, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    for name in ("scores/dev.tsv", "scores/test.tsv", "model.safetensors"):
+    for name in ("scores/emotion/dev.tsv", "scores/emotion/test.tsv", "model.safetensors"):
         assert (whole / name).read_bytes() == (out / "norm-global" / "fold1" / "seed0" / name).read_bytes(), name

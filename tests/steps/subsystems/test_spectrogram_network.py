@@ -1,6 +1,5 @@
 """Spectrograms for a convolutional network: lengths of training batches, experiments end to end."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from steps.data.dataset import Dataset
 from steps.examples.fold import load_examples
 from steps.experiments import plan, run_task
 from steps.features.store import FeatureStore
+from steps.scoring.experiment import read_metrics
 from steps.subsystems.contract import load_experiment_config
 from steps.subsystems.sequence_network import SequenceBatches
 from steps.subsystems.spectrogram_network import (
@@ -109,7 +109,7 @@ def test_scoring_sees_every_frame():
 @pytest.mark.parametrize("settings", ["", " model.architecture=resnet50 training.precision=bf16 model.head=average"])
 def test_an_experiment_learns_and_its_stored_network_gives_the_same_logits(bands, tmp_path, settings):
     directory = run(bands, tmp_path / "exp" / "net" / "plain", SMALL + " refit=false" + settings)
-    metrics = json.loads((directory / "metrics.json").read_text())
+    metrics = read_metrics(directory, "emotion")
     assert metrics["test"]["UA"] > 0.85 and metrics["prior_scored"] == ["s5-07"]
     fitted = SpectrogramNetworkKind.load(load_experiment_config("pyresnet", (SMALL + settings).split()), directory)
     data = Dataset.open(bands)
@@ -136,5 +136,5 @@ def test_a_kill_changes_no_score(bands, tmp_path, window):
     killed = subprocess.run(command, cwd=ROOT, env={**os.environ, **fault}, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    for name in ("scores/dev.tsv", "scores/test.tsv", "model.safetensors"):
+    for name in ("scores/emotion/dev.tsv", "scores/emotion/test.tsv", "model.safetensors"):
         assert (whole / name).read_bytes() == (out / "norm-global" / "fold1" / "seed0" / name).read_bytes(), name

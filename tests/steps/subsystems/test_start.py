@@ -81,7 +81,7 @@ def weights_of(directory):
 
 def test_an_exported_network_gives_its_test_scores_again(lab):
     data = Dataset.open(lab.one)
-    scores = read_scores(lab.exp / "pyresnet/official/norm-global/fold1/seed0/scores/test.tsv")
+    scores = read_scores(lab.exp / "pyresnet/official/norm-global/fold1/seed0/scores/emotion/test.tsv")
     records = list(EmotionModel.open(lab.model).classify_many([data.items[key].path for key in scores.ids]))
     found = np.array([[record["posteriors"][name] for name in scores.classes] for record in records])
     np.testing.assert_allclose(found, np.exp(scores.logp), atol=1e-5)

@@ -9,6 +9,7 @@ import pytest
 from steps.data.dataset import Dataset
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
+from steps.scoring.experiment import read_metrics
 from steps.scoring.scores import read_scores
 from steps.subsystems.contract import load_experiment_config
 from utils.config import read_yaml
@@ -62,7 +63,7 @@ def out(tmp_path):
 
 def test_every_source_is_a_variant(said, out):
     run_text(said, out, "--sources", "asr nbest reference", "--folds", "1")
-    ua = {name: json.loads((out / name / "fold1/seed0/metrics.json").read_text())["test"]["UA"]
+    ua = {name: read_metrics(out / name / "fold1/seed0", "emotion")["test"]["UA"]
           for name in ("asr-text", "nbest-text", "ref-text")}
     assert ua["ref-text"] == 1.0 and ua["asr-text"] < 0.8 < ua["nbest-text"]
     about = json.loads((out / "subsystem.json").read_text())
@@ -72,9 +73,9 @@ def test_every_source_is_a_variant(said, out):
 
 def test_an_empty_transcript_has_the_class_prior(said, out):
     run_text(said, out, "--folds", "1")
-    metrics = json.loads((out / "asr-text/fold1/seed0/metrics.json").read_text())
+    metrics = read_metrics(out / "asr-text/fold1/seed0", "emotion")
     assert metrics["prior_scored"] == ["s4-03", "s5-01"] and metrics["train_left_out"] == ["s2-00"]
-    scores = read_scores(out / "asr-text/fold1/seed0/scores/test.tsv")
+    scores = read_scores(out / "asr-text/fold1/seed0/scores/emotion/test.tsv")
     assert len(scores.ids) == 20
     items = Dataset.open(said).items
     train = [item.label for item in items.values() if item.speaker < "s4" and item.label and item.id != "s2-00"]
@@ -98,7 +99,7 @@ def test_a_changed_transcript_is_noticed_and_another_source_is_not_asked(said, o
 def test_permuted_labels_have_a_variant_of_their_own(said, out):
     run_text(said, out, "--sources", "reference", "--permute-labels")
     assert json.loads((out / "subsystem.json").read_text())["permuted"] is True
-    ua = [json.loads((out / f"ref-text+permuted/fold{fold}/seed0/metrics.json").read_text())["test"]["UA"]
+    ua = [read_metrics(out / f"ref-text+permuted/fold{fold}/seed0", "emotion")["test"]["UA"]
           for fold in (1, 2)]
     assert np.mean(ua) < 0.7
 
@@ -107,7 +108,7 @@ def test_a_stored_model_scores_the_same(said, out):
     run_text(said, out, "--sources", "nbest", "--folds", "1", "--set", "penalties=[1] refit=false")
     directory = out / "nbest-text" / "fold1" / "seed0"
     items = [item for item in Dataset.open(said).items.values() if item.speaker == "s5"]
-    scores = read_scores(directory / "scores" / "test.tsv")
+    scores = read_scores(directory / "scores" / "emotion" / "test.tsv")
     np.testing.assert_allclose(TrainedExperiment.open(directory).log_posteriors(items), scores.logp, atol=1e-5)
 
 

@@ -82,7 +82,7 @@ def test_systems_are_ranked_by_wer_with_intervals_and_recomputed_alike(recipe, c
     assert paired["reference"] == "graph/lm3" and paired["WER"]["difference"] > 0 and paired["WER"]["p"] < 0.05
     text = (at / "RESULTS.md").read_text()
     assert text.index("| **graph** | lm3 |") < text.index("| greedy | - |")
-    assert f"made-up, official, {UNSEEN}: 36 utterances of 12 speakers" in text
+    assert f"made-up, official, text, {UNSEEN}: 36 utterances of 12 speakers" in text
 
 
 def test_the_counts_of_a_subset_and_its_rest_add_up(recipe):
