@@ -118,7 +118,7 @@ def test_the_end_counts_what_was_planned_and_names_the_log_of_what_is_missing(to
     said = capsys.readouterr().out
     assert "norm-global, emotion: 2 experiments" in said and "norm-speaker, emotion: 2 experiments" in said
     (out / "norm-speaker/fold2/seed0/scores/emotion/dev.tsv").unlink()  # the fourth, in the second task
-    with pytest.raises(UserError, match=r"fold2/seed0 has no scores, see .*/log/train\.2\.log"):
+    with pytest.raises(UserError, match=r"fold2/seed0 has no scores of emotion, see .*/log/train\.2\.log"):
         plan_tasks(toy, out, "linear_svm", norms="global speaker", tasks="2", finish=True)
 
 
