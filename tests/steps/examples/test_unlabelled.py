@@ -156,7 +156,7 @@ def test_the_choice_of_labels_makes_seeds_differ_of_a_deterministic_machine(toy,
     planned(toy, out, "linear_svm", "", "--labels", "9", "--seeds", "0 1")
     for task in sorted((out / "log").glob("task.*.json")):
         run_task.main(["--device", "cpu", "--data", str(toy), "--out", str(out), str(task)])
-    one, two = ((out / "norm-global+labels-9" / "fold1" / seed / "scores" / "test.tsv").read_text()
+    one, two = ((out / "norm-global+labels-9" / "fold1" / seed / "scores/emotion/test.tsv").read_text()
                 for seed in ("seed0", "seed1"))
     assert one != two
 
