@@ -1,7 +1,8 @@
 """An experiment of several rounds (self-training): each is a whole experiment in `round<k>`, finished or taken up.
 
-The guesses of a round on unlabelled utterances lie in round<k>/scores/<target>/unlabelled.tsv, as log-posteriors calibrated on
-dev; the next round learns from those that are sure. The round that is best on dev becomes the experiment.
+The guesses of a round on unlabelled utterances lie in round<k>/scores/<target>/unlabelled.tsv, as
+log-posteriors calibrated on dev; the next round learns from those that are sure. The round that is best
+on dev becomes the experiment.
 """
 
 from __future__ import annotations

@@ -86,12 +86,13 @@ def test_guesses_on_other_utterances_are_refused(toy, out):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     for name in ("metrics.json", "round1/metrics.json"):
         (directory / name).unlink()
-    with pytest.raises(UserError, match=r"round0/scores/emotion/unlabelled\.tsv is of other utterances; remove .*round0"):
+    with pytest.raises(UserError, match=r"round0/.*unlabelled\.tsv is of other utterances; remove .*round0"):
         train(toy, out)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("window", ["round0/scores/emotion/unlabelled.tsv", "round1/metrics.json", "seed0/scores/emotion/test.tsv"])
+@pytest.mark.parametrize("window", ["round0/scores/emotion/unlabelled.tsv", "round1/metrics.json",
+                                    "seed0/scores/emotion/test.tsv"])
 def test_a_kill_in_any_round_changes_no_score(toy, out, tmp_path, window):
     whole = train(toy, tmp_path / "whole" / "svm" / "plain")
     words = prepare(toy, out)
