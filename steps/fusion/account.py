@@ -1,5 +1,6 @@
 """EXP/fusion/<protocol>.json: what was fused, which fusion is primary and why, weights, and the ablation.
 
+    target, metric        what is predicted; by which metric fusions are compared (MAF, or CCC of predictions)
     named, missing        the subsystems that were asked for; {"subsystem", "variant", "why"} of those not there
     held_out              what is left out together when a fusion is judged on dev (see groups.py)
     variants              {variant: {"subsystems": [[name, variant], ...], "folds", "seeds"}}
@@ -20,14 +21,17 @@ from typing import Any
 from steps.fusion.combine import HOWS
 from steps.fusion.inputs import Ensemble, Found
 from steps.fusion.runs import Fused, Key, Parts, mean_metrics, single, without
+from steps.scoring.cells import shown
 from steps.scoring.summary import Summary, compare, figures, plain
+from utils.corpus import Target
 
-MAIN = "MAF"
+MAIN = {"class": "MAF", "number": "CCC", "track": "CCC"}  # by kind of target
 
 
 def choose(candidates: Sequence[Fused]) -> Fused:
-    """The best MAF on dev; on a tie the way with the least fitted, then the variant that was named first."""
-    return min(candidates, key=lambda fused: (-round(fused.dev[MAIN], 6), HOWS.index(fused.how),
+    """The best main metric on dev; on a tie the way with the least fitted, then the variant that was named first."""
+    main = MAIN[candidates[0].target.kind]
+    return min(candidates, key=lambda fused: (-round(fused.dev[main], 6), HOWS.index(fused.how),
                                               candidates.index(fused)))
 
 
@@ -41,9 +45,11 @@ def account(protocol: str, named: Sequence[str], found: Found, held_out: Sequenc
             inputs: Mapping[str, Mapping[Key, Parts]], ablate: bool = True) -> dict[str, Any]:
     """The content of the file."""
     primary = choose(candidates)
-    ordered = sorted(candidates, key=lambda fused: (fused is not primary, -fused.dev[MAIN]))
+    target, main = primary.target, MAIN[primary.target.kind]
+    ordered = sorted(candidates, key=lambda fused: (fused is not primary, -fused.dev[main]))
     return {
-        "protocol": protocol, "classes": list(primary.classes), "named": list(dict.fromkeys(named)),
+        "protocol": protocol, "target": target.name, "metric": main, "classes": list(target.classes),
+        "named": list(dict.fromkeys(named)),
         "missing": found.missing, "held_out": list(held_out),
         "variants": {ensemble.variant: {"subsystems": [list(name) for name in ensemble.names],
                                         "folds": list(ensemble.folds), "seeds": list(ensemble.seeds)}
@@ -52,7 +58,8 @@ def account(protocol: str, named: Sequence[str], found: Found, held_out: Sequenc
                     "why": why(primary, candidates)},
         "candidates": [{"how": fused.how, "variant": fused.variant, "subsystem": name_of(fused.how), "dev": fused.dev,
                         "test": mean_metrics(fused.summary("test"))} for fused in ordered],
-        "single": [entry for ensemble in found.ensembles for entry in singles(ensemble, inputs[ensemble.variant])],
+        "single": [entry for ensemble in found.ensembles
+                   for entry in singles(target, ensemble, inputs[ensemble.variant])],
         "weights": weights(candidates),
         "whole": {part: row_of(primary.summary(part)) for part in ("dev", "test")},
         "ablation": ablation(primary) if ablate else []}
@@ -65,19 +72,20 @@ def name_of(how: str) -> str:
 
 def why(primary: Fused, candidates: Sequence[Fused]) -> str:
     """One sentence."""
-    words = f"best {MAIN} on dev ({100 * primary.dev[MAIN]:.1f}) of {len(candidates)} fusions"
+    main = MAIN[primary.target.kind]
+    words = f"best {main} on dev ({shown(main)(primary.dev[main])}) of {len(candidates)} fusions"
     ties = [fused for fused in candidates
-            if fused is not primary and round(fused.dev[MAIN], 6) == round(primary.dev[MAIN], 6)]
+            if fused is not primary and round(fused.dev[main], 6) == round(primary.dev[main], 6)]
     if ties:
         names = ", ".join(f"{name_of(fused.how)}/{fused.variant}" for fused in ties)
         words += f"; {names} is as good, and is fitted no less"
     return words
 
 
-def singles(ensemble: Ensemble, inputs: Mapping[Key, Parts]) -> list[dict[str, Any]]:
+def singles(target: Target, ensemble: Ensemble, inputs: Mapping[Key, Parts]) -> list[dict[str, Any]]:
     """Dev and test metrics of each subsystem of an ensemble alone."""
     return [{"subsystem": name, "variant": variant, "in": ensemble.variant,
-             **{part: single(ensemble, member, inputs, part) for part in ("dev", "test")}}
+             **{part: single(target, member, inputs, part) for part in ("dev", "test")}}
             for member, (name, variant) in enumerate(ensemble.names)]
 
 

@@ -1,11 +1,14 @@
-"""A fusion of subsystems: calibrated log-posteriors of each in, calibrated log-posteriors out. numpy only.
+"""A fusion of subsystems: calibrated log-posteriors of each in, calibrated log-posteriors out; or predictions of each
+(numbers or tracks) in, their weighted mean out. numpy only.
 
 Every way of fusing is one formula. Of an item's log-posteriors l[k, c] (subsystem k, class c)
 
     z[c] = sum over k of weights[k] * l[k, c] + biases[c]        log-posteriors = floor(log softmax(z / temperature))
 
-`equal`: weights 1 / K, no biases. `simplex`: weights of sum 1, found for MAF. `logistic`: weights and biases found by
-multinomial logistic regression. model.json:
+Predictions are one column (C is 1), there are no classes, and z is the result.
+
+`equal`: weights 1 / K, no biases. `simplex`: weights of sum 1, found for MAF, of predictions for CCC.
+`logistic`: weights and biases found by multinomial logistic regression. model.json:
 
     {"how", "subsystems": [[name, variant], ...], "weights": [...], "biases": [...], "temperature", "classes", "chosen"}
 """
@@ -25,6 +28,7 @@ from utils.files import read_json, write_json
 from utils.shape import Number, OneOf
 
 HOWS = ("equal", "simplex", "logistic")  # also the order in which a tie on dev is decided: the least fitted first
+OF_PREDICTIONS = ("equal", "simplex")
 MODEL = "model.json"
 AGAIN = "run steps/fuse_subsystems.sh again"
 FORM = {"how": OneOf(*HOWS), "subsystems": [[str]], "classes": [str], "weights": [float], "biases": [float],
@@ -36,7 +40,7 @@ class Fusion:
     """See the module's text.
 
     Attributes:
-        subsystems: (name, variant) of each. weights: (K,). biases: (C,).
+        subsystems: (name, variant) of each. classes: () of predictions. weights: (K,). biases: (C,).
         chosen: what else was found on dev, for the report.
     """
 
@@ -53,7 +57,10 @@ class Fusion:
         return np.einsum("nkc,k->nc", np.asarray(stacked, dtype=np.float64), self.weights) + self.biases
 
     def combine(self, stacked: np.ndarray) -> np.ndarray:
-        """Log-posteriors (N, C) of stacked log-posteriors (N, K, C), subsystems in the order of `subsystems`."""
+        """Log-posteriors (N, C) of stacked log-posteriors (N, K, C), subsystems in the order of `subsystems`; or (N, 1)
+        of stacked predictions (N, K, 1)."""
+        if not self.classes:
+            return self.logits(stacked)
         return apply_temperature(self.logits(stacked), self.temperature)
 
     def log_posteriors(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -73,9 +80,9 @@ class Fusion:
                                 f"{(len(tables[0]), len(self.classes))}: items and {', '.join(self.classes)}")
         return self.combine(np.stack(tables, axis=1))
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, name: str = MODEL) -> None:
         """Write model.json."""
-        write_json(directory / MODEL, {
+        write_json(directory / name, {
             "how": self.how, "subsystems": [list(member) for member in self.subsystems],
             "weights": self.weights.tolist(), "biases": self.biases.tolist(), "temperature": self.temperature,
             "classes": list(self.classes), "chosen": dict(self.chosen)})
@@ -96,7 +103,7 @@ class Fusion:
                          tuple(content["classes"]), np.array(content["weights"], dtype=np.float64),
                          np.array(content["biases"], dtype=np.float64), float(content["temperature"]),
                          content.get("chosen", {}))
-        if fusion.weights.shape != (len(fusion.subsystems),) or fusion.biases.shape != (len(fusion.classes),):
+        if fusion.weights.shape != (len(fusion.subsystems),) or fusion.biases.shape != (len(fusion.classes) or 1,):
             raise UserError(f"{path} has {len(fusion.subsystems)} subsystems and {len(fusion.classes)} classes, but "
                             f"weights {fusion.weights.shape} and biases {fusion.biases.shape}")
         return fusion

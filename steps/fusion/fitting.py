@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from steps.fusion.averaging import AverageSearch
 from steps.fusion.combine import Fusion
 from steps.fusion.logistic import Regression
 from steps.fusion.simplex import Search, shrunk
@@ -23,16 +25,23 @@ class Stack:
     """The scores of K subsystems for the same N items.
 
     Attributes:
-        labels: None = unlabelled. speakers: None = unknown. y: (N,) class numbers, -1 = unlabelled.
-        logp: (N, K, C) calibrated log-posteriors. groups: (N,) which items are held out together; all 0 on test.
+        ids: of the items; of a track of each of its values. labels: None = unlabelled. speakers: None = unknown.
+        y: (N,) class numbers, -1 = unlabelled; or float64 numbers, NaN = unlabelled.
+        logp: (N, K, C) calibrated log-posteriors, or (N, K, 1) predictions. groups: (N,) which items are held out
+            together; all 0 on test.
     """
 
     ids: tuple[str, ...]
-    labels: tuple[str | None, ...]
+    labels: tuple[Any, ...]
     speakers: tuple[str | None, ...]
     y: np.ndarray
     logp: np.ndarray
     groups: np.ndarray
+
+    @property
+    def predictions(self) -> bool:
+        """Whether it holds predictions, not log-posteriors."""
+        return self.y.dtype.kind == "f"
 
     def without(self, member: int) -> Stack:
         """All subsystems but one."""
@@ -41,7 +50,8 @@ class Stack:
 
 @dataclass(frozen=True)
 class Fitted:
-    """fusion: learned on all of dev. dev: (N, C) log-posteriors of each item by weights that have not seen it."""
+    """fusion: learned on all of dev. dev: (N, C) log-posteriors (or (N, 1) predictions) of each item by weights that
+    have not seen it."""
 
     fusion: Fusion
     dev: np.ndarray
@@ -56,7 +66,8 @@ def learner(how: str, dev: Stack) -> Learner:
     _, count, classes = dev.logp.shape
     none = np.zeros(classes)
     if how == "simplex" and count > 1:
-        search = Search(dev.logp, dev.y, dev.groups)
+        search = AverageSearch(dev.logp[:, :, 0], dev.y, dev.groups) if dev.predictions else \
+            Search(dev.logp, dev.y, dev.groups)
         return lambda without: (shrunk(search.best(without)), none, {})
     if how == "logistic":
         regression = Regression(dev.logp, dev.y, dev.groups)
@@ -74,10 +85,12 @@ def cross_fit(how: str, members: tuple[tuple[str, str], ...], classes: tuple[str
     learn = learner(how, dev)
     weights, biases, chosen = learn(())
     fusion = Fusion(how, members, classes, weights, biases, 1.0, chosen)
-    held_out = np.empty((len(dev.y), len(classes)))
+    held_out = np.empty((len(dev.y), dev.logp.shape[2]))
     for group in np.unique(dev.groups).tolist():
         here = dev.groups == group
         weights, biases, _ = learn((group,))
         held_out[here] = replace(fusion, weights=weights, biases=biases).logits(dev.logp[here])
+    if dev.predictions:
+        return Fitted(fusion, held_out)
     temperature = fit_temperature(held_out, dev.y)
     return Fitted(replace(fusion, temperature=temperature), apply_temperature(held_out, temperature))

@@ -1,9 +1,10 @@
 """Fuse the subsystems of a protocol: equal weights, weights searched for MAF, logistic regression; all fitted on dev.
+Numbers and tracks are averaged, with equal weights and with weights searched for CCC.
 
 Per variant, fold and seed each way of fusing writes EXP/fusion_<how>/<protocol>/<variant>/fold<k>/seed<s>/ as any
 subsystem does. The dev scores of a fusion are those of weights that have not seen the item (left out by speaker), so
-the best on dev is declared primary and no test score is looked at. EXP/fusion/<protocol>.json tells what was fused,
-what is missing, the weights and what each subsystem adds.
+the best on dev is declared primary and no test score is looked at. EXP/fusion/<protocol>.json (<protocol>.<target>.json
+of further targets) tells what was fused, what is missing, the weights and what each subsystem adds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.arguments import ArgumentParser, add_leave_out
-from utils.errors import UserError, run_main
+from utils.errors import run_main
 from utils.files import atomic_directory, write_json
 
 if TYPE_CHECKING:
@@ -37,24 +38,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     data = Dataset.open(arguments.data)
     split, names = data.split(arguments.protocol), arguments.subsystems.split()
-    target = data.target()
-    if target.kind != "class":
-        raise UserError(f"{data.path}: {target.name} is a {target.kind}; only the log-posteriors of classes are fused")
+    targets = [data.target(name) for name in arguments.targets.split()] or [data.target()]
     found = find(arguments.exp, split.name, names, arguments.text_variant, arguments.variants.split(),
                  arguments.more.split(), arguments.leave_out)
     tell_missing(found)
-    reader = Reader(data, split, target)
-    inputs = {ensemble.variant: runs.stacks(ensemble, reader) for ensemble in found.ensembles}
-    candidates = [runs.fuse(how, ensemble, inputs[ensemble.variant], target.classes)
-                  for how in HOWS for ensemble in found.ensembles]
-    content = account.account(split.name, names, found, sorted(reader.held_out_by), candidates, inputs)
+    fusions, contents = {}, {}
+    for target in targets:
+        reader = Reader(data, split, target)
+        inputs = {ensemble.variant: runs.stacks(ensemble, reader) for ensemble in found.ensembles}
+        fusions[target] = [runs.fuse(how, ensemble, inputs[ensemble.variant], target)
+                           for how in ways_of(target) for ensemble in found.ensembles]
+        contents[target] = account.account(split.name, names, found, sorted(reader.held_out_by),
+                                           fusions[target], inputs)
     for how in HOWS:
-        chosen = content["primary"]["variant"] if content["primary"]["how"] == how else None
-        write(arguments.exp / account.name_of(how) / split.name, data, split, target, found.ensembles,
-              [fused for fused in candidates if fused.how == how], chosen)
-    write_json(arguments.exp / "fusion" / f"{split.name}.json", {"corpus": data.name, **content})
-    print(show(content), f"{time.monotonic() - began:.1f} s", sep="\n")
+        mine = {target: made for target in targets if (made := [one for one in fusions[target] if one.how == how])}
+        primary = {target.name: contents[target]["primary"]["variant"] for target in mine
+                   if contents[target]["primary"]["how"] == how}
+        if mine:
+            write(arguments.exp / account.name_of(how) / split.name, data, split, found.ensembles, mine, primary)
+    for target in targets:
+        file = f"{split.name}.json" if target == targets[0] else f"{split.name}.{target.name}.json"
+        write_json(arguments.exp / "fusion" / file, {"corpus": data.name, **contents[target]})
+        print(*([f"{target.name}:"] if len(targets) > 1 else []), show(contents[target]), sep="\n")
+    print(f"{time.monotonic() - began:.1f} s")
     return 0
+
+
+def ways_of(target: Target) -> tuple[str, ...]:
+    """The ways in which scores of a target are fused."""
+    from steps.fusion.combine import HOWS, OF_PREDICTIONS
+
+    return HOWS if target.kind == "class" else OF_PREDICTIONS
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -62,6 +76,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--subsystems", required=True, help='"NAME ...": directories below EXP')
+    parser.add_argument("--targets", default="", metavar="NAME ...",
+                        help="what they predict, each fused for itself; empty: the corpus's default")
     parser.add_argument("--text-variant", default="asr-text", metavar="NAME",
                         help="what a subsystem without norm-... variants gives (%(default)s)")
     parser.add_argument("--variants", default="", help='e.g. "norm-global"; empty: every norm-... without +aug')
@@ -81,66 +97,95 @@ def tell_missing(found: Found) -> None:
         print(f"missing in the fusion: {'; '.join(map(account.absent, found.missing))}", file=sys.stderr)
 
 
-def write(directory: Path, data: Dataset, split: Split, target: Target, ensembles: Sequence[Ensemble],
-          fusions: Sequence[Fused], primary: str | None) -> None:
-    """EXP/fusion_<how>/<protocol> as a whole: nothing is left of an earlier fusion."""
+def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ensemble],
+          fusions: Mapping[Target, Sequence[Fused]], primary: Mapping[str, str]) -> None:
+    """EXP/fusion_<how>/<protocol> as a whole: nothing is left of an earlier fusion.
+
+    Args:
+        fusions: of each target one an ensemble, all of one way. primary: {target: variant}, where it is of this way.
+    """
     from steps.text.source import source_of
 
-    name, how = directory.parent.name, fusions[0].how
+    first = next(iter(fusions.values()))
+    name, how = directory.parent.name, first[0].how
     with atomic_directory(directory) as out:
-        for fused, ensemble in zip(fusions, ensembles, strict=True):
-            for (fold, seed), run in fused.runs.items():
-                task = {"subsystem": name, "kind": "fusion", "how": how, "variant": fused.variant, "fold": fold,
+        for number, ensemble in enumerate(ensembles):
+            fused = {target: made[number] for target, made in fusions.items()}
+            for fold, seed in first[number].runs:
+                task = {"subsystem": name, "kind": "fusion", "how": how, "variant": ensemble.variant, "fold": fold,
                         "seed": seed, "corpus": data.name, "protocol": split.name,
-                        "subsystems": {name: variant for name, variant in fused.members}}
-                prior = set.intersection(*(set(experiment.metrics(target.name).get("prior_scored", ()))
-                                           for experiment in ensemble.experiments(fold, seed)))
-                write_run(out / fused.variant / f"fold{fold}" / f"seed{seed}", run, task, split, target,
-                          sorted(prior))
-        sources = {source for fused in fusions for _, variant in fused.members if (source := source_of(variant))}
+                        "subsystems": {name: variant for name, variant in ensemble.names}}
+                prior = {target: sorted(set.intersection(*(
+                    set(experiment.metrics(target.name).get("prior_scored", ()))
+                    for experiment in ensemble.experiments(fold, seed)))) for target in fusions}
+                write_run(out / ensemble.variant / f"fold{fold}" / f"seed{seed}",
+                          {target: one.runs[fold, seed] for target, one in fused.items()}, task, split, prior)
+        sources = {source for fused in first for _, variant in fused.members if (source := source_of(variant))}
+        chosen = next(iter(primary.values())) if len(fusions) == 1 and primary else dict(primary)
         write_json(out / "subsystem.json", {
             "subsystem": name, "kind": "fusion", "config": how, "features": "scores",
-            "targets": [target.name], "corpus": data.name, "protocol": split.name,
-            "variants": [fused.variant for fused in fusions],
+            "targets": [target.name for target in fusions], "corpus": data.name, "protocol": split.name,
+            "variants": [fused.variant for fused in first],
             "folds": sorted(set.intersection(*(set(ensemble.folds) for ensemble in ensembles))),
             "seeds": sorted(set.intersection(*(set(ensemble.seeds) for ensemble in ensembles))), "permuted": False,
-            "fuses": {fused.variant: [list(member) for member in fused.members] for fused in fusions},
-            **({"text_source": sources.pop()} if sources else {}), **({"primary": primary} if primary else {})})
+            "fuses": {fused.variant: [list(member) for member in fused.members] for fused in first},
+            **({"text_source": sources.pop()} if sources else {}), **({"primary": chosen} if chosen else {})})
 
 
-def write_run(directory: Path, run: Run, task: Mapping[str, Any], split: Split, target: Target,
-              prior: list[str]) -> None:
-    """config.yaml, model.json, scores/<target>/{dev,test}.tsv and metrics.json of one fold and seed."""
-    from steps.scoring import metrics
-    from steps.scoring.experiment import METRICS, scores_path
-    from steps.scoring.scores import write_scores
+def write_run(directory: Path, runs: Mapping[Target, Run], task: Mapping[str, Any], split: Split,
+              prior: Mapping[Target, list[str]]) -> None:
+    """config.yaml, model.json (model.<target>.json of a further target), scores/<target>/{dev,test}.tsv and
+    metrics.json of one fold and seed."""
+    from steps.scoring.experiment import METRICS
     from utils.config import write_yaml
 
-    fusion, results = run.fitted.fusion, {}
     write_yaml(directory / "config.yaml", dict(task))
-    fusion.save(directory)
-    for part, stack in run.parts.items():
-        logp = run.scores(part)
-        write_scores(scores_path(directory, target.name, part), stack.ids, stack.labels, fusion.classes, logp)
-        counts = metrics.confusion(stack.y, logp.argmax(axis=1), len(fusion.classes))
-        results[part] = {"n": int(counts.sum())}
-        if counts.any():
-            results[part] |= {name: float(value) for name, value in metrics.classification(counts).items()}
-    fitted = {"equal": 0, "simplex": len(fusion.weights) - 1, "logistic": len(fusion.weights) + len(fusion.biases)}
+    targets, first = {}, next(iter(runs.values())).fitted.fusion
+    for target, run in runs.items():
+        fusion = run.fitted.fusion
+        fusion.save(directory, *([] if fusion is first else [f"model.{target.name}.json"]))
+        targets[target.name] = {**{part: write_scores_of(directory, target, run, part) for part in run.parts},
+                                "temperature": fusion.temperature, "prior_scored": prior[target]}
+    fitted = {"equal": 0, "simplex": len(first.weights) - 1, "logistic": len(first.weights) + len(first.biases)}
     write_json(directory / METRICS, {
-        "targets": {target.name: {**results, "temperature": fusion.temperature, "prior_scored": prior}},
-        "chosen": dict(fusion.chosen), "parameters": fitted[fusion.how],
+        "targets": targets, "chosen": dict(first.chosen), "parameters": len(runs) * fitted[first.how],
         "speaker_overlap": split.speaker_overlap, "permuted": False})
+
+
+def write_scores_of(directory: Path, target: Target, run: Run, part: str) -> dict[str, float]:
+    """Write the table of a target and part; returns its metrics."""
+    import numpy as np
+
+    from steps.fusion.runs import counted, values_of
+    from steps.scoring import scores
+    from steps.scoring.experiment import scores_path
+
+    stack, values = run.parts[part], run.scores(part)
+    path = scores_path(directory, target.name, part)
+    if not stack.predictions:
+        scores.write_scores(path, stack.ids, stack.labels, target.classes, values)
+    elif target.kind == "number":
+        scores.write_regression(path, stack.ids, stack.labels, values[:, 0].tolist())
+    else:
+        names, starts = np.unique(np.array(stack.ids), return_index=True)
+        scores.write_sequences(path, names.tolist(), np.split(stack.y, starts[1:]),
+                               np.split(values[:, 0], starts[1:]))
+    summary = counted(target, {(0, 0): (stack, values)})
+    found = values_of(summary) if summary.labelled else {}
+    return {"n": summary.labelled, **{name: float(value[0]) for name, value in found.items()}}
 
 
 def show(content: Mapping[str, Any]) -> str:
     """The candidates and the weights of the primary, for a person."""
-    primary = content["primary"]
-    lines = []
+    from steps.scoring.cells import shown
+
+    primary, metric = content["primary"], content["metric"]
+    show, lines = shown(metric), []
     for entry in content["candidates"]:
-        test = f", test MAF {100 * entry['test']['MAF']:.1f}" if entry["test"] else ""
+        test = f", test {metric} {show(entry['test'][metric])}" if entry["test"] else ""
         chosen = " (primary)" if (entry["how"], entry["variant"]) == (primary["how"], primary["variant"]) else ""
-        lines.append(f"{entry['subsystem']} {entry['variant']}: dev MAF {100 * entry['dev']['MAF']:.1f}{test}{chosen}")
+        lines.append(f"{entry['subsystem']} {entry['variant']}: dev {metric} "
+                     f"{show(entry['dev'][metric])}{test}{chosen}")
     table = content["weights"][primary["how"]][primary["variant"]]
     lines.append("weights: " + ", ".join(f"{name} {mean:.2f}" for (name, _), mean
                                          in zip(table["subsystems"], table["mean"], strict=True)))

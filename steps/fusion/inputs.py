@@ -14,7 +14,7 @@ from steps.fusion.fitting import Stack
 from steps.fusion.groups import held_out
 from steps.scoring.collect import System, is_permuted, read_part, speaker_of, systems_of
 from steps.scoring.experiment import Experiment
-from steps.scoring.scores import Scores
+from steps.scoring.scores import Predictions, Scores
 from utils.corpus import Target
 from utils.errors import UserError
 
@@ -148,7 +148,7 @@ class Reader:
     data: Dataset
     split: Split
     target: Target
-    tables: dict[Path, Scores] = field(default_factory=dict)
+    tables: dict[Path, Scores | Predictions] = field(default_factory=dict)
     held_out_by: set[str] = field(default_factory=set)
 
     def stack(self, ensemble: Ensemble, fold: int, seed: int, part: str) -> Stack:
@@ -158,23 +158,45 @@ class Reader:
         """
         tables = [self.table(experiment, part) for experiment in ensemble.experiments(fold, seed)]
         first = tables[0]
+        if isinstance(first, Predictions):
+            return self.predictions(tables, fold, part)  # type: ignore[arg-type]
         speakers = tuple(speaker_of(self.data, key, self.target.of) for key in first.ids)
         groups = np.zeros(len(first.ids), dtype=np.int64)
         if part == "dev":
             groups, by = held_out(first.ids, first.references, speakers)
             self.held_out_by.add(by)
-            if not (first.references >= 0).any():
-                raise UserError(f"{self.data.path}, protocol {self.split.name}, fold {fold}: dev has no labelled item "
-                                "to fuse on")
+            self._check_labelled(first.references >= 0, fold)
         return Stack(tuple(first.ids), tuple(first.labels), speakers, first.references,
                      np.stack([table.logp for table in tables], axis=1), groups)
 
-    def table(self, experiment: Experiment, part: str) -> Scores:
+    def predictions(self, tables: Sequence[Predictions], fold: int, part: str) -> Stack:
+        """The stack of numbers or tracks; the values of an item are held out together."""
+        first = tables[0]
+        for other in tables[1:]:
+            if other.ids != first.ids:
+                raise UserError(f"{self.data.path}, protocol {self.split.name}, fold {fold}: the subsystems predict "
+                                f"{self.target.name} at another number of steps; they cannot be fused")
+        names = list(dict.fromkeys(first.ids))
+        speaker = {name: speaker_of(self.data, name, self.target.of) for name in names}
+        groups = np.zeros(len(first.ids), dtype=np.int64)
+        if part == "dev":
+            of, by = held_out(names, np.zeros(len(names)), list(speaker.values()))
+            group = dict(zip(names, of.tolist(), strict=True))
+            groups = np.array([group[key] for key in first.ids], dtype=np.int64)
+            self.held_out_by.add(by)
+            self._check_labelled(~np.isnan(first.labels), fold)
+        return Stack(tuple(first.ids), tuple(first.labels.tolist()), tuple(speaker[key] for key in first.ids),
+                     first.labels, np.stack([table.predictions for table in tables], axis=1)[:, :, None], groups)
+
+    def _check_labelled(self, known: np.ndarray, fold: int) -> None:
+        if not known.any():
+            raise UserError(f"{self.data.path}, protocol {self.split.name}, fold {fold}: dev has no labelled item to "
+                            "fuse on")
+
+    def table(self, experiment: Experiment, part: str) -> Scores | Predictions:
         path = experiment.scores(self.target.name, part)
         if path not in self.tables:
-            found = read_part(self.data, self.split, experiment, part, self.target)
-            assert isinstance(found, Scores)
-            self.tables[path] = found
+            self.tables[path] = read_part(self.data, self.split, experiment, part, self.target)
         return self.tables[path]
 
 

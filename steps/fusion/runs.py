@@ -13,6 +13,7 @@ from steps.fusion.fitting import Fitted, Stack, cross_fit
 from steps.fusion.inputs import Ensemble, Reader
 from steps.scoring import metrics
 from steps.scoring.summary import Summary, plain
+from utils.corpus import Target
 
 Parts = Mapping[str, Stack]  # dev and test
 Key = tuple[int, int]  # fold, seed
@@ -40,16 +41,12 @@ class Fused:
     how: str
     variant: str
     members: tuple[tuple[str, str], ...]
-    classes: tuple[str, ...]
+    target: Target
     runs: Mapping[Key, Run]
 
     def summary(self, part: str) -> Summary:
         """Counts over folds and seeds; on dev every item is scored by weights that have not seen it."""
-        summary = Summary(len(self.classes))
-        for key, run in self.runs.items():
-            stack = run.parts[part]
-            summary.add_decisions(key, stack.speakers, stack.y, run.scores(part).argmax(axis=1))
-        return summary
+        return counted(self.target, {key: (run.parts[part], run.scores(part)) for key, run in self.runs.items()})
 
     @cached_property
     def dev(self) -> dict[str, float]:
@@ -72,10 +69,24 @@ def stacks(ensemble: Ensemble, reader: Reader) -> dict[Key, Parts]:
             for fold in ensemble.folds for seed in ensemble.seeds}
 
 
-def fuse(how: str, ensemble: Ensemble, inputs: Mapping[Key, Parts], classes: tuple[str, ...]) -> Fused:
+def counted(target: Target, scores: Mapping[Key, tuple[Stack, np.ndarray]]) -> Summary:
+    """Counts over folds and seeds of scores (N, C) of the items of a stack."""
+    summary = Summary.of(target)
+    for key, (stack, values) in scores.items():
+        if not stack.predictions:
+            summary.add_decisions(key, stack.speakers, stack.y, values.argmax(axis=1))
+        elif summary.tracks:
+            summary.add_tracks(key, stack.speakers, stack.ids, stack.y, values[:, 0])
+        else:
+            summary.add_predictions(key, stack.speakers, stack.y, values[:, 0])
+    return summary
+
+
+def fuse(how: str, ensemble: Ensemble, inputs: Mapping[Key, Parts], target: Target) -> Fused:
     """Fit one way of fusing in every fold and seed."""
-    runs = {key: Run(cross_fit(how, ensemble.names, classes, parts["dev"]), parts) for key, parts in inputs.items()}
-    return Fused(how, ensemble.variant, ensemble.names, classes, runs)
+    runs = {key: Run(cross_fit(how, ensemble.names, target.classes, parts["dev"]), parts)
+            for key, parts in inputs.items()}
+    return Fused(how, ensemble.variant, ensemble.names, target, runs)
 
 
 def without(fused: Fused, member: int) -> Fused:
@@ -84,22 +95,24 @@ def without(fused: Fused, member: int) -> Fused:
     runs = {}
     for key, run in fused.runs.items():
         parts = {part: stack.without(member) for part, stack in run.parts.items()}
-        runs[key] = Run(cross_fit(fused.how, names, fused.classes, parts["dev"]), parts)
-    return Fused(fused.how, fused.variant, names, fused.classes, runs)
+        runs[key] = Run(cross_fit(fused.how, names, fused.target.classes, parts["dev"]), parts)
+    return Fused(fused.how, fused.variant, names, fused.target, runs)
 
 
 def mean_metrics(summary: Summary) -> dict[str, float]:
     """Metrics pooled over folds, mean over seeds; {} without labels."""
     if not summary.labelled:
         return {}
-    values = metrics.classification(summary.pooled())
-    return {name: float(plain(value.mean()) or 0.0) for name, value in values.items()}
+    return {name: float(plain(value.mean()) or 0.0) for name, value in values_of(summary).items()}
 
 
-def single(ensemble: Ensemble, member: int, inputs: Mapping[Key, Parts], part: str) -> dict[str, Any]:
+def values_of(summary: Summary) -> dict[str, np.ndarray]:
+    """Each metric (seeds,), pooled over folds."""
+    pooled = summary.pooled()
+    return metrics.classification(pooled) if summary.classes else summary.values(pooled)
+
+
+def single(target: Target, member: int, inputs: Mapping[Key, Parts], part: str) -> dict[str, Any]:
     """Metrics of one subsystem alone, over the folds and seeds of the fusion."""
-    count = inputs[next(iter(inputs))][part].logp.shape[2]
-    summary = Summary(count)
-    for key, parts in inputs.items():
-        summary.add_decisions(key, parts[part].speakers, parts[part].y, parts[part].logp[:, member].argmax(axis=1))
-    return mean_metrics(summary)
+    return mean_metrics(counted(target, {key: (parts[part], parts[part].logp[:, member])
+                                         for key, parts in inputs.items()}))

@@ -121,7 +121,9 @@ def fused_members(directory: Path) -> list[tuple[str, str]]:
 def primary(directory: Path) -> str:
     """The variant that EXP/<subsystem>/<protocol> means."""
     about = read_plans(directory)[0]
-    variants = [about["primary"]] if about.get("primary") else list(about.get("variants", ()))
+    declared = about.get("primary")  # a variant, or of several targets {target: variant}
+    declared = next(iter(declared.values())) if isinstance(declared, dict) else declared
+    variants = [declared] if declared else list(about.get("variants", ()))
     if len(variants) != 1:
         raise UserError(f"{directory} has the variants {', '.join(variants) or 'none'}; name one of them", 2)
     return variants[0]

@@ -107,7 +107,7 @@ def row_of(data: Dataset, split: Split, system: System, part: str, target: Targe
         corpus=data.name, protocol=split.name, target=target.name, system=(system.subsystem, system.variant),
         part=part, **about_text(data, system), of=target.of, classes=target.classes, folds=system.folds,
         seeds=system.seeds, items=counted["items"], marks=marks_of(data, split, system, target, counted),
-        primary=system.about.get("primary") in (True, system.variant), **fused_of(system),
+        primary=is_primary(system, target), **fused_of(system),
         command=command(data, split, system), found=summary, **more)
 
 
@@ -121,6 +121,12 @@ def about_text(data: Dataset, system: System) -> dict[str, Any]:
         return {"text_source": None}
     return {"text_source": source,
             "sentences": len({normalise(item.text, item.language) for item in data.items.values() if item.text})}
+
+
+def is_primary(system: System, target: Target) -> bool:
+    """Whether its plan declares it: a variant, or of several targets {target: variant}."""
+    declared = system.about.get("primary")
+    return (declared.get(target.name) if isinstance(declared, dict) else declared) in (True, system.variant)
 
 
 def fused_of(system: System) -> dict[str, list[str]]:
