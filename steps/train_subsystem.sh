@@ -9,7 +9,7 @@ usage() {
 Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [option ...] DATA OUT
 
   --config NAME     conf/NAME.yaml, overlaid by the recipe's own: random_forest, linear_svm, dnn, multitask_dnn,
-                    attention_rnn, text_svm, ...
+                    attention_rnn, text_svm, track_gru, ...
   --features NAME   features in DATA/NAME; text: none, the subsystem reads what is said (text_svm)
   --protocol NAME   split in DATA/splits/NAME.tsv
   --targets "T ..." predict these of the corpus's targets, such as phq8 (default: the first; of others the variant

@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     found |= {"components": outside["components"], "unknown_training": outside["unknown"]}
     found["leaks"] += outside["leaks"]
     failures = [*found["leaks"], *(
-        f"{entry['system']} was trained on permuted labels and reaches UA {100 * entry['UA']:.1f}; "
-        f"chance is {100 * entry['chance']:.1f}, at most {100 * entry['high']:.1f}: labels reach it by another way"
+        "{system} was trained on permuted labels and reaches {metric} {value}; chance is {chance}, at most {high}: "
+        "labels reach it by another way".format(**told(entry))
         for entry in found["permuted"] if not entry["passed"])]
     found["passed"] = not failures
     print(show(found))
@@ -83,12 +83,21 @@ def show(found: Mapping[str, Any]) -> str:
         lines.append(f"  {entry['kind']:<10} test / {entry['with']:<6} {SAYS[entry['verdict']]}{share}{unknown}")
     lines += show_components(found)
     for entry in found["permuted"]:
-        ua, chance, low, high = (100 * entry[name] for name in ("UA", "chance", "low", "high"))
         on = "" if entry["part"] == "test" else f" on {entry['part']}"
         verdict = "at chance" if entry["passed"] else "LEAK"
-        lines.append(f"  permuted labels, {entry['system']}: UA {ua:.1f}{on}, chance {chance:.1f} "
-                     f"[{low:.1f}, {high:.1f}]: {verdict}")
+        lines.append("  permuted labels, {system}: {metric} {value}{on}, chance {chance} [{low}, {high}]: {verdict}"
+                     .format(**told(entry), on=on, verdict=verdict))
     return "\n".join(lines)
+
+
+def told(entry: Mapping[str, Any]) -> dict[str, str]:
+    """An entry of `permuted` as text: UA in percent, or CCC of a track, whose name stands with the system's."""
+    from steps.scoring.cells import shown
+
+    metric = entry.get("metric", "UA")
+    show = shown(metric)
+    return {"system": entry["system"] + (f", {entry['target']}" if metric != "UA" else ""), "metric": metric,
+            "value": show(entry[metric]), **{name: show(entry[name]) for name in ("chance", "low", "high")}}
 
 
 def show_components(found: Mapping[str, Any]) -> list[str]:

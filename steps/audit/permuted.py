@@ -12,16 +12,18 @@ test parts have no labels, the decisions on dev are held against dev's true labe
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from steps.data.dataset import Dataset
+from steps.audit.permuted_tracks import judge_tracks
+from steps.data.dataset import Dataset, Sequence
 from steps.data.splits import Split
 from steps.scoring import metrics
 from steps.scoring.collect import System, read_part, summarise, systems_of
-from steps.scoring.scores import Scores
+from steps.scoring.scores import Predictions, Scores
 from steps.scoring.summary import Summary, plain
 from utils.corpus import Target
 from utils.errors import UserError
@@ -53,15 +55,37 @@ def check(data: Dataset, split: Split, directory: Path) -> list[dict[str, Any]]:
 
 
 def check_target(data: Dataset, split: Split, system: System, target: Target) -> dict[str, Any]:
-    """The entry of one target, which has classes."""
+    """The entry of one target, of classes or of tracks."""
+    if target.kind == "track":
+        return check_tracks(data, split, system, target)
     if target.kind != "class":
-        raise UserError(f"{system.name}: permuted labels are judged by UA, and {target.name} of {data.name} has no "
-                        "classes")
+        raise UserError(f"{system.name}: permuted labels are judged by UA or, of tracks, by CCC; {target.name} of "
+                        f"{data.name} has no classes")
     summary, _ = summarise(data, split, system, "test", target)
     if summary.labelled:
         return {"part": "test", **judge(summary)}
     entry = judge(true_dev(data, split, system, target))
     return {"part": "dev", **entry, "rule": f"{entry['rule']}; on dev, since the test part has no labels"}
+
+
+def check_tracks(data: Dataset, split: Split, system: System, target: Target) -> dict[str, Any]:
+    """The entry of a target of tracks: on test, or on dev's true labels where test has none."""
+    for part in ("test", "dev"):
+        runs = []
+        for experiment in system.experiments:
+            run = read_part(data, split, experiment, part, target)
+            assert isinstance(run, Predictions)
+            runs.append(run if part == "test" else with_true_labels(data, run, target))
+        if any(not np.isnan(run.labels).all() for run in runs):
+            return {"part": part, **judge_tracks(runs)}
+    raise UserError(f"{system.name}: neither test nor dev has a track of {target.name} to judge it by")
+
+
+def with_true_labels(data: Dataset, run: Predictions, target: Target) -> Predictions:
+    """The score files of dev hold permuted labels."""
+    labels = [label.array() if isinstance(label := data.items[key].value(target), Sequence) else
+              np.full(len(predictions), np.nan) for key, _, predictions in run.by_item()]
+    return replace(run, labels=np.concatenate(labels).astype(np.float64))
 
 
 def true_dev(data: Dataset, split: Split, system: System, target: Target) -> Summary:

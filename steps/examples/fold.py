@@ -17,8 +17,9 @@ import numpy as np
 
 from steps.data.dataset import Dataset, Item
 from steps.data.splits import Split
-from steps.examples.hidden import Kept, hide
+from steps.examples.hidden import Kept, hide, without_label
 from steps.examples.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
+from steps.examples.tracks import track_means, with_exchanged
 from steps.examples.units import unit_names
 from steps.features.normalise import Normalisation, normalise
 from steps.features.store import FeatureStore
@@ -78,7 +79,7 @@ def open_features(data: Path, name: str) -> FeatureStore | None:
 def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold: int, norm: str,
                   clip: float | None = None, permute_seed: int | None = None, source: str = "",
                   kept: Kept | None = None, sets: Mapping[str, Sequence[str]] | None = None,
-                  target: Target | None = None) -> Examples:
+                  targets: Sequence[Target] = ()) -> Examples:
     """The examples of one fold.
 
     Args:
@@ -87,9 +88,10 @@ def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold:
         permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
         kept: which labels of the training part stay (hidden.py); None: all.
         sets: {name: utterances of `data`} that training may use without labels (unlabelled.py).
-        target: what is predicted; None: the default target.
+        targets: what is predicted; none: the default target. Several are tracks.
     """
-    target = target or data.target()
+    targets = tuple(targets) or (data.target(),)
+    target = targets[0]
     ids = {part: split.ids(fold, part) for part in PARTS} | {name: list(keys) for name, keys in (sets or {}).items()}
     check_present(data, split.name, ids)
     missing = {part: absent(data, store, ids[part], source) for part in ids}
@@ -103,21 +105,28 @@ def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold:
     parts: dict[str, Part] = {}
     for part in ids:
         items = tuple(data.items[key] for key in usable[part])
+        if target.kind == "track" and permute_seed is not None and part in ("train", "dev"):
+            items = with_exchanged(items, targets, permute_seed, f"{fold} {part}")
         labels = [item.value(target) for item in items]
-        if target.kind == "number":
+        if target.kind == "track":
+            y = track_means(items, targets)
+        elif target.kind == "number":
             y = np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
         else:
             y = np.array([NO_LABEL if label is None else number[str(label)] for label in labels], dtype=np.int64)
-        if permute_seed is not None and part in ("train", "dev"):
+        if permute_seed is not None and part in ("train", "dev") and target.kind != "track":
             items, y = permuted(items, y, permute_seed, f"{fold} {part}", target.of)
         if kept is not None and part == "train":
             items, y = hide(items, y, kept, str(fold), target.field, target.of)
+            for other in targets[1:]:
+                items = tuple(item if there else without_label(item, other.field)
+                              for item, there in zip(items, known(y), strict=True))
         parts[part] = Part(items, features[part], y, missing[part])
     for part in ("train", "dev"):
         if not known(parts[part].y).any():
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
                             "utterance with features")
-    return Examples((target,), 0 if store is None else store.dim, parts["train"], parts["dev"], parts["test"], arrays,
+    return Examples(targets, 0 if store is None else store.dim, parts["train"], parts["dev"], parts["test"], arrays,
                     tuple(parts[name] for name in sets or ()))
 
 
@@ -148,7 +157,8 @@ def read_frames(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], n
     learned = Normalisation.fit(norm, utterances, clip)
     features: dict[str, Features] = {
         part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
-                     tuple(data.items[key] for key in ids[part]), lambda item: store.rows(item.id)) for part in ids}
+                     tuple(data.items[key] for key in ids[part]), lambda item: store.rows(item.id),
+                     store.frame_shift) for part in ids}
     return features, {} if learned.overall is None else learned.overall.to_arrays()
 
 

@@ -58,11 +58,13 @@ class Frames:
 
     Attributes:
         rows: how many frames an item has, where that is known without reading them.
+        shift: seconds between frames, where that is known.
     """
 
     read: Callable[[Item], np.ndarray]
     items: tuple[Item, ...]
     rows: Callable[[Item], int] | None = None
+    shift: float | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -79,11 +81,11 @@ class Frames:
         raise UserError("these features are frames; this kind of subsystem needs one vector an utterance")
 
     def take(self, positions: np.ndarray) -> Frames:
-        return Frames(self.read, tuple(self.items[position] for position in positions), self.rows)
+        return replace(self, items=tuple(self.items[position] for position in positions))
 
     def join(self, other: Features) -> Frames:
         assert isinstance(other, Frames)
-        return Frames(self.read, self.items + other.items, self.rows)
+        return replace(self, items=self.items + other.items)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Part:
 
     Attributes:
         x: features, one entry an item.
-        y: int64 (N,) class numbers, -1 unlabelled; or float64 (N,) numbers, NaN unlabelled.
+        y: int64 (N,) class numbers, -1 unlabelled; or float64 (N,) numbers, NaN unlabelled. Of tracks, which the items
+            have, their means.
         missing: items without features, and why.
     """
 

@@ -231,9 +231,9 @@ def text_variants(data: Any, config: Any, sources: str) -> dict[str, tuple[str, 
 
 def check_fits(kind: Any, name: str, data: Dataset, targets: Sequence[Target], store: Any) -> None:
     """The kind of subsystem can learn these targets from these features."""
-    if len(targets) > 1:
+    if len(targets) > 1 and not kind.several:
         raise UsageError(f"--targets {' '.join(target.name for target in targets)}: {name} predicts one target")
-    for what, value, accepted in (("target", targets[0].kind, kind.targets),
+    for what, value, accepted in (*(("target", target.kind, kind.targets) for target in targets),
                                   ("kind of features", "text" if store is None else store.kind,
                                    kind.features or ("text",))):
         if value not in accepted:
@@ -335,7 +335,8 @@ def means(tests: list[dict[str, Any]]) -> str:
         return "the test part has no labels: scores, but no metrics"
     return "mean over folds and seeds " + ", ".join(
         f"{name} {shown(name)(sum(test[name] for test in labelled) / len(labelled))}"
-        for name in ("F1", "UA", "MAF", "WA", "CCC", "MAE", "RMSE") if all(name in test for test in labelled))
+        for name in ("F1", "UA", "MAF", "WA", "CCC", "CCC_items", "MAE", "RMSE")
+        if all(name in test for test in labelled))
 
 
 if __name__ == "__main__":

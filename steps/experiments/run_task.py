@@ -25,12 +25,12 @@ from utils.errors import UserError, run_main
 from utils.files import write_json
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
     from steps.examples.fold import Examples
+    from steps.examples.part import Part
     from steps.subsystems.contract import Fitted, Kind, Workspace
+    from utils.corpus import Target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,7 +124,7 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
         data, store, sets = open_unlabelled(task, data, store, split, unlabelled)
     examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
                              task["seed"] if task["permute_labels"] else None, source,
-                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets, targets[0])
+                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets, targets)
     print_header(name, examples)
     start = changed(init, task["init"]) if task.get("init") else None
     experiment = Experiment(task, data, split, kind_type, config, examples,
@@ -159,15 +159,16 @@ class Experiment:
         kind = self.kind(self.config, learned, replace(self.workspace, directory=directory))
         try:
             fitted = kind.fit()
-            dev = fitted.logits(self.examples.dev)
+            dev = predicted(fitted, self.examples.dev, self.examples.targets)
             final = kind.refit(fitted) if self.config.refit else fitted
-            test = final.logits(self.examples.test)
+            test = predicted(final, self.examples.test, self.examples.targets)
             if not self.main_process:
                 return
             if self.config.self_training is not None:
                 from steps.experiments.rounds import write_guesses
 
-                write_guesses(directory, self.examples, dev, fitted.logits(self.examples.without_labels()))
+                write_guesses(directory, self.examples, dev[self.examples.target.name],
+                              fitted.logits(self.examples.without_labels()))
             if self.config.keep_model:
                 final.save(directory)
                 save_normalisation(directory, self.examples)
@@ -196,6 +197,11 @@ def open_unlabelled(task: dict[str, Any], data: Dataset, store: Any, split: Spli
     return (*add_unlabelled(data, store, sets), ids)
 
 
+def predicted(fitted: Any, part: Part, targets: Sequence[Target]) -> dict[str, Any]:
+    """{target: (N, C) logits, (N, 1) numbers, or tracks (T,) of each item}."""
+    return fitted.predict(part) if targets[0].kind == "track" else {targets[0].name: fitted.logits(part)}
+
+
 def about_training(fitted: Fitted, final: Fitted) -> dict[str, Any]:
     """What metrics.json says of the model that scores test, and of what the first one chose on dev."""
     about = {**final.about, "chosen": fitted.about.get("chosen", {})}
@@ -204,14 +210,16 @@ def about_training(fitted: Fitted, final: Fitted) -> dict[str, Any]:
     return about
 
 
-def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples, dev: np.ndarray,
-           test: np.ndarray, about: dict[str, Any]) -> None:
+def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples,
+           dev: dict[str, Any], test: dict[str, Any], about: dict[str, Any]) -> None:
     """Write scores/<target>/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
     from steps.experiments.outcome import Outcome
+    from steps.experiments.track_outcome import TrackOutcome
 
     write_json(directory / "metrics.json", {
-        "targets": {examples.target.name: Outcome(data, examples, examples.target, {"dev": dev, "test": test}).write(
-            directory)}, **about,
+        "targets": {target.name: (TrackOutcome if target.kind == "track" else Outcome)(
+            data, examples, target, {"dev": dev[target.name], "test": test[target.name]}).write(directory)
+            for target in examples.targets}, **about,
         "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1), "train_left_out": sorted(examples.train.missing),
         "speaker_overlap": split.speaker_overlap, "permuted": task["permute_labels"]})
 

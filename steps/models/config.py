@@ -73,3 +73,13 @@ class ConformerConfig:
     kernel: int = option(15, min=3, max=1001, help="frames of the convolution module; odd")
     channels: int = option(32, min=4, max=65536, help="of the two subsampling convolutions")
     dropout: float = option(0.1, min=0.0, max=0.9)
+
+
+@dataclass
+class TrackGruConfig:
+    """Sizes and regularization of steps/models/track_gru.py."""
+
+    projection: list[int] = option([64], min=1, max=65536, help="widths of the layers that each frame goes through")
+    hidden: int = option(64, min=1, max=65536, help="units a direction")
+    layers: int = option(1, min=1, max=1000, help="recurrent layers")
+    dropout: float = option(0.2, min=0.0, max=0.99, help="after each projection and recurrent layer")

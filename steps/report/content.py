@@ -9,7 +9,7 @@ import base64
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -19,9 +19,12 @@ from urllib.parse import quote
 import numpy as np
 
 from steps.data.dataset import Dataset, Item
+from steps.data.dataset import Sequence as Track
 from steps.data.splits import Split
+from steps.report.track_curves import Curve, chosen
 from steps.scoring import collect, results
 from steps.scoring.audited import audit_of, read_audit
+from steps.scoring.scores import Predictions
 from steps.scoring.summary import compare
 from utils.errors import UserError, reading
 from utils.files import read_json
@@ -44,8 +47,9 @@ class Content:
         cross: those of pairs of corpora (steps/scoring/cross_corpus.py), others: those of further targets, by target;
             neither are in `test`.
         paired: names of systems, and {(i, j): {metric: test}}.
-        curves: (name, columns, epochs (E,), values (runs, E, columns)). fusion: exp/fusion/<protocol>.json.
-        places: where the JSON files lie, by section.
+        curves: (name, columns, epochs (E,), values (runs, E, columns)).
+        fusions: exp/fusion/<protocol>.json, then <protocol>.<target>.json of further targets.
+        tracks: curves of label and prediction. places: where the JSON files lie, by section.
     """
 
     data: Dataset
@@ -59,8 +63,9 @@ class Content:
     others: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     paired: tuple[list[str], dict[tuple[int, int], Any]] = field(default_factory=lambda: ([], {}))
     curves: list[tuple[str, list[str], np.ndarray, np.ndarray]] = field(default_factory=list)
-    fusion: dict[str, Any] = field(default_factory=dict)
+    fusions: list[dict[str, Any]] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
+    tracks: list[Curve] = field(default_factory=list)
     trainings: list[dict[str, str]] = field(default_factory=list)
     configurations: list[tuple[str, str]] = field(default_factory=list)
     environment: list[tuple[str, str]] = field(default_factory=list)
@@ -135,16 +140,39 @@ def gather(data: Dataset, split: Split, exp: Path, stem: Path, page: Path, worst
     content.robustness = optional(places["noise"])
     with reading(scored, AGAIN):
         content.paired = all_pairs(rows)
-    content.fusion = optional(places["fusion"])
+    content.fusions = fusions_of(places["fusion"], data)
     content.curves = [entry for system in systems.values() for entry in [learning(system)] if entry]
     best = content.best
     if best is not None and target.kind == "class" and name_of(best) in systems:
         content.errors = [described(error, data, page, number < embed) for number, error in enumerate(
             collect.errors(data, split, systems[name_of(best)], target, worst))]
+    content.tracks = [curve for name in dict.fromkeys(row["target"] for row in tested if not row.get("train_corpus"))
+                      for curve in tracks(data, split, systems, [row for row in tested if row["target"] == name])]
     content.trainings = [training(system, data) for system in systems.values()]
     content.configurations = [(system.name, config_of(system)) for system in systems.values() if config_of(system)]
     content.environment = environment(content.commit, sorted({row["command"] for row in tested if row.get("command")}))
     return content
+
+
+def fusions_of(place: Path, data: Dataset) -> list[dict[str, Any]]:
+    """The accounts of all targets; one of an earlier version is of the first, by MAF."""
+    further = [place.with_name(f"{place.stem}.{target.name}.json") for target in data.targets]
+    return [{"target": data.target().name, "metric": "MAF", **found} for path in (place, *further)
+            if (found := optional(path))]
+
+
+def tracks(data: Dataset, split: Split, systems: Mapping[str, collect.System],
+           rows: Sequence[dict[str, Any]]) -> list[Curve]:
+    """Curves of the leading system among the rows of one target; [] where it is no track."""
+    target = data.target(rows[0]["target"])
+    leading = next((row for row in results.ordered(results.leading(rows) or rows) if name_of(row) in systems), None)
+    if target.kind != "track" or leading is None:
+        return []
+    system = systems[name_of(leading)]
+    runs = [collect.read_part(data, split, experiment, "test", target) for experiment in system.experiments
+            if experiment.seed == system.seeds[0]]
+    step = next((label.step for item in data.items.values() if isinstance(label := item.value(target), Track)), 1.0)
+    return chosen([run for run in runs if isinstance(run, Predictions)], target.name, system.name, step)
 
 
 def optional(path: Path) -> dict[str, Any]:

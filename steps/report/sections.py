@@ -17,8 +17,10 @@ from steps.report.cross_section import cross_section
 from steps.report.fusion_section import fusion_section
 from steps.report.noise_section import noise_section
 from steps.report.result_sections import confusion_section, paired_section, results_section
+from steps.report.track_section import track_section
 from steps.report.window_section import window_section
 from steps.scoring.audited import failure_marks
+from steps.scoring.cells import shown
 
 CURVES: tuple[tuple[str, tuple[tuple[str, str], ...], float | None], ...] = (
     ("loss", (("train_loss", pictures.PALETTE[0]), ("dev_loss", pictures.PALETTE[1])), None),
@@ -141,10 +143,10 @@ def audit_section(content: Content) -> str:
     text += "".join(f'<p class="note"><span class="tag bad">{E(mark)}</span></p>' for mark in failure_marks(audit))
     if audit.get("permuted"):
         rows = [(entry["system"], *(entry[name] for name in ("UA", "chance", "low", "high")))
-                for entry in audit["permuted"]]
-        told = "; ".join(f"UA {100 * entry['UA']:.1f}, at chance from {100 * entry['low']:.1f} to "
-                         f"{100 * entry['high']:.1f}" for entry in audit["permuted"])
-        text += (f"<h3>Trained on permuted labels</h3>{pictures.chance_plot(rows)}"
+                for entry in audit["permuted"] if "UA" in entry]
+        told = "; ".join("{} {}, at chance from {} to {}".format(metric := entry.get("metric", "UA"), *(
+            shown(metric)(entry[name]) for name in (metric, "low", "high"))) for entry in audit["permuted"])
+        text += (f"<h3>Trained on permuted labels</h3>{pictures.chance_plot(rows) if rows else ''}"
                  f'<p class="note">A system trained on permuted labels must fall to chance: {E(told)}. Interval: '
                  f"{E(audit['permuted'][0]['rule'])}.</p>")
     return text
@@ -202,6 +204,6 @@ SECTIONS: tuple[tuple[str, str, Callable[[Content], str]], ...] = (
     ("cross", "Across corpora", cross_section), ("fusion", "Fusion", fusion_section),
     ("noise", "Noise", noise_section), ("differences", "Differences", paired_section),
     ("confusions", "Confusions", confusion_section), ("curves", "Learning curves", curves_section),
-    ("errors", "Worst errors", errors_section),
+    ("errors", "Worst errors", errors_section), ("tracks", "Tracks", track_section),
     ("data", "Data", data_section), ("audit", "Leak audit", audit_section),
     ("configuration", "Configuration", configuration_section))

@@ -22,7 +22,7 @@ SHOWN = 3  # reasons in the mark of a failed audit
 SHAPE = {"corpus": str, "protocol": str, "passed": bool, "overlaps": list, "components": list, "permuted": list,
          "leaks": list, "of": dict}
 ENTRY = {"kind", "with", "verdict", "shared", "affected", "tested", "examples"}
-PERMUTED = {"system", "UA", "chance", "low", "high", "rule", "passed"}
+PERMUTED = {"system", "chance", "low", "high", "rule", "passed"}
 
 
 def audit_of(exp: Path, protocol: str) -> Path:

@@ -62,6 +62,14 @@ class Predictions:
     predictions: np.ndarray
     frames: np.ndarray | None = None
 
+    def by_item(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """(id, labels (T,), predictions (T,)) of each item."""
+        names = np.array(self.ids, dtype=str)
+        edges = np.flatnonzero(names[1:] != names[:-1]) + 1
+        first = [0, *edges.tolist()] if len(names) else []
+        return list(zip(names[first].tolist(), np.split(self.labels, edges),
+                        np.split(self.predictions, edges), strict=True)) if first else []
+
 
 def write_scores(path: str | Path, ids: Sequence[str], labels: Sequence[str | None], classes: Sequence[str],
                  logp: np.ndarray) -> None:

@@ -42,12 +42,14 @@ KINDS = {
     "attention_rnn": "steps.subsystems.sequence_network:AttentionRnnKind",
     "spectrogram_network": "steps.subsystems.spectrogram_network:SpectrogramNetworkKind",
     "text_svm": "steps.subsystems.text_svm:TextSvmKind",
+    "track_gru": "steps.subsystems.track_gru:TrackGruLearner",
 }
 # What a plan asks of a kind, where the kind itself would bring torch with it: that takes longer than the plan.
 TRAITS = {
     "multitask_dnn": "steps.subsystems.network_config:MultitaskDnnTraits",
     "attention_rnn": "steps.subsystems.network_config:AttentionRnnTraits",
     "spectrogram_network": "steps.subsystems.network_config:SpectrogramNetworkTraits",
+    "track_gru": "steps.subsystems.track_gru_config:TrackGruTraits",
 }
 
 
@@ -106,6 +108,7 @@ class Traits:
     Config: ClassVar[type[ExperimentConfig]]
     seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
     targets: ClassVar[tuple[str, ...]] = ("class",)  # kinds of target (utils/corpus.py)
+    several: ClassVar[bool] = False  # whether it predicts several targets at once
     # It learns from and scores utterances, whatever carries the label; the runner joins them (units.py).
     # The options of config.model that shape a trunk which may start from another model (start.py); none: it has none.
     of_trunk: ClassVar[tuple[str, ...]] = ()
