@@ -2,7 +2,8 @@
 
     model.yaml              what it is: classes, subsystems, what it was trained on, versions; written by export.py
     subsystems/<name>/      of each its config.yaml, metrics.json (calibration, prior), model.*, normalisation.npz
-    fusion/model.json       weights; only there where several subsystems are fused
+    fusion/model.json       weights; only there where several subsystems are fused (of further tracks
+                            fusion/model.<target>.json)
     features/<name>.yaml    options of an extractor
     ivectors/<name>/        an i-vector extractor
     recogniser/             transcribes, and tells the phone states of an i-vector extractor
@@ -35,7 +36,8 @@ FORMAT = 1
 ROOMS, ARRAYS = (SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNISER), (".npz", ".safetensors")
 ADVICE = "copy the model again, or export it again with steps/export.sh"
 FORM = {  # of model.yaml
-    "name": str, "label": str, "classes": [NAME], "fusion": bool, "marks?": [str], "trained_on?": {str: Any},
+    "name": str, "label": str, "classes": [NAME], "tracks?": [NAME], "fusion": bool, "marks?": [str],
+    "trained_on?": {str: Any},
     "subsystems": {NAME: {"kind": OneOf(*KINDS), "variant": str, "features": Maybe(NAME)}},
     "features": {NAME: {"kind": OneOf("utterance", "frames"), "dim": Number(1, 10**6, whole=True), "version": str,
                         "options": {str: Any}}},
@@ -56,7 +58,7 @@ def read_about(directory: Path) -> dict[str, Any]:
         raise UserError(f"{path} has format {found!s:.20}; this version reads {FORMAT}")
     about = read_yaml(path, FORM, ADVICE)
     classes, members = about["classes"], about["subsystems"]
-    if not classes or len(set(classes)) < len(classes):
+    if (not classes and not about.get("tracks")) or len(set(classes)) < len(classes):
         raise UserError(f"{path}: classes are missing, or one comes twice; {ADVICE}")
     if not members or (len(members) > 1 and not about["fusion"]):
         raise UserError(f"{path}: {len(members)} subsystems and no fusion; {ADVICE}")

@@ -19,7 +19,7 @@ from steps.data.dataset import Item
 from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors
 from steps.features.normalise import MODES, Normalisation, Normaliser, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
-from steps.subsystems.contract import KINDS, ExperimentConfig, Fitted, Kind, kind_class
+from steps.subsystems.contract import KINDS, ExperimentConfig, Fitted, Kind, kind_class, traits
 from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
 from utils.errors import UserError, reading
@@ -34,6 +34,7 @@ ABOUT, CONFIG, MODEL, NORMALISATION = "metrics.json", "config.yaml", "model.json
 AGAIN = "copy it again, or train it again"
 TASK = {"kind": OneOf(*KINDS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME,
         "corpus": str, "config_name?": str, "permute_labels?": bool}
+TRACKS = {"target": str, "tracks": [str], "train_items?": int, "prior_scored?": [str]}
 METRICS = {"target": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
            "prior_scored?": [str]}
 
@@ -113,17 +114,27 @@ class TrainedExperiment:
     def normalised(self, items: tuple[Item, ...], rows: Sequence[np.ndarray],
                    speakers: Mapping[str, Normaliser]) -> Features:
         """The features of `items` as the model takes them."""
-        own = dict(speakers)
-        if self.norm == "speaker":
-            check_speakers([item.speaker for item in items])
-            own = {**speaker_statistics(items, rows), **own}
-        learned = Normalisation(self.norm, self.normalisation, own)
-        if rows[0].ndim == 1:
-            return Vectors(np.stack([learned.apply(row, item.speaker) for item, row in zip(items, rows, strict=True)]))
-        of = {item.id: row for item, row in zip(items, rows, strict=True)}
-        if len(of) != len(items):
-            raise ValueError("two items have one id")
-        return Frames(lambda item: learned.apply(of[item.id], item.speaker), items)
+        return normalised(self.norm, self.normalisation, items, rows, speakers)
+
+
+def normalised(norm: str, overall: Normaliser | None, items: tuple[Item, ...], rows: Sequence[np.ndarray],
+               speakers: Mapping[str, Normaliser], shift: float | None = None) -> Features:
+    """Features of `items` as a model takes them.
+
+    Args:
+        norm: global, speaker or none. overall: what was learned on the training part. shift: seconds between frames.
+    """
+    own = dict(speakers)
+    if norm == "speaker":
+        check_speakers([item.speaker for item in items])
+        own = {**speaker_statistics(items, rows), **own}
+    learned = Normalisation(norm, overall, own)
+    if rows[0].ndim == 1:
+        return Vectors(np.stack([learned.apply(row, item.speaker) for item, row in zip(items, rows, strict=True)]))
+    of = {item.id: row for item, row in zip(items, rows, strict=True)}
+    if len(of) != len(items):
+        raise ValueError("two items have one id")
+    return Frames(lambda item: learned.apply(of[item.id], item.speaker), items, shift=shift)
 
 
 def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dict[str, Normaliser]:
@@ -141,7 +152,8 @@ def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dic
 
 
 def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """config.yaml of an experiment whose model is there, and what metrics.json says of its one target, "target".
+    """config.yaml of an experiment whose model is there, and what metrics.json says of its one target, "target"; or of
+    several "tracks", of which "target" is the first.
 
     Raises:
         UserError: one line saying which is missing and how to get it.
@@ -159,9 +171,13 @@ def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     name = next(iter(targets)) if isinstance(targets, dict) else None
     if not isinstance(name, str) or not isinstance(targets[name], dict):
         raise UserError(f"{directory / ABOUT} names no target; {AGAIN}")
+    if traits(task["kind"]).targets == ("track",):
+        about = {**about, "target": name, "tracks": list(targets)}
+        check(about, TRACKS, directory / ABOUT, AGAIN)
+        return task, about
     if len(targets) > 1 or "log_prior" not in targets[name]:
-        raise UserError(f"{directory} predicts {', '.join(targets)}; only one target of classes is applied and "
-                        "exported")
+        raise UserError(f"{directory} predicts {', '.join(targets)}; only one target of classes, or tracks, are "
+                        "applied and exported")
     about = {**about, **targets[name], "target": name}
     check(about, METRICS, directory / ABOUT, AGAIN)
     return task, about

@@ -88,13 +88,13 @@ class Fusion:
             "classes": list(self.classes), "chosen": dict(self.chosen)})
 
     @classmethod
-    def load(cls, directory: Path) -> Fusion:
-        """Read model.json.
+    def load(cls, directory: Path, name: str = MODEL) -> Fusion:
+        """Read model.json, or what `save` wrote by another name.
 
         Raises:
             UserError: there is none, or it is no fusion.
         """
-        path = Path(directory) / MODEL
+        path = Path(directory) / name
         if not path.is_file():
             raise UserError(f"{path} does not exist; run steps/fuse_subsystems.sh")
         with reading(path, AGAIN):

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, metavar="OUT", help="directory to write")
     arguments = parser.parse_args(argv)
     from steps.components.directory import ABOUT
-    from steps.inference.model import EmotionModel
+    from steps.inference.opening import open_model
     from steps.inference.selection import select
     from steps.inference.writer import Writer
     from utils.files import atomic_directory
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = arguments.data or chosen.exp.parent / "data" / chosen.corpus
     with atomic_directory(arguments.out) as directory:
         Writer(directory, chosen, data, arguments.asr, arguments.ivectors, arguments.given_as).write()
-        EmotionModel.open(directory)  # what is written opens, or it is not written
+        open_model(directory)  # what is written opens, or it is not written
     size = sum(path.stat().st_size for path in arguments.out.rglob("*") if path.is_file())
     print(f"{arguments.out}: {chosen.name}, {len(chosen.members)} subsystem{'s' * (len(chosen.members) > 1)}, "
           f"{size / 1e6:.1f} MB")

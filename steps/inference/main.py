@@ -8,6 +8,9 @@ silence, channels that cancel, bytes that were not read) stands in "notes". What
 is read, by its content. With --timeline DIR a recording of any length is cut into windows, read as it is heard, and
 DIR/<name>.svg shows them; without, it may have 300 seconds.
 
+A model of tracks (arousal over time) prints the values of each target and their step in seconds, in a table a line a
+value, and takes recordings of any length; --timeline draws its curves.
+
 In a table (--format tsv) a name that begins with = + - or @ has a ' before it, so that no spreadsheet takes it for a
 formula; control characters of names are shown as escapes in either form.
 
@@ -30,6 +33,7 @@ from utils.printable import printable
 if TYPE_CHECKING:
     from steps.inference.inputs import Source
     from steps.inference.model import EmotionModel
+    from steps.inference.track_model import TrackModel
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.data.audio import is_pointer, pointers_line
     from steps.features.extract import keep_freed_memory
     from steps.inference.inputs import sources
-    from steps.inference.model import EmotionModel
-    from steps.inference.output import Json, Table
+    from steps.inference.opening import open_model
+    from steps.inference.output import Json, Table, TrackTable
+    from steps.inference.track_model import TrackModel
 
     named = list(sources(arguments.inputs, arguments.speaker))
     pointers = [Path(path) for path, _ in named if is_pointer(path)]
@@ -51,14 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UsageError(f"--timeline {arguments.timeline}: no directory can be made there "
                              f"({error.strerror})") from error
     keep_freed_memory()
-    model = EmotionModel.open(arguments.model, transcribe=not arguments.no_transcript)
+    model = open_model(arguments.model, transcribe=not arguments.no_transcript)
     use_one_thread()
-    if model.by_speaker and not any(speaker for _, speaker in named):
+    tracks = isinstance(model, TrackModel)
+    if not tracks and model.by_speaker and not any(speaker for _, speaker in named):
         print("note: this model normalises by speaker, and no speaker is named (--speaker, or a list): the average "
               "training speaker stands in", file=sys.stderr)
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] - a file's name may be anything
-    out = Json() if arguments.format == "json" else Table(model.classes, list(model.subsystems),
-                                                          arguments.timeline is not None)
+    out = Json() if arguments.format == "json" else TrackTable(model.targets) if tracks else \
+        Table(model.classes, list(model.subsystems), arguments.timeline is not None)
     failed = 0
     for record in records(model, named, arguments):
         if "error" in record:
@@ -90,8 +96,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def records(model: EmotionModel, named: Sequence[Source], arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def records(model: EmotionModel | TrackModel, named: Sequence[Source],
+            arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """What is found, recording by recording."""
+    from steps.inference.track_model import TrackModel
+
+    if isinstance(model, TrackModel):
+        yield from track_records(model, named, arguments)
+        return
     if arguments.timeline is None:
         yield from model.classify_many([path for path, _ in named], [speaker for _, speaker in named],
                                        arguments.threads)
@@ -109,6 +121,21 @@ def records(model: EmotionModel, named: Sequence[Source], arguments: argparse.Na
         name = free_name(Path(path).stem, taken)
         write_text(arguments.timeline / f"{name}.svg", timeline(record, model.classes))
         yield {**record, "picture": str(arguments.timeline / f"{name}.svg")}
+
+
+def track_records(model: TrackModel, named: Sequence[Source],
+                  arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The tracks of each recording; with --timeline a picture of each."""
+    from steps.inference.track_picture import track_timeline
+    from utils.files import write_text
+
+    taken: set[str] = set()
+    for record in model.predict_many(named, arguments.threads):
+        if "error" not in record and arguments.timeline is not None:
+            path = arguments.timeline / f"{free_name(Path(record['file']).stem, taken)}.svg"
+            write_text(path, track_timeline(record))
+            record = {**record, "picture": str(path)}
+        yield record
 
 
 def free_name(stem: str, taken: set[str]) -> str:

@@ -64,6 +64,30 @@ class Table:
         yield plain(row.get("error", ""))
 
 
+class TrackTable:
+    """Tab-separated with a header; a line a value, with the time for which it holds."""
+
+    def __init__(self, targets: Sequence[str]):
+        self.targets = list(targets)
+        self._begun = False
+
+    def pieces(self, record: Mapping[str, Any]) -> Iterator[str]:
+        """Whole lines; of a recording that cannot be read one with the error."""
+        if not self._begun:
+            self._begun = True
+            yield "\t".join(["file", "start", "end", *map(plain, self.targets), "notes", "error"]) + "\n"
+        file, notes = plain(record["file"]), plain("; ".join(record.get("notes", ())))
+        if "error" in record:
+            empty = [""] * (len(self.targets) + 3)
+            yield "\t".join([file, *empty, plain(record["error"])]) + "\n"
+            return
+        tracks = [record["tracks"][name] for name in self.targets]
+        step = tracks[0]["step"]
+        for place, values in enumerate(zip(*(track["values"] for track in tracks), strict=True)):
+            cells = [f"{place * step:g}", f"{(place + 1) * step:g}", *(f"{value:.{DIGITS}f}" for value in values)]
+            yield "\t".join([file, *cells, notes, ""]) + "\n"
+
+
 def plain(text: str) -> str:
     """A text that fits into a cell: no tab or line end, nothing that acts on a terminal, no formula."""
     return spreadsheet_cell(" ".join(text.split("\t")).replace("\n", " ").replace("\r", " "))

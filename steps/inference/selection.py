@@ -131,11 +131,12 @@ def primary(directory: Path) -> str:
 
 def primary_fusion(path: Path) -> Path:
     """The directory EXP/<subsystem>/<protocol>/<variant> that EXP/fusion/<protocol>.json declares."""
-    content = read_json(path, {"primary?": Maybe({"subsystem": NAME, "variant": NAME})}, AGAIN)
+    content = read_json(path, {"protocol?": NAME, "primary?": Maybe({"subsystem": NAME, "variant": NAME})}, AGAIN)
     chosen = content.get("primary")
     if not chosen:
         raise UserError(f"{path} declares no primary fusion; {AGAIN}", 2)
-    return path.parents[1] / chosen["subsystem"] / path.stem / chosen["variant"]
+    protocol = content.get("protocol") or path.stem
+    return path.parents[1] / chosen["subsystem"] / protocol / chosen["variant"]
 
 
 def numbered(directory: Path, what: str, wanted: int | None) -> int:

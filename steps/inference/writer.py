@@ -6,7 +6,7 @@ import dataclasses
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ PACKAGES = ("torch", "numpy", "kaldi-native-fbank", "opensmile", "safetensors")
 
 PAGE = """# {name}
 
-Says which of {classes} is in a recording. Trained on {corpus}; `model.yaml` has the rest.
+{says} Trained on {corpus}; `model.yaml` has the rest.
 
 ```
 utils/emotion.sh {out} recording.wav
@@ -77,16 +77,17 @@ class Writer:
                             "leave it out", 2)
         if self.chosen.fusion is not None:
             (self.out / names.FUSION).mkdir()
-            shutil.copyfile(self.chosen.fusion / "model.json", self.out / names.FUSION / "model.json")
+            for path in self.chosen.fusion.glob("model*.json"):
+                shutil.copyfile(path, self.out / names.FUSION / path.name)
         reads = [one.name for one in self.chosen.members if one.features is None]
         if reads and self.asr is None:
             raise UserError(f"{reads[0]} reads transcripts: give the recogniser with --asr DIR", 2)
         recogniser = self._write_recogniser()
         self._write_training()
         write_yaml(self.out / names.ABOUT, self._about(features, recogniser))
-        write_text(self.out / names.README, PAGE.format(
-            name=self.chosen.name, classes=", ".join(self.chosen.members[0].metrics["log_prior"]),
-            corpus=self.chosen.corpus, out="MODEL"))
+        says = says_what(self.chosen.members[0].metrics)
+        write_text(self.out / names.README, PAGE.format(name=self.chosen.name, says=says,
+                                                        corpus=self.chosen.corpus, out="MODEL"))
         names.write_checksums(self.out)
 
     def _write_training(self) -> None:
@@ -234,7 +235,8 @@ class Writer:
         marks = sorted({mark for one in chosen.members for mark in (*marks_of(one), *self._audit_marks(one.name))})
         return {
             "format": names.FORMAT, "name": chosen.name, "label": first.metrics["target"],
-            "classes": list(first.metrics["log_prior"]),
+            "classes": list(first.metrics.get("log_prior", ())),
+            **({"tracks": first.metrics["tracks"]} if "tracks" in first.metrics else {}),
             "trained_on": {"corpus": chosen.corpus, "protocol": chosen.protocol, "fold": chosen.fold,
                            "seed": chosen.seed, "utterances": first.metrics.get("train_items")},
             "marks": marks, "fusion": chosen.fusion is not None,
@@ -255,6 +257,13 @@ class Writer:
             return [NOT_AUDITED]
         about = next(iter(read_plans(chosen.exp / name / chosen.protocol)), {})
         return Audit(chosen.exp, Dataset.open(self.data), chosen.protocol, {name: about}).marks(name)
+
+
+def says_what(metrics: Mapping[str, Any]) -> str:
+    """One sentence of what a model predicts."""
+    if "tracks" in metrics:
+        return f"Predicts {', '.join(metrics['tracks'])} over time."
+    return f"Says which of {', '.join(metrics['log_prior'])} is in a recording."
 
 
 def find_extractor(places: Sequence[Path], fingerprint: str) -> Path | None:

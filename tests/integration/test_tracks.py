@@ -14,10 +14,12 @@ from steps.data.dataset import Dataset
 from steps.experiments import plan, run_task
 from steps.features import extract
 from steps.fusion import fuse
+from steps.inference import export
+from steps.inference.track_model import TrackModel
 from steps.report import make_report
 from steps.scoring import recompute, score
 from steps.scoring.scores import read_predictions
-from tests.integration.box import write_table
+from tests.integration.box import command, write_table
 from tests.lab import run
 from utils.files import read_json
 
@@ -97,20 +99,25 @@ def test_permuted_tracks_are_those_of_other_items_and_test_keeps_its_own(where):
         assert sorted(track.sum().round(3) for track in tracks) == sorted(own[name].sum().round(3) for name in names)
 
 
-def test_fused_audited_scored_shown_and_recomputed(where, tmp_path):
-    data, exp = where.data, where.exp
+@pytest.fixture(scope="module")
+def fused(where):
+    """{target: what the fusion of the two networks tells}."""
+    assert run(fuse.main, "--subsystems", "track_gru track_gru_ccc", "--variants", BOTH, "--targets",
+               "arousal valence", "--protocol", "official", where.data, where.exp) == 0
+    return {"arousal": read_json(where.exp / "fusion/official.json"),
+            "valence": read_json(where.exp / "fusion/official.valence.json")}
+
+
+def test_fused_audited_scored_shown_and_recomputed(where, fused, tmp_path):
+    data, exp, accounts = where.data, where.exp, fused
     words = ["--protocol", "official", data, exp]
-    assert run(fuse.main, "--subsystems", "track_gru track_gru_ccc", "--variants", BOTH, "--targets", "arousal valence",
-               *words) == 0
-    accounts = {"arousal": read_json(exp / "fusion/official.json"),
-                "valence": read_json(exp / "fusion/official.valence.json")}
     for target, account in accounts.items():
         weights = account["weights"]["simplex"][BOTH]["mean"]
         assert sum(weights) == pytest.approx(1) and account["metric"] == "CCC"
         members = [read_predictions(exp / name / "official" / BOTH / "fold1/seed0/scores" / target / "test.tsv")
                    for name in ("track_gru", "track_gru_ccc")]
-        fused = read_predictions(exp / "fusion_simplex/official" / BOTH / "fold1/seed0/scores" / target / "test.tsv")
-        np.testing.assert_allclose(fused.predictions, sum(
+        mean = read_predictions(exp / "fusion_simplex/official" / BOTH / "fold1/seed0/scores" / target / "test.tsv")
+        np.testing.assert_allclose(mean.predictions, sum(
             weight * one.predictions for weight, one in zip(weights, members, strict=True)), atol=2e-6)
     assert run(audit_leaks.main, "--permuted", exp / "permuted/official", *words) == 0
     audit = read_json(exp / "audit/official.json")
@@ -147,3 +154,25 @@ def concordance(y, p):
     """Lin's, by numpy's covariance matrix."""
     (vy, c), (_, vp) = np.cov(y, p, ddof=0)
     return 2 * c / (vy + vp + (y.mean() - p.mean()) ** 2)
+
+
+@pytest.mark.parametrize("name", ["track_gru", "fusion_simplex"])
+def test_an_exported_model_predicts_the_scores_of_test_and_its_timeline_draws_them(where, fused, tmp_path, name):
+    assert run(export.main, where.exp / name / "official" / BOTH, tmp_path / "model") == 0
+    names = Dataset.open(where.data).split("official").ids(1, "test")
+    files = [where.root / f"{key}.wav" for key in names]
+    done = command("utils/emotion.sh", "--timeline", tmp_path / "pictures", tmp_path / "model", *files)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    for target in ("arousal", "valence"):
+        table = read_predictions(where.exp / name / "official" / BOTH / "fold1/seed0/scores" / target / "test.tsv")
+        for record, (key, _, wanted) in zip(records, table.by_item(), strict=True):
+            assert Path(record["file"]).stem == key and record["tracks"][target]["step"] == STEP
+            np.testing.assert_allclose(record["tracks"][target]["values"], wanted, atol=2e-5)
+            assert target in Path(record["picture"]).read_text()
+    long, model = tmp_path / "long.wav", TrackModel.open(tmp_path / "model")
+    soundfile.write(long, np.concatenate([soundfile.read(files[0])[0]] * 76), RATE)  # 304 s
+    tracks = model.predict(long)["tracks"]
+    assert len(tracks["arousal"]["values"]) == 76 * VALUES
+    np.testing.assert_allclose(tracks["arousal"]["values"][:VALUES // 2],
+                               records[0]["tracks"]["arousal"]["values"][:VALUES // 2], atol=0.05)

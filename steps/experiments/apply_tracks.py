@@ -1,0 +1,71 @@
+"""Use a trained experiment on tracks on items that it has not seen: nothing is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steps.data.dataset import Item
+from steps.examples.part import Part
+from steps.experiments.apply import AGAIN, CONFIG, NORMALISATION, normalised, read_description
+from steps.features.normalise import Normaliser
+from steps.subsystems.contract import kind_class
+from utils.config import from_dict
+from utils.errors import reading
+
+if TYPE_CHECKING:
+    from steps.subsystems.track_gru import TrackPredictor
+
+
+@dataclass(frozen=True)
+class TrackExperiment:
+    """One trained subsystem on tracks: one fold, one seed.
+
+    Attributes:
+        targets: names. norm: global, speaker or none. normalisation: learned on the training part.
+    """
+
+    targets: list[str]
+    predictor: TrackPredictor
+    norm: str = "none"
+    normalisation: Normaliser | None = None
+
+    @property
+    def step(self) -> float:
+        """Seconds between values."""
+        return float(self.predictor.about["step"])
+
+    @classmethod
+    def open(cls, directory: str | Path, device: str = "cpu") -> TrackExperiment:
+        """
+        Raises:
+            UserError: not trained, trained without keeping the model, or damaged.
+        """
+        directory = Path(directory)
+        task, about = read_description(directory)
+        with reading(f"{directory}: the model", AGAIN, OSError):
+            kind = kind_class(task["kind"])
+            config = from_dict(kind.Config, task["config"], prefix="config.",
+                               where=directory / CONFIG)
+            predictor: Any = kind.load(config, directory, device)
+            norm, width = task["norm"], predictor.about["inputs"]
+            learned = None if norm == "none" else \
+                Normaliser.load(directory / NORMALISATION, width, AGAIN)
+            if predictor.targets != about["tracks"]:
+                raise ValueError("it predicts other tracks than metrics.json says")
+        return cls(about["tracks"], predictor, norm, learned)
+
+    def predict(self, items: Sequence[Item], rows: Sequence[np.ndarray],
+                shift: float | None) -> dict[str, list[np.ndarray]]:
+        """{target: (T,) of each item}; T is as many steps as the item's duration has room for.
+
+        Args:
+            rows: of each item its frames (T, F), not normalised. shift: seconds between frames.
+        """
+        chosen = tuple(items)
+        x = normalised(self.norm, self.normalisation, chosen, rows, {}, shift)
+        return self.predictor.predict(Part(chosen, x, np.full(len(chosen), np.nan)))
