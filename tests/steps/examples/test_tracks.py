@@ -69,5 +69,15 @@ def test_permuted_labels_are_whole_tracks_cut_or_repeated_and_unlabelled_items_s
         assert track.tolist() == [own[source][k % len(own[source])] for k in range(len(track))]
     assert sorted(sources) == [0, 2, 3]
     assert any(tracks.exchanged(own, seed, "fold 1 train")[0][0] != 0 for seed in range(5))
-    again = tracks.exchanged(own, 5, "fold 1 train")
+    again = tracks.exchanged(own, 5, "fold 1 train")  # the same for a seed
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(found, again, strict=True))
+
+
+def test_the_tracks_of_all_targets_of_an_item_go_to_the_same_other_item():
+    items = [item(str(n), arousal=(0.1, [n] * 3), valence=(0.1, [10 * n] * (3 + n))) for n in range(5)]
+    found = tracks.with_exchanged(items, [AROUSAL, VALENCE], 1, "train")
+    sources = [one.value(AROUSAL).values[0] for one in found]
+    assert sources != [0, 1, 2, 3, 4] and sorted(sources) == [0, 1, 2, 3, 4]
+    assert [one.value(VALENCE).values[0] for one in found] == [10 * source for source in sources]
+    assert [len(one.value(VALENCE).values) for one in found] == [3, 4, 5, 6, 7]
+    assert [one.id for one in found] == [one.id for one in items]
