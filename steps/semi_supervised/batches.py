@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from steps.semi_supervised.config import FixMatchConfig
+from steps.semi_supervised.config import ViewsConfig
 from steps.semi_supervised.views import Change, changing
 from steps.training.random_state import generator
 from steps.training.trainer import Batches
@@ -35,15 +35,15 @@ class WithUnlabelled:
 
     Args:
         labelled: its batches have "position" (N,), of the items `ids`.
-        inputs: of the unlabelled utterances.
+        inputs: of the unlabelled utterances. key: of the configuration, for messages.
     """
 
-    def __init__(self, labelled: Batches, ids: Sequence[str], inputs: Inputs, config: FixMatchConfig,
-                 seed: int):
+    def __init__(self, labelled: Batches, ids: Sequence[str], inputs: Inputs, config: ViewsConfig, seed: int,
+                 key: str = ""):
         self.labelled, self.ids, self.inputs, self.seed = labelled, ids, inputs, seed
         self.ratio = config.ratio
         self.passes = config.passes or math.ceil(len(inputs) / (config.ratio * len(ids)))
-        self.changes = {name: changing(getattr(config, name), inputs.layout, f"training.fixmatch.{name}")
+        self.changes = {name: changing(getattr(config, name), inputs.layout, f"{key}.{name}")
                         for name in ("weak", "strong")}
 
     def count(self, epoch: int) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_type_hints
 
-from utils.config import option
+from utils.config import group_type, option
 from utils.errors import UsageError
 
 # Objectives that learn from unlabelled utterances, too: name -> class, made with (network, its options, main task).
@@ -13,20 +14,26 @@ SUPERVISED = "supervised"
 
 
 @dataclass
-class FixMatchConfig:
-    """FixMatch (Sohn et al., NeurIPS 2020): a confident guess on a weakly changed utterance is the label of a strongly
-    changed copy.
+class ViewsConfig:
+    """Which unlabelled utterances a batch has, and the two views of each.
 
     `weak` and `strong` are lists of one-key mappings `name: size`, see steps/semi_supervised/views.py.
     """
 
-    threshold: float = option(0.95, min=0.0, max=1.0, help="least posterior of a guess that counts as a label")
-    weight: float = option(1.0, min=0.0, max=1000.0, help="of the loss on unlabelled utterances")
     ratio: int = option(4, min=1, max=1000, help="unlabelled utterances in a batch for each labelled one")
     passes: int = option(0, min=0, max=10**6, help="times that an epoch goes through the labelled utterances; 0: as "
                          "often as it takes to see as many unlabelled ones as there are")
-    weak: list[dict[str, float]] = option([{"noise": 0.05}], min=0.0, max=100.0, least=0)
+    weak: list[dict[str, float]] = option([{"noise": 0.05}], min=0.0, max=100.0)
     strong: list[dict[str, float]] = option([{"noise": 0.3}, {"drop": 0.2}], min=0.0, max=100.0, least=1)
+
+
+@dataclass
+class FixMatchConfig(ViewsConfig):
+    """FixMatch (Sohn et al., NeurIPS 2020): a confident guess on a weakly changed utterance is the label of a strongly
+    changed copy."""
+
+    threshold: float = option(0.95, min=0.0, max=1.0, help="least posterior of a guess that counts as a label")
+    weight: float = option(1.0, min=0.0, max=1000.0, help="of the loss on unlabelled utterances")
 
 
 @dataclass
@@ -46,9 +53,9 @@ class ObjectiveOptions:
     fixmatch: FixMatchConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.objective == "fixmatch":
-            self.fixmatch = self.fixmatch or FixMatchConfig()
         for name in OBJECTIVES:
-            if name != self.objective and getattr(self, name) is not None:
+            if name == self.objective:
+                setattr(self, name, getattr(self, name) or group_type(get_type_hints(type(self))[name])())
+            elif getattr(self, name) is not None:
                 raise UsageError(f"training.{name} has options, but training.objective is {self.objective}: set "
                                  f"training.objective={name}, or leave them out")

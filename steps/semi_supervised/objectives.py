@@ -34,4 +34,5 @@ def make_batches(config: ObjectiveOptions, labelled: Batches, ids: Sequence[str]
     """
     if inputs is None:
         return labelled
-    return WithUnlabelled(labelled, ids, inputs, getattr(config, config.objective), seed)
+    return WithUnlabelled(labelled, ids, inputs, getattr(config, config.objective), seed,
+                          f"training.{config.objective}")
