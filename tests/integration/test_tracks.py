@@ -11,7 +11,10 @@ import soundfile
 from steps.audit import audit_leaks
 from steps.data import prepare, validate
 from steps.data.dataset import Dataset
+from steps.examples.fold import load_examples, open_features
+from steps.examples.hidden import Kept
 from steps.experiments import plan, run_task
+from steps.experiments.apply import TrainedExperiment
 from steps.features import extract
 from steps.fusion import fuse
 from steps.inference import export
@@ -21,6 +24,7 @@ from steps.scoring import recompute, score
 from steps.scoring.scores import read_predictions
 from tests.integration.box import command, write_table
 from tests.lab import run
+from utils.errors import UserError
 from utils.files import read_json
 
 pytestmark = pytest.mark.slow
@@ -84,6 +88,21 @@ def test_both_targets_have_a_table_of_scores_and_dev_chose_by_the_mean_of_their_
     curve = [dict(zip(columns.split("\t"), map(float, line.split("\t")), strict=True)) for line in lines]
     means = [(row["dev_CCC_arousal"] + row["dev_CCC_valence"]) / 2 for row in curve]
     assert about["best_epoch"] == int(np.argmax(means)) + 1
+
+
+def test_an_item_with_hidden_labels_has_no_track_of_any_target(where):
+    data = Dataset.open(where.data)
+    targets = [data.target("arousal"), data.target("valence")]
+    found = load_examples(data, open_features(data.path, "fbank"), data.split("official"), 1, "global",
+                          kept=Kept(2), targets=targets)
+    labelled = [[item.value(target) is not None for target in targets] for item in found.train.items]
+    assert sum(map(any, labelled)) == 2 and len(found.train.unlabelled()) == 4
+    assert all(item.value(targets[0]) is not None for item in found.dev.items)
+
+
+def test_what_applies_classes_refuses_a_model_of_tracks_in_one_line(where):
+    with pytest.raises(UserError, match=r"predicts tracks \(arousal, valence\), no classes"):
+        TrainedExperiment.open(where.exp / "track_gru/official" / BOTH / "fold1/seed0")
 
 
 def test_permuted_tracks_are_those_of_other_items_and_test_keeps_its_own(where):
