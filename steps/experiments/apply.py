@@ -73,7 +73,8 @@ class TrainedExperiment:
         directory = Path(directory)
         task, about = read_description(directory)
         if "tracks" in about:
-            raise UserError(f"{directory} predicts tracks ({', '.join(about['tracks'])}), no classes; leave it out here")
+            raise UserError(f"{directory} predicts tracks ({', '.join(about['tracks'])}), no classes; "
+                            "leave it out here")
         classes, norm = list(about["log_prior"]), task["norm"]
         with reading(f"{directory}: the model", AGAIN, OSError):
             kind = kind_class(task["kind"])
