@@ -3,7 +3,7 @@
 A data set is a directory, e.g. `data/ravdess`:
 
     cuts.jsonl.gz       lhotse CutSet: one MonoCut an utterance (representation: steps/data/cuts.py)
-    corpus.json         what holds for the corpus as a whole: task, unit, classes, counts, warnings, conversions
+    corpus.json         what holds for the corpus as a whole: targets, counts, warnings, conversions
     splits/<protocol>.tsv, .json    folds: `id  fold  part`, and the protocol's description and marks
     validation.json, duplicates.tsv, audio_hashes.tsv, fingerprints.npz    written by steps/validate_data.sh
     headers.tsv, sound.tsv    remarks of preparation on lengths, and of validation on the sound, if there are any

@@ -79,7 +79,6 @@ class Item:
     """One utterance, as plain values.
 
     Attributes:
-        label: the value of the default target.
         speaker, gender, language, text, dialogue, session: None where the corpus does not say.
         turn: place within the dialogue; None where the corpus does not say.
         path: the recording, None for an item with features only, or with text only. start, duration: seconds within it.
@@ -89,7 +88,6 @@ class Item:
     """
 
     id: str
-    label: Label = None
     speaker: str | None = None
     gender: str | None = None
     language: str | None = None
@@ -104,10 +102,6 @@ class Item:
     channels: int = 0
     features: Mapping[str, Any] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def labelled(self) -> bool:
-        return self.label is not None
 
     def value(self, target: Target) -> Label:
         """What the target is of this utterance; None where nobody knows."""
@@ -165,37 +159,6 @@ class Dataset:
         """The field that training needs: of the default target; without targets the text."""
         return learned_target(self.targets).field
 
-    @property
-    def task(self) -> str:
-        kind = self.targets[0].kind if self.targets else ""
-        return next((task for task, name in TASKS.items() if name == kind), "transcription")
-
-    @property
-    def unit(self) -> str:
-        return self.targets[0].of if self.targets else "utterance"
-
-    @property
-    def classes(self) -> list[str]:
-        return list(self.targets[0].classes) if self.targets else []
-
-    def predicting(self, label: str | None) -> Dataset:
-        """The same data set with another default target.
-
-        Raises:
-            UserError: no such target.
-        """
-        if not label or label == self.learned:
-            return self
-        chosen = self.target(label)
-        others = [target for target in self.targets if target is not chosen]
-        return Dataset(self.path, {**self.info, "targets": [target.to_json() for target in (chosen, *others)]})
-
-    @property
-    def positive(self) -> str | None:
-        """Of two classes the one whose F1 counts; None where there is none such."""
-        found = self.targets[0].positive if self.targets else None
-        return found if found in self.classes else None
-
     @cached_property
     def items(self) -> dict[str, Item]:
         """Every utterance by its id, sorted by id."""
@@ -205,7 +168,7 @@ class Dataset:
         with reading(path, AGAIN, OSError, zlib.error), gzip.open(path, "rt", encoding="utf-8") as stream:
             for number, line in enumerate(stream, start=1):
                 with reading(f"{path}, line {number},", AGAIN):
-                    item = item_of_cut(json.loads(line), self.learned)
+                    item = item_of_cut(json.loads(line))
                     self._check_values(item)
                 if item.id in found:
                     raise UserError(f"{path}, line {number}: the id {item.id!r} occurs twice")
@@ -243,23 +206,9 @@ class Dataset:
         """The dialogue or session that utterance `key` belongs to; with "utterance" itself."""
         return key if of == "utterance" else str(self.items[key].fields[of])
 
-    @property
-    def units(self) -> dict[str, list[str]]:
-        return self.groups(self.unit)
-
-    @property
-    def dialogues(self) -> dict[str, list[str]]:
-        return self.groups("dialogue")
-
-    def unit_of(self, key: str) -> str:
-        return self.group_of(key, self.unit)
-
     def value_of(self, name: str, target: Target) -> Label:
         """The one value that a target has of an utterance, or of a dialogue or session; None: not known."""
         return self.items[self.groups(target.of)[name][0]].value(target)
-
-    def unit_label(self, unit: str) -> Label:
-        return self.value_of(unit, self.target())
 
     def _groups(self, name: str) -> dict[str, list[str]]:
         groups: dict[str, list[str]] = {}
@@ -314,8 +263,8 @@ def _keys(shape: Mapping[str, Any]) -> list[str]:
     return [key.rstrip("?") for key in shape]
 
 
-def item_of_cut(cut: Mapping[str, Any], label: str) -> Item:
-    """One line of cuts.jsonl.gz as an Item; `label` names the field that is predicted."""
+def item_of_cut(cut: Mapping[str, Any]) -> Item:
+    """One line of cuts.jsonl.gz as an Item."""
     supervision = cut["supervisions"][0]
     custom = supervision.get("custom") or {}
     fields = {name: _plain(supervision[name]) for name in NATIVE if supervision.get(name) is not None}
@@ -327,7 +276,7 @@ def item_of_cut(cut: Mapping[str, Any], label: str) -> Item:
     if features:
         given = {"path": str(Path(features["storage_path"]) / features["storage_key"]),
                  **{key: features[key] for key in ("num_frames", "num_features", "frame_shift")}}
-    return Item(id=cut["id"], label=fields.get(label), duration=cut["duration"], start=cut["start"], path=source,
+    return Item(id=cut["id"], duration=cut["duration"], start=cut["start"], path=source,
                 sampling_rate=recording["sampling_rate"] if recording else 0,
                 channels=len(recording.get("channel_ids") or [0]) if recording else 0, features=given,
                 turn=fields.get("turn"), fields=fields,

@@ -68,7 +68,7 @@ def hear(items: Mapping[str, Item], nj: int) -> list[Group]:
 
 
 def mend(rows: Sequence[Row], groups: Sequence[Group], items: Mapping[str, Item],
-         asked: Asked) -> tuple[list[Row], Mending]:
+         asked: Asked, learned: str = "emotion") -> tuple[list[Row], Mending]:
     """The rows with their groups, without duplicates and with merged speakers as it is asked.
 
     Dropped is all but one of a group with one label, or none; where labels differ nobody knows which is right, and the
@@ -77,9 +77,9 @@ def mend(rows: Sequence[Row], groups: Sequence[Group], items: Mapping[str, Item]
     done = Mending()
     if asked.drop:
         for group in groups:
-            labelled = [key for key in group.ids if items[key].labelled]
-            if group.how != "overlapping" and len({items[key].label for key in labelled}) <= 1:
-                done.dropped |= set(group.ids) - {(labelled or group.ids)[0]}
+            labels = {key: value for key in group.ids if (value := items[key].fields.get(learned)) is not None}
+            if group.how != "overlapping" and len(set(labels.values())) <= 1:
+                done.dropped |= set(group.ids) - {next(iter(labels or group.ids))}
     if asked.merge:
         pairs = [(one, other) for group in groups for one in speakers(group, items) for other in speakers(group, items)]
         for one, *others in connected(pairs):

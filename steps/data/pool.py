@@ -86,12 +86,12 @@ def pool(members: Sequence[Member], classes: ClassMap, folds: str, out: Path) ->
     label = members[0].data.target().field
     cuts = [cut for member in members for cut in pooled_cuts(member, label)]
     warnings = check_features(cuts) + check_classes(members, classes)
-    items = {cut["id"]: item_of_cut(cut, label) for cut in cuts}
+    items = {cut["id"]: item_of_cut(cut) for cut in cuts}
     speakers_known = all(item.speaker is not None for item in items.values())
     of = wholes(members[0].data.targets)
     split, notes = cross_split([Own(member.name, frozenset(member.kept.values()), member.own, member.kept)
                                 for member in members], folds, of, speakers_known)
-    check_split(split, items, of)
+    check_split(split, items, of, label)
     info = describe_pool(members, classes, items, out.resolve().name) | {
         "warnings": warnings + notes + check_audio(members, split, items), "speakers_known": speakers_known,
         "protocols": [split.name]}

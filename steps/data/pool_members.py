@@ -180,7 +180,7 @@ def check_audio(members: Sequence[Member], split: Split, items: Mapping[str, Ite
                 groups[hashes[key]].append(name)
     same = [Group(tuple(sorted(names)), "identical") for names in groups.values()
             if len({name.partition(".")[0] for name in names}) > 1]
-    problems, told = judge(same, [split], items)
+    problems, told = judge(same, [split], items, members[0].data.learned)
     if problems:
         more = f" ({len(problems) - 1} more of this kind)" if len(problems) > 1 else ""
         raise UserError(f"{problems[0]}{more}")

@@ -104,12 +104,12 @@ def prepare(source: Source, data: Path, size: str, allow_partial: bool, nj: int,
         rows = choose_tiny(rows, corpus, source.protocols)
     cuts, headers = _cuts_of(rows, corpus, registry, problems, nj)
     problems.stop(data)
-    items = {cut["id"]: item_of_cut(cut, corpus.learned) for cut in cuts}
+    items = {cut["id"]: item_of_cut(cut) for cut in cuts}
     mended = Mending()
     if mending.drop or mending.merge or any(protocol.automatic for protocol in source.protocols(rows)):
-        rows, mended = mend(rows, hear(items, nj), items, mending)
+        rows, mended = mend(rows, hear(items, nj), items, mending, corpus.learned)
         cuts = mended_cuts(cuts, mended)
-        items = {cut["id"]: item_of_cut(cut, corpus.learned) for cut in cuts}
+        items = {cut["id"]: item_of_cut(cut) for cut in cuts}
     splits = _splits_of(source, rows, corpus, items, size)
     if problems and mended.kept:
         problems.add("groups of the same sound", f"automatic folds keep {len(mended.kept)} groups of the same sound "
@@ -172,7 +172,7 @@ def _splits_of(source: Source, rows: Sequence[Row], corpus: Corpus, items: dict[
     of = wholes(corpus.targets)
     splits = [split_of_protocol(protocol, of, _speakers_known(items)) for protocol in protocols]
     for split in splits:
-        source.problems.add(f"faults of protocol {split.name}", *faults_of_split(split, items, of))
+        source.problems.add(f"faults of protocol {split.name}", *faults_of_split(split, items, of, corpus.learned))
     return splits
 
 

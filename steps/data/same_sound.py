@@ -65,10 +65,10 @@ def find_same(items: Mapping[str, Item], prints: Mapping[str, Print],
 
 
 def judge(groups: Sequence[Group], splits: Sequence[Split], items: Mapping[str, Item],
-          what: str = "audio") -> tuple[list[str], list[str]]:
+          learned: str = "emotion", what: str = "audio") -> tuple[list[str], list[str]]:
     """
     Args:
-        what: "audio" or "features", for the messages.
+        learned: the field that says whether labels differ. what: "audio" or "features", for the messages.
 
     Returns:
         problems: groups that some fold has in two parts; warnings: what else is to be said. One line each.
@@ -86,7 +86,7 @@ def judge(groups: Sequence[Group], splits: Sequence[Split], items: Mapping[str, 
             places = ", ".join(f"{key} ({part_of[key]})" for key in group.ids if key in part_of)
             problems.append(f"{group.describe(what)} in two parts of protocol {name}, fold {fold}: {places}")
     more = [f"{len(within) - SHOWN} more of the same sound"] if len(within) > SHOWN else []
-    return problems, [*within[:SHOWN], *more, *same_speakers(groups, items), *other_labels(groups, items)]
+    return problems, [*within[:SHOWN], *more, *same_speakers(groups, items), *other_labels(groups, items, learned)]
 
 
 def same_speakers(groups: Sequence[Group], items: Mapping[str, Item]) -> list[str]:
@@ -107,23 +107,25 @@ def speaker_pairs(group: Group, items: Mapping[str, Item]) -> list[tuple[str, st
     return [(one, other) for place, one in enumerate(names) for other in names[place + 1:]]
 
 
-def other_labels(groups: Sequence[Group], items: Mapping[str, Item]) -> list[str]:
+def other_labels(groups: Sequence[Group], items: Mapping[str, Item], learned: str) -> list[str]:
     """A line where the same sound has different labels."""
-    differing = [group for group in groups if len({items[key].label for key in group.ids}) > 1]
+    differing = [group for group in groups if len({items[key].fields.get(learned) for key in group.ids}) > 1]
     if not differing:
         return []
-    shown = "; ".join(", ".join(f"{key} ({items[key].label})" for key in group.ids) for group in differing[:SHOWN])
+    shown = "; ".join(", ".join(f"{key} ({items[key].fields.get(learned)})" for key in group.ids)
+                      for group in differing[:SHOWN])
     return [f"{len(differing)} group{'s' * (len(differing) > 1)} of the same sound with different labels: {shown}"
             + (" ..." if len(differing) > SHOWN else "")]
 
 
-def listed(groups: Sequence[Group], items: Mapping[str, Item]) -> str:
+def listed(groups: Sequence[Group], items: Mapping[str, Item], learned: str = "emotion") -> str:
     """duplicates.tsv: every group, one utterance a line."""
     lines = ["group\tid\tsound\tspeaker\tlabel\tstart\trecording"]
     for number, group in enumerate(groups, start=1):
         for key in group.ids:
             item = items[key]
-            label = item.label if isinstance(item.label, (str, float)) else "-"
+            value = item.fields.get(learned)
+            label = value if isinstance(value, (str, float)) else "-"
             lines.append("\t".join((str(number), key, group.how, item.speaker or "-", str(label), f"{item.start:g}",
                                     ascii(item.path or "-")[1:-1])))
     return "\n".join(lines) + "\n"

@@ -112,30 +112,32 @@ def usable_folds(protocol: Protocol, labelled: set[str]) -> Protocol:
     return dataclasses.replace(protocol, folds=folds)
 
 
-def check_split(split: Split, items: Mapping[str, Item], of: Sequence[str] = ()) -> None:
+def check_split(split: Split, items: Mapping[str, Item], of: Sequence[str] = (),
+                learned: str = "emotion") -> None:
     """
     Args:
-        items: the data set's. of: of `wholes`.
+        items: the data set's. of: of `wholes`. learned: the field without which train and dev are of no use.
 
     Raises:
         UserError: the first of its faults; see `faults_of_split`.
     """
-    if fault := next(iter(faults_of_split(split, items, of)), ""):
+    if fault := next(iter(faults_of_split(split, items, of, learned)), ""):
         raise UserError(fault)
 
 
-def faults_of_split(split: Split, items: Mapping[str, Item], of: Sequence[str] = ()) -> list[str]:
+def faults_of_split(split: Split, items: Mapping[str, Item], of: Sequence[str] = (),
+                    learned: str = "emotion") -> list[str]:
     """A line for each fault: an id that does not exist, a wrong part, an id, dialogue or session in
     two parts, a speaker in two parts (unless the protocol says so), a part of a fold without
     utterances, train or dev without labels."""
     if not split.parts:
         return [f"protocol {split.name}: it has no folds"]
     return [f"protocol {split.name}, fold {fold}: {fault}" for fold in split.folds
-            for fault in _faults_of_fold(split.parts[fold], split.speaker_overlap, items, of)]
+            for fault in _faults_of_fold(split.parts[fold], split.speaker_overlap, items, of, learned)]
 
 
 def _faults_of_fold(parts: Mapping[str, list[str]], overlap: bool, items: Mapping[str, Item],
-                    of: Sequence[str]) -> Iterator[str]:
+                    of: Sequence[str], learned: str) -> Iterator[str]:
     part_of: dict[str, str] = {}
     for part, ids in parts.items():
         if part not in PARTS:
@@ -151,7 +153,7 @@ def _faults_of_fold(parts: Mapping[str, list[str]], overlap: bool, items: Mappin
     for part in PARTS:
         if not (ids := parts.get(part, ())):
             yield f"the part {part} has no utterance"
-        elif part != "test" and not any(items[key].labelled for key in ids if key in items):
+        elif part != "test" and all(items[key].fields.get(learned) is None for key in ids if key in items):
             yield f"the part {part} has no labelled utterance; only test may be unlabelled"
     for name in of:
         yield from _not_apart(part_of, lambda key, name=name: items[key].fields[name], name,

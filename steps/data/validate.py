@@ -113,7 +113,7 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     report([result.problem for result in decoded.values() if result.problem], "utterances cannot be used")
     splits = [data.split(name) for name in data.protocols]
     for split in splits:
-        check_split(split, items, wholes(data.targets))
+        check_split(split, items, wholes(data.targets), data.learned)
     prints = {key: result.print for key, result in decoded.items() if result.print is not None}
     sound, duplicates = compare_sounds(data, prints, splits)
     heard = warnings_of({key: result.remarks for key, result in decoded.items()}, len(items), "utterances",
@@ -154,14 +154,14 @@ def compare_sounds(data: Dataset, prints: Mapping[str, Print],
     identical = find_identical(prints,
                                lambda key: read_audio(items[key].path, items[key].start, items[key].duration)[0])
     groups = find_same(items, prints, identical)
-    write_text(data.path / LIST, listed(groups, items))
+    write_text(data.path / LIST, listed(groups, items, data.learned))
     first_of = {key: group[0] for group in identical for key in group}
     write_text(data.path / "audio_hashes.tsv",
                "id\tsha256\n" + "".join(f"{key}\t{prints[first_of.get(key, key)].hash}\n" for key in prints))
     sounds = {key: seen.sound for key, seen in prints.items() if seen.sound is not None}
     fingerprint.save(data.path / fingerprint.FILE, sounds)
     what = "audio" if any(item.path is not None for item in items.values()) else "features"
-    problems, warnings = judge(groups, splits, items, what)
+    problems, warnings = judge(groups, splits, items, data.learned, what)
     where = f"{data.path / LIST} lists all"
     if problems:
         for line in warnings:

@@ -7,7 +7,7 @@ by speaker: noise changes a speaker's statistics, and those of his clean utteran
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from steps.data.dataset import Dataset, Item
 from steps.data.splits import Split
 from steps.features.store import FeatureStore
+from utils.corpus import Target
 from utils.differences import differences
 from utils.errors import UserError
 
@@ -48,10 +49,15 @@ def open_noisy(data: Dataset, path: str | Path) -> Dataset:
         raise UserError(f"--augment {path} was made of the noises for testing, with which nothing is trained; make one "
                         "with steps/make_noisy_set.sh --snr random")
     changed = [key for key, item in noisy.items.items() if key not in data.items
-               or (item.label, item.speaker) != (data.items[key].label, data.items[key].speaker)]
+               or values(item, data.targets) != values(data.items[key], data.targets)]
     if changed:
         raise UserError(f"--augment {path}: {changed[0]} is not what it is in {data.path}; make the noisy set again")
     return noisy
+
+
+def values(item: Item, targets: Sequence[Target]) -> list[object]:
+    """What training reads of an utterance beside its features."""
+    return [item.speaker, *(item.value(target) for target in targets)]
 
 
 def augment(data: Dataset, split: Split, noisy: Dataset) -> tuple[Dataset, Split]:

@@ -72,8 +72,8 @@ def hide(items: Sequence[Item], y: np.ndarray, kept: Kept, purpose: str, field: 
 
 def without_label(item: Item, field: str) -> Item:
     """The item as if nobody had labelled it."""
-    return replace(item, label=None, fields={name: value for name, value in item.fields.items()
-                                             if name not in (field, *OF_LABEL)})
+    return replace(item, fields={name: value for name, value in item.fields.items()
+                                 if name not in (field, *OF_LABEL)})
 
 
 def chosen(strata: Mapping[str, int], speakers: Mapping[str, str], kept: Kept, purpose: str = "") -> set[str]:

@@ -146,7 +146,7 @@ def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data:
     if sets and not uses:
         raise UsageError(f"--unlabelled {arguments.unlabelled}: this training uses labelled utterances alone; set "
                          "training.objective=fixmatch of a network, or self_training.rounds, or leave the sets out")
-    if config.self_training and (data.unit != "utterance" or not data.classes):
+    if config.self_training and (target.of != "utterance" or not target.classes):
         raise UsageError(f"self_training labels utterances with classes; {data.path} has others to predict")
     if sets and store is None:
         raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")

@@ -41,7 +41,7 @@ def test_mini_with_its_comparisons_and_the_window_study(shop, tmp_path):
     assert subsystems(tiny) == {"svm_is10", "resnet", "pyresnet", "vgg", "mts", "head_fusion", "pyresnet_25ms",
                                 "pyresnet_40ms", "pyresnet_65ms", "pyresnet_100ms"}
     record = EmotionModel.open(tiny / "exp/model").classify(tone(tmp_path / "a.wav", 1, seconds=0.5))
-    assert set(record["posteriors"]) == set(Dataset.open(tiny / "data/mini").classes)
+    assert set(record["posteriors"]) == set(Dataset.open(tiny / "data/mini").target().classes)
     again = call(shop, "mini/pyresnet", *options)
     assert again.returncode == 0 and again.stdout.count("done already") == 24
 

@@ -70,7 +70,7 @@ def test_an_incomplete_corpus_needs_allow_partial_and_says_what_is_missing(tmp_p
     assert run_main(prepare.main, ["--allow-partial", "true", *words]) == 0
     assert run_main(prepare.main, [*words[:-1], "--allow-partial", words[-1]]) == 0
     assert "warning: emodb is not whole: speakers: 4 of 10" in capsys.readouterr().err
-    assert Dataset.open(tmp_path / "data").classes == ["anger", "neutral"]
+    assert Dataset.open(tmp_path / "data").target().classes == ("anger", "neutral")
 
 
 @needs_corpora
@@ -96,9 +96,9 @@ def test_real_emodb_in_part(tmp_path):
     words = ["--corpus", "emodb", "--corpus-dir", f"{REAL}/emodb", str(data)]
     assert run_main(prepare.main, ["--allow-partial", *words]) == 0
     dataset = Dataset.open(data)
-    counts = Counter(item.label for item in dataset.items.values())
+    counts = Counter(item.fields["emotion"] for item in dataset.items.values())
     whole = emodb.CORPUS.published["emotion"]
-    assert all(counts[name] == whole[name] for name in dataset.classes)
+    assert all(counts[name] == whole[name] for name in dataset.target().classes)
     assert [len({dataset.items[key].speaker for key in dataset.split("one_speaker_out").ids(k, "train")})
             for k in range(1, 11)] == [8] * 10
 
@@ -116,7 +116,8 @@ def test_real_corpora_tiny(tmp_path, name):
         assert len(split.folds) >= 3
         for fold in split.folds:
             for part in ("train", "dev", "test"):
-                assert {dataset.items[key].label for key in split.ids(fold, part)} == set(dataset.classes)
+                assert {dataset.items[key].fields["emotion"] for key in split.ids(fold, part)} == set(
+                    dataset.target().classes)
 
 
 def write_speechocean(directory: Path, **changes: str) -> Path:

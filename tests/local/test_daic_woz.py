@@ -68,7 +68,7 @@ def test_it_is_prepared(corpus, tmp_path, size):
         Target("phq8", "number", threshold=10, of="session"))
     split = data.split("avec2017")
     for part in ("train", "dev", "test"):
-        labels = Counter(data.unit_label(unit) for unit in {data.unit_of(key) for key in split.ids(1, part)})
+        labels = Counter(data.items[key].value(data.target()) for key in split.ids(1, part))
         assert set(labels) == {"control", "depressed"}
     assert data.items["300-002"].fields["phq8"] == 2.0 and data.items["300-002"].duration == 4.0
 

@@ -69,8 +69,8 @@ def test_prepared_and_validated_in_full_and_tiny(corpora, tmp_path, capsys, name
         assert dataset.targets == module(name).CORPUS.targets
         split = dataset.split(dataset.protocols[0])
         for fold, part in product(split.folds, ("train", "dev", "test")):
-            labels = {dataset.items[key].label for key in split.ids(fold, part)}
-            assert labels == (set(dataset.classes) if name != "mec2017" or part != "test" else {None})
+            labels = {dataset.items[key].fields.get("emotion") for key in split.ids(fold, part)}
+            assert labels == (set(dataset.target().classes) if name != "mec2017" or part != "test" else {None})
     warnings = json.loads((tmp_path / "full/validation.json").read_text())["warnings"]
     assert any("digital silence" in line for line in warnings) == (name == "crema_d")
 

@@ -112,7 +112,7 @@ def test_features_only_is_prepared_validated_and_extracted(corpus, tmp_path, cap
     for name in ("class_80_20", "speakers"):
         split = data.split(name)
         for part in ("train", "dev", "test"):
-            assert {data.items[key].label for key in split.ids(1, part)} == set(lssed.CLASSES)
+            assert {data.items[key].fields["emotion"] for key in split.ids(1, part)} == set(lssed.CLASSES)
     hashes = (tmp_path / "data/audio_hashes.tsv").read_text().splitlines()[1:]
     assert len({line.split("\t")[1] for line in hashes}) == len(hashes) == len(data.items)
     store = FeatureStore.open(tmp_path / "data/given")

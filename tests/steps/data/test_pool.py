@@ -97,12 +97,13 @@ def test_labels_become_common_classes_and_names_get_their_corpus(sets):
     wanted = {**{f"one.{s}-{own}": common for s in "abc"
                  for own, common in (("anger", "angry"), ("joy", "happy"), ("sorrow", "sad"))},
               **{f"two.{s}-{own}": common for s in "abc" for own, common in (("wut", "angry"), ("freude", "happy"))}}
-    assert {key: item.label for key, item in data.items.items()} == wanted
+    assert {key: item.fields["emotion"] for key, item in data.items.items()} == wanted
     for key, item in data.items.items():
         corpus = key.split(".")[0]
         assert item.fields["corpus"] == corpus and item.speaker == f"{corpus}.{key.split('.')[1][0]}"
         assert item.fields["sentence"] == f"{corpus}.a01"  # a01 of one is not a01 of the other
-    assert data.classes == ["angry", "happy", "sad"] and data.info["counts"] == {"angry": 6, "happy": 6, "sad": 3}
+    assert data.target().classes == ("angry", "happy", "sad")
+    assert data.info["counts"] == {"angry": 6, "happy": 6, "sad": 3}
     about = data.info["pooled"]["one"]
     assert (about["left_out"], about["utterances"], about["folds"], about["speakers"]) == (3, 9, 2, 3)
     assert not data.info["synthetic"] and data.info["pooled"]["two"]["synthetic"]
@@ -141,7 +142,8 @@ def test_a_fold_is_a_training_corpus(sets, options, folds):
 
 def test_a_corpus_is_mapped_in_another_way_by_name(sets):
     data = made(sets, data=("one_calm=one", "two"))
-    assert data.items["one_calm.a-calm"].label == "sad" and data.info["pooled"]["one_calm"]["map"] == "one_calm"
+    assert data.items["one_calm.a-calm"].fields["emotion"] == "sad"
+    assert data.info["pooled"]["one_calm"]["map"] == "one_calm"
     assert made(sets, data=("mine=one", "two")).info["pooled"]["mine"]["map"] == "one"
 
 

@@ -63,8 +63,8 @@ def fails(capsys, root: Path, rows: list[dict], head: str = "", status: int = 1)
 
 def test_class_per_utterance(tmp_path):
     data = made(tmp_path, six_speakers())
-    assert data.classes == ["glad", "sad"] and data.task == "classification" and data.unit == "utterance"
-    assert data.items["s0_0"].label == "sad" and data.items["s0_0"].gender == "female"
+    assert data.targets == (Target("emotion", "class", ("glad", "sad")),)
+    assert data.items["s0_0"].fields["emotion"] == "sad" and data.items["s0_0"].gender == "female"
     split = data.split("speaker_folds")
     assert split.folds == [1, 2, 3, 4, 5, 6]
     assert sorted(key for fold in split.folds for key in split.ids(fold, "test")) == sorted(data.items)
@@ -134,7 +134,7 @@ def test_sequence_of_a_tenth_second(tmp_path):
     for s in range(3):
         tone(tmp_path / f"q{s}.wav", s, seconds=0.3)
     data = made(tmp_path, rows, "# target: valence kind=track\n")
-    label = data.items["q1"].label
+    label = data.items["q1"].value(data.target())
     assert isinstance(label, Sequence) and label.step == 0.1
     assert label.array().tolist() == pytest.approx([0.1, -0.25, 0.5]) and label.array().dtype == np.float32
     assert run(validate.main, tmp_path / "data") == 0
@@ -152,8 +152,8 @@ def test_a_sequence_of_another_length_is_named(tmp_path, capsys):
 def test_unlabelled_items(tmp_path):
     rows = six_speakers() + [{"path": "u.wav", "emotion": "-", "speaker": "s0"}, {"path": "v.wav", "speaker": "s0"}]
     data = made(tmp_path, rows)
-    assert data.items["u"].label is None and data.items["v"].label is None and not data.items["u"].labelled
-    assert data.info["unlabelled"] == 2 and data.classes == ["glad", "sad"]
+    assert all(data.items[key].value(data.target()) is None for key in "uv")
+    assert data.info["unlabelled"] == 2 and data.target().classes == ("glad", "sad")
     assert next(iter(data.cuts().subset(cut_ids=["u"]))).supervisions[0].custom["emotion"] == "-"
 
 
@@ -164,7 +164,7 @@ def test_only_the_test_part_may_be_without_labels(tmp_path, capsys, size):
     hidden = [row | {"emotion": "-"} if row["part"] == "test" else row for row in rows]
     data = made(tmp_path, hidden, "", "--size", size)
     assert len(data.split("official").ids(1, "test")) >= 10
-    assert not any(data.items[key].labelled for key in data.split("official").ids(1, "test"))
+    assert all(data.items[key].value(data.target()) is None for key in data.split("official").ids(1, "test"))
     assert run(validate.main, tmp_path / "data") == 0
     assert "official, fold 1: test has no labels: scores, but no metrics" in capsys.readouterr().err
     (tmp_path / "data" / "cuts.jsonl.gz").unlink()
@@ -276,7 +276,7 @@ def test_a_speaker_and_a_class_in_two_spellings_are_one(tmp_path, capsys, other)
                    "emotion": row["emotion"].replace("sad", ("tr\u00e4ge", "tra\u0308ge")[n % 4 // 2])}
             for n, row in enumerate(six_speakers())]
     data = made(tmp_path, rows)
-    assert len(data.info["speakers"]) == 5 and data.classes == ["glad", "tr\u00e4ge"]
+    assert len(data.info["speakers"]) == 5 and data.target().classes == ("glad", "tr\u00e4ge")
     assert capsys.readouterr().err == ""
 
 
@@ -299,7 +299,7 @@ def test_names_that_look_alike_are_told_and_kept_in_one_fold(tmp_path, capsys, s
 def test_classes_that_look_alike_are_told(tmp_path, capsys):
     rows = [row | {"emotion": row["emotion"].title() if n < 3 else row["emotion"]}
             for n, row in enumerate(six_speakers())]
-    assert made(tmp_path, rows).classes == ["Glad", "Sad", "glad", "sad"]
+    assert made(tmp_path, rows).target().classes == ("Glad", "Sad", "glad", "sad")
     assert "emotion: 'Glad' and 'glad'; 'Sad' and 'sad' differ only in case" in capsys.readouterr().err
     line = fails(capsys, tmp_path / "declared", [row | {"emotion": "SAD" if n == 0 else row["emotion"]}
                                                  for n, row in enumerate(six_speakers())], "# classes: glad sad\n")
@@ -313,7 +313,7 @@ def test_words_for_nothing_are_neither_class_nor_speaker_nor_number(tmp_path, ca
     for n in (2, 7, 12):
         rows[n]["speaker"] = "nan"
     data = made(tmp_path, rows)
-    assert data.classes == ["glad", "sad"] and data.info["unlabelled"] == 3
+    assert data.target().classes == ("glad", "sad") and data.info["unlabelled"] == 3
     assert data.items["s0_2"].speaker is None and len(data.info["speakers"]) == 6
     assert data.items["s0_1"].text == "None" and "age" not in data.items["s0_1"].fields
     assert data.protocols == ["random_folds"]
@@ -519,7 +519,8 @@ def test_without_speakers_the_folds_are_random_by_class_and_marked(tmp_path, cap
     assert data.protocols == ["random_folds"] and data.info["speakers_known"] is False
     split = data.split("random_folds")
     assert "speakers unknown" in split.description and split.info["speakers_known"] is False
-    assert all([data.items[key].label for key in split.ids(fold, "test")].count("sad") == 2 for fold in split.folds)
+    sad = {key for key, item in data.items.items() if item.fields["emotion"] == "sad"}
+    assert all(len(sad & set(split.ids(fold, "test"))) == 2 for fold in split.folds)
     assert "speakers unknown" in capsys.readouterr().err
 
 
@@ -567,7 +568,7 @@ def test_tiny_keeps_every_class_and_part_with_speakers_apart(tmp_path):
     split = data.split("official")
     for part in PARTS:
         items = [data.items[key] for key in split.ids(1, part)]
-        assert {item.label for item in items} == set("abc")
+        assert {item.fields["emotion"] for item in items} == set("abc")
         assert {item.gender for item in items} == {"male", "female"}
         assert len({item.speaker for item in items}) == 2
 

@@ -42,9 +42,10 @@ def test_test_utterances_whose_recording_train_or_dev_has_too():
 
 
 def test_speakers_and_labels_of_the_same_sound_are_told_and_the_list_is_whole():
-    items = {f"{speaker}_{n}": Item(f"{speaker}_{n}", label="sad", speaker=speaker, path=f"/{n}", duration=1)
+    items = {f"{speaker}_{n}": Item(f"{speaker}_{n}", fields={"emotion": "sad"}, speaker=speaker, path=f"/{n}",
+                                     duration=1)
              for speaker in ("46", "53", "60") for n in range(12)}
-    items["60_0"] = Item("60_0", label="glad", speaker="60", path="/0", duration=1)
+    items["60_0"] = Item("60_0", fields={"emotion": "glad"}, speaker="60", path="/0", duration=1)
     groups = [Group((f"46_{n}", f"53_{n}"), "identical") for n in range(11)] + [Group(("46_11", "60_0"), "alike")]
     split = Split("p", {1: {"train": ["46_0"], "dev": ["53_1"], "test": ["53_0", "46_1"]}})
     problems, warnings = judge(groups, [split], items)

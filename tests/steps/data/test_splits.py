@@ -6,7 +6,8 @@ from steps.data.dataset import Item
 from steps.data.splits import Split, check_split, shares_test_speakers
 from utils.errors import UserError
 
-ITEMS = {key: Item(key, label="a" if key < "g" else None, speaker=key, fields={"session": "s"}) for key in "abcdefgh"}
+LABEL = {"emotion": "a"}
+ITEMS = {key: Item(key, speaker=key, fields={"session": "s", **(LABEL if key < "g" else {})}) for key in "abcdefgh"}
 GOOD = {"train": ["a", "b"], "dev": ["c"], "test": ["d"]}
 
 
@@ -29,14 +30,14 @@ def test_a_wrong_split_is_one_line(wrong, message):
 
 
 def test_a_shared_speaker_needs_the_mark():
-    items = ITEMS | {"e": Item("e", label="a", speaker="a")}
+    items = ITEMS | {"e": Item("e", fields=LABEL, speaker="a")}
     with pytest.raises(UserError, match=r"speaker a is in train \(a\) and in dev \(e\)"):
         check_split(split(dev=["e"]), items)
     check_split(split(overlap=True, dev=["e"]), items)
 
 
 def test_an_overlap_of_dev_is_told_from_one_of_test():
-    items = ITEMS | {"e": Item("e", label="a", speaker="a"), "f": Item("f", label="a")}
+    items = ITEMS | {"e": Item("e", fields=LABEL, speaker="a"), "f": Item("f", fields=LABEL)}
     assert not shares_test_speakers(split(overlap=True, dev=["e"]), items)  # a is in train and dev
     assert shares_test_speakers(split(overlap=True, test=["e"]), items)
     assert shares_test_speakers(split(overlap=True, dev=["f"]), items)  # nobody knows whose f is

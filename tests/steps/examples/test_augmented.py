@@ -26,9 +26,9 @@ def write_noisy(data, path, noise=None, shift=5.0, drop=(), **labels):
     rows = np.array([np.asarray(store[key]) if key in store else np.zeros(12) for key in ids]) + shift
     folds = [{key: part for part, keys in clean.split("plain").parts[fold].items() for key in keys} for fold in (1, 2)]
     items = [clean.items[key] for key in ids]
-    write_dataset(path, ids, [labels.get(item.id.replace("-", "_"), item.label) for item in items],
+    write_dataset(path, ids, [labels.get(item.id.replace("-", "_"), item.fields.get("emotion")) for item in items],
                   [item.speaker for item in items], [item.gender for item in items], rows, folds,
-                  failed=[key for key in ids if key not in store], classes=clean.classes)
+                  failed=[key for key in ids if key not in store], classes=list(clean.target().classes))
     info = json.loads((path / "corpus.json").read_text())
     (path / "corpus.json").write_text(json.dumps({**info, "noise": {**NOISE, **(noise or {})}}))
     return path

@@ -39,7 +39,8 @@ def test_the_set_is_the_same_but_for_its_audio(tmp_path, data, capsys):
     assert list(noisy.items) == list(clean.items) and noisy.split("folds") == clean.split("folds")
     registry = load_fields({})
     for key, item in noisy.items.items():
-        assert (item.label, item.speaker) == (clean.items[key].label, clean.items[key].speaker)
+        assert (item.fields["emotion"], item.speaker) == (clean.items[key].fields["emotion"],
+                                                           clean.items[key].speaker)
         assert item.fields["snr"] == 10 and item.fields["noise"] in ("bursts", "noise")
         assert "asr_text" not in item.fields  # of other audio
         for name in ("snr", "noise"):

@@ -39,7 +39,7 @@ def scored(path: Path, chosen: str = "first") -> tuple[Path, Path, Path]:
     assert run_main(pool.main, words) == 0
     data, exp = Dataset.open(path / "pooled"), path / "exp"
     split = data.split("cross")
-    rows = [{"id": key, "emotion": item.label} for key, item in data.items.items()]
+    rows = [{"id": key, "emotion": item.fields["emotion"]} for key, item in data.items.items()]
     lines = [(key, fold, part) for fold in split.folds for part in split.parts[fold] for key in split.ids(fold, part)]
     write_system(exp, "svm_is10", "cross", "norm-global", rows, lines, 1.0)
     write_system(exp, "pyresnet", "cross", "norm-global", rows, lines, 2.0, seeds=(0, 1))
