@@ -67,5 +67,5 @@ def ccc_of(weights: np.ndarray, sums: np.ndarray) -> np.ndarray:
     covariance = weights @ moments[1, 2:] - mean * y_mean
     variance = np.einsum("mk,kl,ml->m", weights, moments[2:, 2:], weights) - mean ** 2
     spread = variance + moments[1, 1] - y_mean ** 2 + (mean - y_mean) ** 2
-    defined = spread > 1e-12
-    return np.round(np.divide(2 * covariance, spread, out=np.zeros(len(weights)), where=defined), 12)
+    zeros = np.zeros(len(weights))
+    return np.round(np.divide(2 * covariance, spread, out=zeros, where=spread > 1e-12), 12)

@@ -136,7 +136,7 @@ class TrackModel:
             return self.predict(path, speaker)
         except UserError as error:
             return {"file": str(path), "error": str(error)}
-        except (RuntimeError, ValueError, MemoryError) as error:  # of a library; the others are done
+        except (RuntimeError, ValueError, MemoryError) as error:  # of a library
             return {"file": str(path), "error": f"{path}: cannot be processed ({error!s:.200})"}
 
 

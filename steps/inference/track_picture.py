@@ -25,13 +25,15 @@ def track_timeline(record: Mapping[str, Any]) -> str:
     def x(time: float) -> float:
         return LEFT + WIDTH * min(time, seconds) / seconds
 
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 20} {bottom + 40}" '
-             'font-family="sans-serif" font-size="12">',
+    size = f"0 0 {LEFT + WIDTH + 20} {bottom + 40}"
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" font-family="sans-serif" '
+             'font-size="12">',
              f"<title>{escape(record['file'])}</title>",
-             f'<rect width="100%" height="100%" fill="#fff"/><text x="{LEFT}" y="20" font-size="14">'
-             f"{escape(record['file'])}</text>"]
+             '<rect width="100%" height="100%" fill="#fff"/>',
+             svg.words(LEFT, 20, record["file"], 14)]
     for number, (name, track) in enumerate(tracks.items()):
-        parts += curve(name, track, TOP + number * (HEIGHT + GAP), svg.PALETTE[number % len(svg.PALETTE)], x)
+        color = svg.PALETTE[number % len(svg.PALETTE)]
+        parts += curve(name, track, TOP + number * (HEIGHT + GAP), color, x)
     for time in ticks(seconds):
         parts.append(svg.words(x(time), bottom + 4, f"{time:g}", 12, anchor="middle"))
     parts.append(svg.words(LEFT + WIDTH / 2, bottom + 24, "seconds", 12, anchor="middle"))

@@ -29,8 +29,8 @@ def track_section(content: Content) -> str:
     if not figures:
         return ""
     systems = dict.fromkeys(f"{curve.system} ({curve.target})" for curve in content.tracks)
-    return ('<h2>Tracks</h2><p class="lead">Label and prediction over time: the items with the best, '
-            "the median and the worst CCC of test, of the first seed. Systems: "
+    return ('<h2>Tracks</h2><p class="lead">Label and prediction over time: the items with the '
+            "best, the median and the worst CCC of test, of the first seed. Systems: "
             f"{E(', '.join(systems))}.</p>"
             f'<div class="grid wide">{"".join(figures)}</div>')
 

@@ -13,19 +13,33 @@ AROUSAL, VALENCE = Target("arousal", "track"), Target("valence", "track")
 
 
 def item(key, duration=1.0, **values):
-    return Item(key, duration=duration, fields={name: MovingLabel(step, tuple(track))
-                                                for name, (step, track) in values.items()})
+    return Item(
+        key,
+        duration=duration,
+        fields={name: MovingLabel(step, tuple(track)) for name, (step, track) in values.items()},
+    )
 
 
-@pytest.mark.parametrize(("shift", "step", "frames", "values"), [
-    (0.01, 0.1, 98, 10), (0.01, 0.1, 123, 12), (0.01, 0.04, 50, 12), (0.016, 0.1, 60, 10), (0.04, 0.04, 7, 7),
-    (0.01, 1 / 3, 300, 9)])
+@pytest.mark.parametrize(
+    ("shift", "step", "frames", "values"),
+    [
+        (0.01, 0.1, 98, 10),
+        (0.01, 0.1, 123, 12),
+        (0.01, 0.04, 50, 12),
+        (0.016, 0.1, 60, 10),
+        (0.04, 0.04, 7, 7),
+        (0.01, 1 / 3, 300, 9),
+    ],
+)
 def test_a_value_has_the_mean_of_the_frames_whose_middle_lies_in_it(shift, step, frames, values):
     x = np.random.default_rng(0).normal(size=(frames, 3)).astype(np.float32)
     found = tracks.pooled(x, shift, step, values)
     for k in range(values):  # one frame at a time, in whole microseconds
-        mine = [x[t] for t in range(frames)
-                if round(k * step * 1e6) <= round((t + 0.5) * shift * 1e6) < round((k + 1) * step * 1e6)]
+        mine = [
+            x[t]
+            for t in range(frames)
+            if round(k * step * 1e6) <= round((t + 0.5) * shift * 1e6) < round((k + 1) * step * 1e6)
+        ]
         np.testing.assert_allclose(found[k], np.mean(mine, axis=0), rtol=1e-4, atol=1e-5)
 
 
@@ -44,9 +58,14 @@ def test_where_frames_come_less_often_than_values_a_frame_is_repeated():
 
 def test_an_item_has_as_many_values_as_its_labels_or_as_its_duration_has_room_for():
     assert tracks.length(item("a", 1.0, arousal=(0.1, [1] * 9)), 0.1, [AROUSAL, VALENCE]) == 9
-    assert tracks.length(item("a", 1.04), 0.1, [AROUSAL]) == 10 and tracks.length(item("a", 0.01), 0.1, [AROUSAL]) == 1
+    assert (
+        tracks.length(item("a", 1.04), 0.1, [AROUSAL]) == 10
+        and tracks.length(item("a", 0.01), 0.1, [AROUSAL]) == 1
+    )
     with pytest.raises(UserError, match="a has tracks of different lengths: arousal 2, valence 3"):
-        tracks.length(item("a", arousal=(0.1, [1, 2]), valence=(0.1, [1, 2, 3])), 0.1, [AROUSAL, VALENCE])
+        tracks.length(
+            item("a", arousal=(0.1, [1, 2]), valence=(0.1, [1, 2, 3])), 0.1, [AROUSAL, VALENCE]
+        )
 
 
 def test_targets_that_are_learned_together_have_one_step():
@@ -74,7 +93,9 @@ def test_permuted_labels_are_whole_tracks_cut_or_repeated_and_unlabelled_items_s
 
 
 def test_the_tracks_of_all_targets_of_an_item_go_to_the_same_other_item():
-    items = [item(str(n), arousal=(0.1, [n] * 3), valence=(0.1, [10 * n] * (3 + n))) for n in range(5)]
+    items = [
+        item(str(n), arousal=(0.1, [n] * 3), valence=(0.1, [10 * n] * (3 + n))) for n in range(5)
+    ]
     found = tracks.with_exchanged(items, [AROUSAL, VALENCE], 1, "train")
     sources = [one.value(AROUSAL).values[0] for one in found]
     assert sources != [0, 1, 2, 3, 4] and sorted(sources) == [0, 1, 2, 3, 4]

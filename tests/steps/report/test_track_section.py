@@ -11,7 +11,8 @@ from steps.scoring.scores import Predictions
 
 
 def table(noises, length=50, seed=0):
-    """An item a noise: the prediction is the label and so much noise; the last item is unlabelled."""
+    """An item a noise: the prediction is the label and so much noise; the last item is
+    unlabelled."""
     rng, y = np.random.default_rng(seed), []
     p, ids = [], []
     for number, noise in enumerate([*noises, 0.0]):
@@ -19,17 +20,27 @@ def table(noises, length=50, seed=0):
         ids += [f"i{number}"] * length
         y.append(label if number < len(noises) else np.full(length, np.nan))
         p.append(label + noise * rng.normal(size=length))
-    return Predictions(ids, np.concatenate(y), np.concatenate(p), np.tile(np.arange(length), len(noises) + 1))
+    return Predictions(
+        ids, np.concatenate(y), np.concatenate(p), np.tile(np.arange(length), len(noises) + 1)
+    )
 
 
 def test_the_best_the_median_and_the_worst_item_of_all_folds_are_shown():
     runs = [table([0.4, 0.0]), table([2.0, 0.1, 0.2], seed=1)]
-    runs[1] = Predictions([f"x{key}" for key in runs[1].ids], runs[1].labels, runs[1].predictions, runs[1].frames)
+    runs[1] = Predictions(
+        [f"x{key}" for key in runs[1].ids], runs[1].labels, runs[1].predictions, runs[1].frames
+    )
     found = chosen(runs, "arousal", "net/norm-global", 0.1)
-    assert [(curve.which, curve.item) for curve in found] == [("best", "i1"), ("median", "xi2"), ("worst", "xi0")]
+    assert [(curve.which, curve.item) for curve in found] == [
+        ("best", "i1"),
+        ("median", "xi2"),
+        ("worst", "xi0"),
+    ]
     assert found[0].ccc > 0.999 > found[1].ccc > found[2].ccc
     text = track_section(SimpleNamespace(tracks=found))
-    assert text.count("<svg") == 3 and text.count("<polyline") == 6 and "arousal, median: xi2" in text
+    assert (
+        text.count("<svg") == 3 and text.count("<polyline") == 6 and "arousal, median: xi2" in text
+    )
     assert track_section(SimpleNamespace(tracks=[])) == ""
 
 

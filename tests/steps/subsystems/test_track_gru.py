@@ -1,4 +1,5 @@
-"""The GRU on tracks as a subsystem: two targets at once, chosen on dev by the mean CCC, saved and loaded."""
+"""The GRU on tracks as a subsystem: two targets at once, chosen on dev by the mean CCC, saved and
+loaded."""
 
 import numpy as np
 import pytest
@@ -17,24 +18,42 @@ from utils.errors import UserError
 TARGETS = (Target("arousal", "track"), Target("valence", "track"))
 SHIFT, STEP = 0.02, 0.1
 FRAMES: dict[str, np.ndarray] = {}
-CONFIG = from_dict(TrackGruExperimentConfig, {
-    "kind": "track_gru", "model": {"projection": [12], "hidden": 8, "dropout": 0.0},
-    "training": {"epochs": 15, "batch_size": 4, "tensorboard": False, "optimiser": {"learning_rate": 0.02}}})
+CONFIG = from_dict(
+    TrackGruExperimentConfig,
+    {
+        "kind": "track_gru",
+        "model": {"projection": [12], "hidden": 8, "dropout": 0.0},
+        "training": {
+            "epochs": 15,
+            "batch_size": 4,
+            "tensorboard": False,
+            "optimiser": {"learning_rate": 0.02},
+        },
+    },
+)
 
 
 def part(count, seed, shift=SHIFT):
-    """Items of 40 to 60 values; arousal follows the first feature, valence the second; one item has no valence."""
+    """Items of 40 to 60 values; arousal follows the first feature, valence the second; one item has
+    no valence."""
     rng, items = np.random.default_rng(seed), []
     for number in range(count):
         key, values = f"{seed}-{number}", int(rng.integers(40, 60))
         slow = np.cumsum(rng.normal(size=(values, 2)), axis=0) / 3
-        FRAMES[key] = (np.repeat(slow, 5, axis=0) + rng.normal(size=(5 * values, 2)) * 0.1).astype(np.float32)
+        FRAMES[key] = (np.repeat(slow, 5, axis=0) + rng.normal(size=(5 * values, 2)) * 0.1).astype(
+            np.float32
+        )
         fields = {"arousal": MovingLabel(STEP, tuple((3 + slow[:, 0]).tolist()))}
         if number:
             fields["valence"] = MovingLabel(STEP, tuple((0.1 * slow[:, 1]).tolist()))
         items.append(Item(key, duration=values * STEP, fields=fields))
-    return Part(tuple(items), Frames(lambda item: FRAMES[item.id], tuple(items), lambda item: len(FRAMES[item.id]),
-                                     shift), np.zeros(count))
+    return Part(
+        tuple(items),
+        Frames(
+            lambda item: FRAMES[item.id], tuple(items), lambda item: len(FRAMES[item.id]), shift
+        ),
+        np.zeros(count),
+    )
 
 
 def examples(**changed):
@@ -49,9 +68,13 @@ def test_both_targets_are_learned_at_once_and_a_saved_model_predicts_the_same(tm
     learner = TrackGruLearner(CONFIG, given, Workspace(tmp_path, {"loss": loss}, device="cpu"))
     fitted = learner.fit()
     found = fitted.predict(given.test)
-    wanted = {target.name: [np.array(item.value(target).values if item.value(target) else [np.nan] * len(track))
-                            for item, track in zip(given.test.items, found[target.name], strict=True)]
-              for target in TARGETS}
+    wanted = {
+        target.name: [
+            np.array(item.value(target).values if item.value(target) else [np.nan] * len(track))
+            for item, track in zip(given.test.items, found[target.name], strict=True)
+        ]
+        for target in TARGETS
+    }
     measured = dev_metrics(wanted, found, {"arousal": 1.0, "valence": 1.0})
     assert measured["CCC_arousal"] > 0.8 and measured["CCC_valence"] > 0.8
     assert measured["CCC"] == pytest.approx((measured["CCC_arousal"] + measured["CCC_valence"]) / 2)
@@ -64,9 +87,13 @@ def test_both_targets_are_learned_at_once_and_a_saved_model_predicts_the_same(tm
 
 
 def test_without_a_frame_shift_or_a_label_one_line_says_so(tmp_path):
-    learner = TrackGruLearner(CONFIG, examples(train=part(2, 1, shift=None)), Workspace(tmp_path, {}, device="cpu"))
+    learner = TrackGruLearner(
+        CONFIG, examples(train=part(2, 1, shift=None)), Workspace(tmp_path, {}, device="cpu")
+    )
     with pytest.raises(UserError, match="how many seconds lie between their frames"):
         learner.fit()
     bare = tuple(Item(f"{n}", duration=1.0) for n in range(2))
     with pytest.raises(UserError, match="no label says it"):
-        TrackGruLearner(CONFIG, examples(train=Part(bare, part(2, 1).x, np.zeros(2))), Workspace(tmp_path, {}))
+        TrackGruLearner(
+            CONFIG, examples(train=Part(bare, part(2, 1).x, np.zeros(2))), Workspace(tmp_path, {})
+        )
