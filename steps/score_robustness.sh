@@ -9,9 +9,8 @@ usage() {
 Usage: steps/score_robustness.sh --protocol NAME --conditions "NAME=DIR ..." [option ...] DATA EXP
 
   --protocol NAME   split in DATA/splits/NAME.tsv
-  --conditions "NAME=DIR[,DIR] ..."   noisy sets of DATA (steps/make_noisy_set.sh --snr DB) with the features that the
-                    subsystems read; after a comma the same set transcribed, where one reads text
-  --text-data DIR   DATA transcribed, where a subsystem reads text
+  --conditions "NAME=DIR ..."   noisy sets of DATA (steps/make_noisy_set.sh --snr DB) with the features that the
+                    subsystems read, and transcribed (steps/transcribe.sh) where one reads text
   --subsystems "NAME ..."   only these, fusions among them (default: all that kept their models)
   --leave-out "NAME ..."    subsystems that are not looked at, because they are unfinished, say
   --nj N            parallel tasks (default: 1)
@@ -27,8 +26,8 @@ scores of every condition.
 END
 }
 
-protocol="" conditions="" text_data="" subsystems="" leave_out="" nj=1 tasks="" cmd=$ROOT/utils/job.sh positional=()
-front_end_options "protocol conditions text-data subsystems leave-out nj tasks cmd" "" "$@"
+protocol="" conditions="" subsystems="" leave_out="" nj=1 tasks="" cmd=$ROOT/utils/job.sh positional=()
+front_end_options "protocol conditions subsystems leave-out nj tasks cmd" "" "$@"
 for name in protocol conditions; do
   [ -n "${!name}" ] || fail "--$name is missing; see --help"
 done
@@ -36,7 +35,6 @@ done
 check_count nj
 [[ $tasks =~ ^(auto)?$ ]] || check_count tasks
 data=${positional[0]} exp=${positional[1]%/}
-[ -z "$text_data" ] || data=$data,$text_data
 
 front_end_environment
 front_end_job

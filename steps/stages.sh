@@ -115,17 +115,16 @@ training_outputs() {
   for norm in $norms; do outputs+=(--out "$directory/norm-$norm${targets:++target-$targets}"); done
 }
 
-# stage_text N SUBSYSTEM "SOURCE ..." [option ...]: a subsystem on what is said, as ${data}_transcribed has it. Sources: asr,
-# nbest, reference.
+# stage_text N SUBSYSTEM "SOURCE ..." [option ...]: a subsystem on what is said. Sources: asr, nbest, reference.
 stage_text() {
-  local number=$1 subsystem=$2 sources=$3 more=(); shift 3
-  if [ "${1:-}" = --augment ]; then more=(--in "$2"); fi
-  stage "$number" "Train $subsystem" --name "$subsystem" --in "${data}_transcribed" "${more[@]}" --in "$data/splits/$protocol.tsv" \
-    --out "$exp/$subsystem/$protocol" -- \
+  local number=$1 subsystem=$2 sources=$3 inputs=(); shift 3
+  case " $sources " in *" asr "* | *" nbest "*) inputs=(--in "$data/layers/asr"); hearing+=("$subsystem") ;; esac
+  if [ "${1:-}" = --augment ]; then inputs+=(--in "$2/layers/asr" --in "$2/cuts.jsonl.gz"); fi
+  stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/cuts.jsonl.gz" "${inputs[@]}" \
+    --in "$data/splits/$protocol.tsv" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
-    --set "$tiny_models$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" \
-    "${data}_transcribed" "$exp/$subsystem/$protocol"
-  trained+=("$exp/$subsystem/$protocol") hearing+=("$subsystem")
+    --set "$tiny_models$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
+  trained+=("$exp/$subsystem/$protocol")
 }
 
 # stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
@@ -165,19 +164,18 @@ stage_noisy_set() {
 # stage_robustness N "FEATURES ..." SYSTEM ...: trained systems at the ratios $noise, whose sets have these features
 # -> $exp/robustness.
 stage_robustness() {
-  local number=$1 features=$2 conditions="" text=() inputs=() systems=() how=--in-if-there ratio to system name; shift 2
+  local number=$1 features=$2 conditions="" inputs=() systems=() how=--in-if-there ratio to system name; shift 2
   for ratio in $noise; do
     to=${data}_snr$ratio
     inputs+=(--in "$to/cuts.jsonl.gz")
     for name in $features; do inputs+=(--in "$to/$name"); done
     if [ -n "$transcribed" ] && wants ${hearing[@]+"${hearing[@]}"}; then
-      inputs+=(--in "${to}_transcribed"); to+=,${to}_transcribed
+      inputs+=(--in "$to/layers/asr")
     elif [ -n "$transcribed" ]; then
-      inputs+=(--in-if-there "${to}_transcribed")
+      inputs+=(--in-if-there "$to/layers/asr")
     fi
     conditions+="snr$ratio=$to "
   done
-  [ -z "$transcribed" ] || text=(--text-data "$transcribed")
   for system in "$@"; do
     case $system in fusion_*) ;; *) wants "$system" || continue ;; esac
     case " ${trained[*]} " in *" $exp/$system/$protocol "*) systems+=("$system") ;; esac
@@ -188,7 +186,7 @@ stage_robustness() {
     for ratio in $noise; do inputs+=("$how" "${data}_snr$ratio/ivector_$own_kind"); done
   fi
   stage "$number" "Robustness" "${inputs[@]}" --out "$exp/robustness/$protocol.json" -- \
-    steps/score_robustness.sh --leave-out "{left-out}" --protocol "$protocol" --conditions "$conditions" "${text[@]}" \
+    steps/score_robustness.sh --leave-out "{left-out}" --protocol "$protocol" --conditions "$conditions" \
     --subsystems "${systems[*]}" --nj "$nj" "${shares[@]}" --cmd "$cpu_cmd" "$data" "$exp"
 }
 
@@ -204,13 +202,13 @@ stage_permuted() {
 
 # stage_audit N: who and what is shared between the parts, and whether permuted labels fall to chance.
 stage_audit() {
-  local inputs=() words=() kind
+  local inputs=() kind
   members "${started[@]}"
   for kind in ${kinds[@]+"${kinds[@]}"}; do inputs+=(--in-if-there "$data/ivector_$kind"); done
-  if [ -n "${transcribed:-}" ]; then inputs+=(--in-if-there "$transcribed") words+=(--trained-on "$transcribed"); fi
+  if [ -n "${transcribed:-}" ]; then inputs+=(--in-if-there "$data/layers/asr"); fi
   stage "$1" "Audit for leaks" "${inputs[@]}" --in "$data/cuts.jsonl.gz" --in "$data/splits" --in "$data/audio_hashes.tsv" \
     --in "$exp/permuted/$protocol" --out "$exp/audit/$protocol.json" -- \
-    steps/audit_leaks.sh --leave-out "{left-out}" --protocol "$protocol" --permuted "$exp/permuted/$protocol" "${words[@]}" "$data" "$exp"
+    steps/audit_leaks.sh --leave-out "{left-out}" --protocol "$protocol" --permuted "$exp/permuted/$protocol" "$data" "$exp"
 }
 
 # stage_score N [option ...]: every trained subsystem -> $exp/RESULTS.{json,md}. The setting recipe_options: options

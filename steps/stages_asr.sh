@@ -6,16 +6,15 @@
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
 # stage_transcribe N [option ...]: transcripts of the whole corpus by the recogniser $asr, with its graph where it has one
-# -> ${data}_transcribed, a data set of its own. An $asr_onnx is taken instead.
+# -> the layers $data/layers/asr and asr_words. An $asr_onnx is taken instead.
 stage_transcribe() {
   local number=$1 from=(--asr "$asr"); shift
   if [ -n "${asr_onnx:-}" ]; then from=(--asr-onnx "$asr_onnx"); fi
   if [ -z "${asr_onnx:-}" ]; then from+=(--graph "$asr/graph"); fi
   stage "$number" "Transcribe" --in-sound "$data/cuts.jsonl.gz" --in "$data/fbank" --in "${from[1]}" --conf asr_decode \
-    --in-late "$data/cuts.jsonl.gz" --in-late "$data/corpus.json" --in-late "$data/splits" \
-    --out "${data}_transcribed" -- \
-    steps/transcribe.sh "${from[@]}" --nj "$nj" --cmd "$cpu_cmd" "$@" "$data" "${data}_transcribed"
-  transcribed=${data}_transcribed
+    --in-late "$data/cuts.jsonl.gz" --out "$data/layers/asr" -- \
+    steps/transcribe.sh "${from[@]}" --nj "$nj" --cmd "$cpu_cmd" "$@" "$data"
+  transcribed=true
 }
 
 # stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNISER]: phone states by forced alignment -> $exp/NAME; without

@@ -10,7 +10,7 @@
 #     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
 #     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
 #     42         ensemble_fusion         linear sums of A to D, and of these and $fused_more; dev declares the primary one
-#     43 to 59   ensemble_robustness     A to D and their fusion, trained clean and with noise, at the ratios of --noise
+#     43.1 to 59 ensemble_robustness     A to D and their fusion, trained clean and with noise, at the ratios of --noise
 #     60 to 64   ensemble_results        permuted labels, audit, scores, report, the model to use
 #
 # A recipe sources this file after steps/stages.sh and steps/stages_asr.sh. Another subsystem is one more stage_train line
@@ -25,9 +25,9 @@ fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=${fused_m
 recipe_options=""
 [ "${comparisons:-false}" != true ] || recipe_options+="--comparisons true "
 [ "${spectrograms:-false}" != true ] || recipe_options+="--spectrograms true "
-noise=${noise:-} own_kind=${ivectors%% *} augment=() augment_text=()
+noise=${noise:-} own_kind=${ivectors%% *} augment=()
 if [ -n "$noise" ]; then
-  augment=(--augment "${data}_noisy") augment_text=(--augment "${data}_noisy_transcribed")
+  augment=(--augment "${data}_noisy")
   recipe_options+="--noise '$noise' "
 fi
 more_features=(compare)   # what the members of $fused_more read that A to D do not
@@ -42,7 +42,7 @@ ensemble_features() {
   [ "$asr" = none ] || stage_transcribe 14
   for kind in $ivectors; do stage_ivectors $((n += 1)) "$kind"; done
   [ "${spectrograms:-false}" != true ] || stage_features 19 fbank_lssed
-  [ -z "$noise" ] || ensemble_noisy_copy 20 random "$protocol/train" "${data}_noisy" "${more_features[@]}"
+  [ -z "$noise" ] || ensemble_noisy_copy "20 21 22" random "$protocol/train" "${data}_noisy" "${more_features[@]}"
 }
 
 ensemble_more() {
@@ -64,7 +64,7 @@ ensemble_subsystems() {
   stage_train 34 multitask_is10 multitask_dnn is10 "${augment[@]}"
   [ -z "$ivectors" ] || stage_train 35 multitask_ivector multitask_ivector "ivector_$own_kind" "${augment[@]}"
   stage_train 36 attention_lld attention_rnn is10_lld "${augment[@]}"
-  [ "$asr" = none ] || stage_text 37 text "${text_sources:-asr reference}" "${augment_text[@]}"
+  [ "$asr" = none ] || stage_text 37 text "${text_sources:-asr reference}" "${augment[@]}"
   for kind in $ivectors; do stage_train $((n += 1)) "svm_ivector_$kind" linear_svm "ivector_$kind"; done
 }
 
@@ -83,9 +83,10 @@ ensemble_comparisons() {
 ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }
 
 ensemble_robustness() {
-  local n=43 ratio
+  local n=0 ratio
   for ratio in $noise; do
-    ensemble_noisy_copy "$n" "$ratio" "$protocol/test" "${data}_snr$ratio" "${more_features[@]}"
+    ensemble_noisy_copy "43.$((n + 1)) 43.$((n + 2)) 43.$((n + 3))" "$ratio" "$protocol/test" "${data}_snr$ratio" \
+      "${more_features[@]}"
     n=$((n + 3))
   done
   # shellcheck disable=SC2086  # one name a word
@@ -93,15 +94,16 @@ ensemble_robustness() {
     fusion_equal fusion_simplex fusion_logistic
 }
 
-# ensemble_noisy_copy N SNR PART TO [FEATURES ...]: noise behind the utterances of a part, and all features that A to D
-# read, and more: three stages. What they note for other stages (kinds, transcribed) concerns the copy alone.
+# ensemble_noisy_copy "N N N" SNR PART TO [FEATURES ...]: noise behind the utterances of a part, and all features that A
+# to D read, and more: three stages. What they note for other stages (kinds, transcribed) concerns the copy alone.
 ensemble_noisy_copy() {
-  local number=$1 features=(is10 is10_lld "${@:5}") kinds=() transcribed=""
+  local numbers features=(is10 is10_lld "${@:5}") kinds=() transcribed=""
+  read -ra numbers <<<"$1"
   [ "$asr" = none ] || features+=(fbank)
-  stage_noisy_set "$number" "$2" "$3" "$4" "${features[@]}"
+  stage_noisy_set "${numbers[0]}" "$2" "$3" "$4" "${features[@]}"
   local data=$4
-  [ "$asr" = none ] || stage_transcribe $((number + 1))
-  [ -z "$own_kind" ] || stage_ivectors $((number + 2)) "$own_kind"
+  [ "$asr" = none ] || stage_transcribe "${numbers[1]}"
+  [ -z "$own_kind" ] || stage_ivectors "${numbers[2]}" "$own_kind"
 }
 
 ensemble_results() {

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Write a data set again with a recogniser's transcripts, by array tasks. --help shows the options.
+# Add a recogniser's transcripts to a data set, as layers beside it, by array tasks. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 
 usage() {
   cat <<'END_OF_USAGE'
-Usage: steps/transcribe.sh (--asr DIR | --asr-onnx DIR | --text FILE) [option ...] DATA OUT
+Usage: steps/transcribe.sh (--asr DIR | --asr-onnx DIR | --text FILE) [option ...] DATA
 
   --asr DIR         recogniser of this repository, or a foreign one as model.onnx with tokens.txt
   --asr-onnx DIR    foreign recogniser: model.onnx (filter banks of 80 in, log-probabilities out) and tokens.txt
@@ -23,18 +23,20 @@ Usage: steps/transcribe.sh (--asr DIR | --asr-onnx DIR | --text FILE) [option ..
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
 
-OUT is a data set of its own with DATA's utterances and splits, and the fields asr_text, asr_confidence and asr_nbest;
-DATA stays as it is. --asr reads the features in DATA/fbank. Every utterance comes out: one that could not be recognised
-has an empty text and confidence 0, and is listed. An interrupted run is taken up at the tasks that are missing.
+Writes the layer DATA/layers/asr with the fields asr_text, asr_confidence and asr_nbest, and DATA/layers/asr_words with
+the words' times where they are known; the data set itself stays as it is. --asr reads the features in DATA/fbank. Every
+utterance comes out: one that could not be recognised has an empty text and confidence 0, and is listed. An interrupted
+run is taken up at the tasks that are missing.
 END_OF_USAGE
 }
 
 asr="" asr_onnx="" text="" method="" graph="" set="" device="" trained_on="" nj=1 cmd=$ROOT/utils/job.sh
 allow_missing=false positional=()
 front_end_options "asr asr-onnx text method graph set device trained-on nj cmd" "allow-missing" "$@"
-[ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
+[ "${#positional[@]}" -ne 2 ] || fail "transcripts are a layer of DATA now (${positional[0]}/layers/asr): leave ${positional[1]} out"
+[ "${#positional[@]}" -eq 1 ] || fail "expected the data directory, found ${#positional[@]} arguments"
 check_count nj
-data=${positional[0]} out=${positional[1]%/}
+data=${positional[0]%/} out=${positional[0]%/}/layers/asr
 given=0
 for name in asr asr_onnx text; do if [ -n "${!name}" ]; then given=$((given + 1)); fi; done
 [ "$given" -eq 1 ] || fail "give one of --asr DIR, --asr-onnx DIR and --text FILE; see --help"
@@ -57,7 +59,6 @@ attach=(python -m steps.asr.transcripts.transcribe)
 [ -z "$trained_on" ] || attach+=(--trained-on "$trained_on")
 if "$allow_missing"; then attach+=(--allow-missing); fi
 if [ -n "$asr" ]; then
-  python -m steps.asr.transcripts.transcribe --check "$data" "$out"
   decode=("$ROOT/steps/decode_transcripts.sh" --asr "$asr" --method "$method" --nj "$nj" --cmd "$cmd")
   [ -z "$graph" ] || decode+=(--graph "$graph")
   [ -z "$set" ] || decode+=(--set "$set")
@@ -66,4 +67,4 @@ if [ -n "$asr" ]; then
   [ -z "$graph" ] || attach+=(--trained-on "$graph")
   attach+=(--asr "$asr") text=$out/decoded/hypotheses.tsv
 fi
-"${attach[@]}" --text "$text" "$data" "$out"
+"${attach[@]}" --text "$text" "$data"

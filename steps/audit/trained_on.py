@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from steps.data.dataset import Dataset, Item
+from steps.data.layers import LAYERS, layers_of, read_about
 from steps.data.splits import Split
 from steps.data.trained_on import (
     TRAINED_ON,
@@ -46,7 +47,8 @@ def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
     """
     names = names_of(data)
     found: list[dict[str, Any]] = []
-    unknown: list[str] = list((data.info.get("transcripts") or {}).get("untold") or ())
+    untold = [name for layer in layers_of(data.path) for name in read_about(data.path, layer).get("untold", ())]
+    unknown = list(dict.fromkeys(untold))
     seen: list[Record] = []
     told = {str(path): read_training(path) for path in [*paths, *below(data.path)]}
     for subsystem, (records, silent) in (started or {}).items():
@@ -67,8 +69,10 @@ def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
 
 
 def below(directory: Path) -> list[Path]:
-    """The records that stand in a data set: of what gave its transcripts, and each kind of its features."""
-    return [path for path in (directory / TRAINED_ON, *sorted(directory.glob(f"*/{TRAINED_ON}"))) if path.is_file()]
+    """The records that stand in a data set: of what made its layers, and each kind of its features."""
+    places = [directory / TRAINED_ON, *sorted(directory.glob(f"{LAYERS}/*/{TRAINED_ON}")),
+              *sorted(directory.glob(f"*/{TRAINED_ON}"))]
+    return [path for path in places if path.is_file()]
 
 
 def names_of(data: Dataset) -> Names:

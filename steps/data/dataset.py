@@ -24,12 +24,13 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.data.layers import read_layers
 from steps.data.splits import SPLITS, Split, read_split
 from utils.corpus import KINDS, OF, UNLABELLED, Target, learned_target
 from utils.errors import UserError, reading
@@ -113,17 +114,19 @@ class Dataset:
 
     Attributes:
         info: corpus.json. targets: what may be predicted; the first is the default.
+        layers: names of the layers whose fields the utterances have, too (steps/data/layers.py).
     """
 
-    def __init__(self, path: Path, info: dict[str, Any]):
+    def __init__(self, path: Path, info: dict[str, Any], layers: Iterable[str] = ()):
         self.path = path
         self.info = info
+        self.layers = tuple(layers)
         self._grouped: dict[str, dict[str, list[str]]] = {}
         self.targets = tuple(Target.from_json({key: values[key] for key in _keys(TARGET) if key in values})
                              for values in info["targets"])
 
     @classmethod
-    def open(cls, path: str | Path) -> Dataset:
+    def open(cls, path: str | Path, layers: Iterable[str] = ()) -> Dataset:
         """
         Raises:
             UserError: the directory is not a prepared data set.
@@ -135,11 +138,15 @@ class Dataset:
         info = read_json(path / CORPUS, {"name": str}, AGAIN)
         info = info if "targets" in info else of_earlier_form(info, path / CORPUS)
         check(info, ABOUT, path / CORPUS, AGAIN)
-        return cls(path, info)
+        return cls(path, info, layers)
 
     @property
     def name(self) -> str:
         return self.info["name"]
+
+    def with_layers(self, names: Iterable[str]) -> Dataset:
+        """The same data set, with the fields of these layers."""
+        return Dataset(self.path, self.info, names)
 
     def target(self, name: str = "") -> Target:
         """The target of that name; without one the default, which is the first.
@@ -175,7 +182,15 @@ class Dataset:
                 found[item.id] = item
         if not number:
             raise UserError(f"{path} holds no utterance; {AGAIN}")
-        return {key: found[key] for key in sorted(found)}
+        found = {key: found[key] for key in sorted(found)}
+        if not self.layers:
+            return found
+        added = read_layers(self.path, self.layers, found)
+        for key, more in added.items():
+            fields = {**found[key].fields, **{name: _plain(value) for name, value in more.items()}}
+            found[key] = replace(found[key], fields={name: value for name, value in fields.items()
+                                                     if value is not None})
+        return found
 
     def _check_values(self, item: Item) -> None:
         """

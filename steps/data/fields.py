@@ -19,7 +19,7 @@ from utils.files import ROOT
 from utils.names import MISSING, plain_name
 
 FIELDS_FILE = ROOT / "conf" / "fields.yaml"
-TYPES = ("str", "text", "int", "float", "bool", "path", "counts", "nbest")
+TYPES = ("str", "text", "int", "float", "bool", "path", "counts", "nbest", "words")
 # An id becomes a table cell, a key of an archive and a word in a log: letters and digits of any script, and - _ . + @
 SAFE_ID = re.compile(r"[\w@+-][\w.@+-]*")
 LONGEST_ID = 200
@@ -118,6 +118,8 @@ def _convert(spec: FieldSpec, value: Any) -> Any:
         return _convert_counts(value)
     if spec.type == "nbest":
         return _convert_nbest(value)
+    if spec.type == "words":
+        return _convert_words(value)
     if spec.type in ("str", "text", "path"):
         if spec.type == "str" and isinstance(value, numbers.Real) and not isinstance(value, bool):
             value = str(int(value)) if float(value).is_integer() else None  # a speaker's or session's number
@@ -163,6 +165,17 @@ def _convert_nbest(value: Any) -> list[list[Any]] | None:
     except (TypeError, ValueError):
         return None
     return pairs if all(isinstance(text, str) and -math.inf < number <= 0 for text, number in pairs) else None
+
+
+def _convert_words(value: Any) -> list[list[Any]] | None:
+    """[[word, start, end, confidence], ...] in seconds, or the same as JSON."""
+    try:
+        words = [[word, float(start), float(end), float(sure)]
+                 for word, start, end, sure in (json.loads(value) if isinstance(value, str) else value)]
+    except (TypeError, ValueError):
+        return None
+    fits = all(isinstance(word, str) and 0 <= start <= end < math.inf for word, start, end, _ in words)
+    return words if fits else None
 
 
 def _from_json(value: Any, name: str, where: str) -> Any:

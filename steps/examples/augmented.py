@@ -40,7 +40,7 @@ def open_noisy(data: Dataset, path: str | Path) -> Dataset:
     Raises:
         UserError: no noisy set, of another corpus, with noises that are for testing, or no longer like DATA.
     """
-    noisy = Dataset.open(path)
+    noisy = Dataset.open(path, data.layers)
     about = noisy.info.get("noise")
     if about is None or noisy.name != data.name:
         raise UserError(f"--augment {path} is no noisy set of {data.name}; make one with steps/make_noisy_set.sh --snr "

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.examples.tasks import check_learned, further_fields
     from steps.subsystems.contract import load_experiment_config, overrides, traits
     from steps.subsystems.start import open_start, prepare, training_records
+    from steps.text.source import layers_for
     from steps.training.config import FREE_KEYS
     from utils.config import split_settings
 
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = load_experiment_config(arguments.config, split_settings(arguments.set))
     kind = traits(config.kind)
     store = open_features(data.path, arguments.features)
+    if store is None:
+        data = data.with_layers(layers_for(data.path, arguments.sources.split() or [getattr(config, "source", "")]))
     split = data.split(arguments.protocol)
     check_fits(kind, config.kind, data, targets, store)
     check_learned(dataclasses.asdict(config), data.items.values())

@@ -103,15 +103,16 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     from steps.examples.tasks import further_fields
     from steps.subsystems.contract import Workspace, kind_class
     from steps.subsystems.start import changed
+    from steps.text.source import layers_for
     from utils.config import from_dict
 
     kind_type = kind_class(task["kind"])
     config = from_dict(kind_type.Config, task["config"])
-    data = Dataset.open(data_path)
+    source = getattr(config, "source", "")
+    data = Dataset.open(data_path, layers_for(data_path, [source]))
     targets = [data.target(name) for name in task.get("targets", [""])]
     split = data.split(task["protocol"])
     store = open_features(data_path, task["features"])
-    source = getattr(config, "source", "")
     read = what_is_read(store, source, further_fields(task["config"], targets[0].field))
     if task.get("augment"):
         data, store, split, noise = open_augmented(data, store, split, noisy)

@@ -15,6 +15,7 @@ import numpy as np
 
 from steps.components import directory as names
 from steps.data.dataset import CUTS, Dataset
+from steps.data.layers import layer_path
 from steps.data.trained_on import Record, describe_training, write_training
 from steps.features.normalise import Normaliser, speaker_moments
 from steps.inference.selection import Chosen, Member
@@ -200,7 +201,7 @@ class Writer:
 
         assert self.asr is not None
         graph = self.asr / "graph"
-        plan = self.data.with_name(f"{self.data.name}_transcribed") / "decoded" / PLAN
+        plan = layer_path(self.data, "asr") / "decoded" / PLAN
         if any(one.features is None for one in self.chosen.members):
             if plan.is_file():
                 planned = read_json(plan)

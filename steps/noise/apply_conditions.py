@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from steps.data.dataset import Dataset
     from steps.experiments.apply import TrainedExperiment
-    from steps.noise.conditions import Condition, Sets
+    from steps.noise.conditions import Condition
     from steps.scoring.experiment import Experiment
 
 CLOSE = 2e-3  # posteriors on another number of threads, or another device
@@ -35,29 +35,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="steps.noise.apply_conditions", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--conditions", required=True, metavar="NAME=DIR ...")
-    parser.add_argument("--data", required=True, metavar="DIR[,DIR]", help="the clean set, and the same transcribed")
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="the clean set")
     parser.add_argument("--exp", type=Path, required=True)
     parser.add_argument("--done", type=Path, required=True, metavar="FILE", help="written last")
     parser.add_argument("task", type=Path, help="written by steps.noise.score_robustness --plan")
     arguments = parser.parse_args(argv)
+    from steps.data.dataset import Dataset
     from steps.experiments.plan import content_of
-    from steps.noise.conditions import open_conditions, open_sets
+    from steps.noise.conditions import Condition, open_conditions
 
     tasks = content_of(arguments.task, TASK, "run steps/score_robustness.sh again")
-    clean = open_sets("clean", arguments.data)
-    conditions = open_conditions(arguments.conditions, clean.sets[0].name)
+    clean = Condition("clean", Dataset.open(arguments.data))
+    conditions = open_conditions(arguments.conditions, clean.data.name)
     for task in tasks:
         run(task, clean, conditions, arguments.exp)
     write_json(arguments.done, tasks)
     return 0
 
 
-def run(task: dict[str, Any], clean: Sets, conditions: Sequence[Condition], exp: Path) -> None:
+def run(task: dict[str, Any], clean: Condition, conditions: Sequence[Condition], exp: Path) -> None:
     """Score every condition with every fold and seed of the task's system."""
     from steps.experiments.apply import TrainedExperiment
     from steps.scoring.collect import systems_of
 
-    data = clean.sets[0]
+    data = clean.data
     split = data.split(task["protocol"])
     systems = {system.variant: system for system in systems_of(exp / task["subsystem"] / task["protocol"])}
     for experiment in systems[task["variant"]].experiments:
@@ -71,9 +72,9 @@ def run(task: dict[str, Any], clean: Sets, conditions: Sequence[Condition], exp:
               f"{len(conditions)} conditions", flush=True)
 
 
-def posteriors(trained: TrainedExperiment, sets: Sets, ids: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """(N, C) of the utterances as they sound in `sets`, and those that have the class prior for want of features."""
-    items, rows = sets.inputs(ids, trained.task["features"], getattr(trained.config, "source", ""))
+def posteriors(trained: TrainedExperiment, condition: Condition, ids: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """(N, C) of the utterances as they sound in `condition`, and those with the class prior for want of features."""
+    items, rows = condition.inputs(ids, trained.task["features"], getattr(trained.config, "source", ""))
     return trained.log_posteriors(items, rows), [key for key, row in zip(ids, rows or ids, strict=True) if row is None]
 
 

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from steps.data.dataset import Dataset, Item
-from steps.features.store import FeatureStore
+from steps.features.store import DESCRIPTION, FeatureStore
 from steps.noise import KINDS
+from steps.text.source import check_source, layers_for
 from utils.errors import UsageError, UserError
 
 TEXT = "text"  # as --features: what is said, and no features
-REFERENCE = "reference"  # source of text that needs no recogniser
 
 
 @dataclass(frozen=True)
-class Sets:
-    """Data sets of the same recordings: one, and the same transcribed where subsystems read text."""
+class Condition:
+    """A data set that a test is made on: the clean one, or a noisy set of one ratio.
+
+    Attributes:
+        name: also of its directory below EXP/robustness/<protocol>.
+    """
 
     name: str
-    sets: tuple[Dataset, ...]
+    data: Dataset
 
     def inputs(self, ids: Sequence[str], features: str, source: str = "") -> tuple[list[Item], list[Any] | None]:
         """The utterances and their rows of features (None: could not be computed), as TrainedExperiment takes them.
@@ -31,44 +35,27 @@ class Sets:
             features: name of a directory, or TEXT. source: of text; that of a recogniser needs transcripts.
 
         Raises:
-            UserError: no set has these features, or one of the utterances.
+            UserError: it has no such features or text, or lacks one of the utterances.
         """
-        data = self.data_with(features, source)
+        data, path = self.data, self.data.path
         absent = [key for key in ids if key not in data.items]
         if absent:
-            raise UserError(f"{data.path} lacks {len(absent)} utterances of the test part, the first is {absent[0]}; "
+            raise UserError(f"{path} lacks {len(absent)} utterances of the test part, the first is {absent[0]}; "
                             "make the noisy set with --only PROTOCOL/test, or of all")
-        items = [data.items[key] for key in ids]
         if features == TEXT:
-            return items, None
-        store = FeatureStore.open(data.path / features, {"name": features})
+            heard = Dataset.open(path, layers_for(path, [source]))
+            check_source(heard, source)
+            return [heard.items[key] for key in ids], None
+        if not (path / features / DESCRIPTION).is_file():
+            raise UserError(f"{self.name}: {path} has no {features}; run steps/extract_features.sh --features "
+                            f"{features} {path}")
+        store = FeatureStore.open(path / features, {"name": features})
         missing = set(store.missing(ids))
-        return items, [None if key in missing else store[key] for key in ids]
-
-    def data_with(self, features: str, source: str) -> Dataset:
-        """
-        Raises:
-            UserError: no set has these features; says how to make them.
-        """
-        first = self.sets[0]
-        for data in self.sets:
-            if (source == REFERENCE or "transcripts" in data.info) if features == TEXT else \
-                    (data.path / features / "feature.json").is_file():
-                return data
-        if features == TEXT:
-            raise UserError(f"{self.name}: {first.path} has no transcripts; transcribe it (steps/transcribe.sh) and "
-                            "name the transcribed set too; see --help")
-        raise UserError(f"{self.name}: {first.path} has no {features}; run steps/extract_features.sh --features "
-                        f"{features} {first.path}")
-
-
-@dataclass(frozen=True)
-class Condition(Sets):
-    """A noisy set of one ratio. name: also of its directory below EXP/robustness/<protocol>."""
+        return [data.items[key] for key in ids], [None if key in missing else store[key] for key in ids]
 
     @property
     def noise(self) -> dict[str, Any]:
-        return self.sets[0].info["noise"]
+        return self.data.info["noise"]
 
     @property
     def label(self) -> str:
@@ -83,23 +70,18 @@ class Condition(Sets):
                 "noises": "MUSAN" if self.noise["musan"] else "synthetic", "seed": self.noise["seed"]}
 
 
-def open_sets(name: str, paths: str) -> Sets:
-    """`DIR` or `DIR,DIR`."""
-    return Sets(name, tuple(Dataset.open(path) for path in paths.split(",")))
-
-
 def open_conditions(text: str, corpus: str) -> list[Condition]:
-    """`"snr10=DIR snr0=DIR,DIR"`: loudest speech first.
+    """`"snr10=DIR snr0=DIR"`: loudest speech first.
 
     Raises:
         UsageError: another form, or a set that is no condition.
     """
     found = []
     for word in shlex.split(text):
-        name, separator, paths = word.partition("=")
-        if not separator or not paths or not re.fullmatch(r"[\w.-]+", name):
-            raise UsageError(f"--conditions: {word!r} is not NAME=DIR or NAME=DIR,DIR")
-        found.append(Condition(name, open_sets(name, paths).sets))
+        name, separator, path = word.partition("=")
+        if not separator or not path or not re.fullmatch(r"[\w.-]+", name):
+            raise UsageError(f"--conditions: {word!r} is not NAME=DIR")
+        found.append(Condition(name, Dataset.open(path)))
         check(found[-1], corpus)
     for key in ("name", "label"):
         names = [getattr(condition, key) for condition in found]
@@ -115,14 +97,10 @@ def check(condition: Condition, corpus: str) -> None:
     Raises:
         UsageError: a directory that is no noisy set of one ratio, of the corpus and with noises for testing.
     """
-    first = condition.sets[0].info.get("noise")
-    for data in condition.sets:
-        noise = data.info.get("noise")
-        if noise is None or data.name != corpus:
-            raise UsageError(f"--conditions: {data.path} is no noisy set of {corpus}; make one with "
-                             "steps/make_noisy_set.sh")
-        if noise != first:
-            raise UsageError(f"--conditions: {data.path} has other noise than {condition.sets[0].path}")
-        if not isinstance(noise["snr"], float) or noise["pool"] != "test":
-            raise UsageError(f"--conditions: {data.path} was made for training (ratio {noise['snr']}, pool "
-                             f"{noise['pool']}); make one with steps/make_noisy_set.sh --snr DB")
+    data, noise = condition.data, condition.data.info.get("noise")
+    if noise is None or data.name != corpus:
+        raise UsageError(f"--conditions: {data.path} is no noisy set of {corpus}; make one with "
+                         "steps/make_noisy_set.sh")
+    if not isinstance(noise["snr"], float) or noise["pool"] != "test":
+        raise UsageError(f"--conditions: {data.path} was made for training (ratio {noise['snr']}, pool "
+                         f"{noise['pool']}); make one with steps/make_noisy_set.sh --snr DB")

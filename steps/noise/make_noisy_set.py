@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 KEY = "noise"  # of corpus.json
 FIELDS = ("snr", "noise")
+HEARD = ("asr_text", "asr_confidence", "asr_nbest", "asr_words")  # of other audio; a corpus may come with them
 HEAD = ("id", "kind", "snr", "factor", "samples", "source")
 
 
@@ -216,8 +217,7 @@ def finish(data: Dataset, items: dict[str, Item], recipe: Recipe, audio: Path, t
              "counts": {kind: sum(row["kind"] == kind for row in made.values()) for kind in kinds},
              "clean": sum(row["kind"] == "-" for row in made.values()),
              "scaled": sum(float(row["factor"]) < 1 for row in made.values())}
-    info = {name: value for name, value in data.info.items() if name != "transcripts"}
-    info |= {"utterances": len(made), KEY: about}
+    info = {**data.info, "utterances": len(made), KEY: about}
     write_derived(data, out, info, noisy_cuts(data, made, audio), only=set(made) if recipe.only else None)
     counts = ", ".join(f"{count} {kind}" for kind, count in about["counts"].items())
     print(f"{out}: {len(made)} utterances, SNR {recipe.options['snr']}: {counts or 'no noise'}, {about['clean']} "
@@ -245,7 +245,6 @@ def read_indices(audio: Path, tasks: int) -> dict[str, dict[str, str]]:
 
 def noisy_cuts(data: Dataset, made: dict[str, dict[str, str]], audio: Path) -> Iterator[dict[str, Any]]:
     """DATA's cuts on their new recordings, with the fields of FIELDS."""
-    from steps.asr.transcripts.transcribe import FIELDS as TRANSCRIPTS
     from steps.data.audio import RATE
     from steps.data.derived import read_cuts, replace_fields
 
@@ -260,7 +259,7 @@ def noisy_cuts(data: Dataset, made: dict[str, dict[str, str]], audio: Path) -> I
             "sampling_rate": RATE, "num_samples": samples, "duration": samples / RATE, "channel_ids": [0]}}
         cut["supervisions"][0]["duration"] = samples / RATE
         noise = {"noise": "none"} if row["kind"] == "-" else {"noise": row["kind"], "snr": float(row["snr"])}
-        replace_fields(cut, (*FIELDS, *TRANSCRIPTS), noise)
+        replace_fields(cut, (*FIELDS, *HEARD), noise)
         yield cut
 
 

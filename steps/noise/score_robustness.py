@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
-    from steps.noise.conditions import open_conditions, open_sets
+    from steps.data.dataset import Dataset
+    from steps.noise.conditions import open_conditions
     from steps.scoring.collect import find_systems
 
-    data = open_sets("clean", arguments.data).sets[0]
+    data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)
     if data.target().kind != "class":
         raise UserError(f"{data.path}: robustness is scored of classes; {data.target().name} is a {data.target().kind}")
@@ -71,7 +72,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--conditions", required=True, metavar="NAME=DIR ...")
     parser.add_argument("--subsystems", default="", metavar="NAME ...", help="default: all that kept their models")
     add_leave_out(parser)
-    parser.add_argument("data", metavar="DATA[,TRANSCRIBED]")
+    parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)
 
@@ -131,13 +132,14 @@ def plan(log: Path, systems: Sequence[System], conditions: Sequence[Condition], 
 def digest(system: System, conditions: Sequence[Condition]) -> str:
     """Of the models and the noisy sets, as far as small files tell: another state of these is another task."""
     from steps.data.dataset import CORPUS, CUTS
+    from steps.data.layers import ABOUT, LAYERS
     from steps.features.store import DESCRIPTION
 
     known = hashlib.sha256(json.dumps([condition.name for condition in conditions]).encode())
     files = [experiment.path / "metrics.json" for experiment in system.experiments]
     for condition in conditions:
-        for data in condition.sets:
-            files += [data.path / name for name in (CORPUS, CUTS, f"{system.about.get('features')}/{DESCRIPTION}")]
+        files += [condition.data.path / name for name in (
+            CORPUS, CUTS, f"{system.about.get('features')}/{DESCRIPTION}", f"{LAYERS}/asr/{ABOUT}")]
     for path in files:
         known.update(path.read_bytes() if path.is_file() else b"")
     return known.hexdigest()[:16]

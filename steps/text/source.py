@@ -7,9 +7,11 @@ of an n-best list their posteriors, normalised over the list. Counts weighted by
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steps.data.layers import layers_of
 from steps.text.normal_form import normalise
 from utils.errors import UserError
 
@@ -20,6 +22,7 @@ ASR, NBEST, REFERENCE = "asr", "nbest", "reference"
 SOURCES = (ASR, NBEST, REFERENCE)
 # Fields that a source reads; they belong to the fingerprint of an experiment.
 FIELDS = {ASR: ("asr_text", "language"), NBEST: ("asr_nbest", "asr_text", "language"), REFERENCE: ("text", "language")}
+LAYERS = {ASR: "asr", NBEST: "asr"}  # that have these fields, where the data set itself does not
 VARIANTS = {ASR: "asr-text", NBEST: "nbest-text", REFERENCE: "ref-text"}
 EMPTY = "empty text"
 
@@ -51,6 +54,12 @@ def documents(items: list[Item] | tuple[Item, ...], source: str) -> list[Weighte
     return [weighted_texts(item.fields, source) for item in items]
 
 
+def layers_for(data: Path, sources: Iterable[str]) -> list[str]:
+    """Those layers of a data set that these sources read."""
+    there = layers_of(data)
+    return sorted({LAYERS[source] for source in sources if LAYERS.get(source) in there})
+
+
 def check_source(data: Dataset, source: str) -> None:
     """
     Raises:
@@ -59,8 +68,7 @@ def check_source(data: Dataset, source: str) -> None:
     names = FIELDS[source][:-1]
     if any(item.fields.get(name) is not None for item in data.items.values() for name in names[:1]):
         return
-    advice = "the corpus has no reference transcripts" if source == REFERENCE else \
-        f"transcribe first (steps/transcribe.sh) and give {data.path}_transcribed"
+    advice = "the corpus has no reference transcripts" if source == REFERENCE else "run steps/transcribe.sh first"
     raise UserError(f"{data.path} has no {names[0]}: {advice}")
 
 

@@ -62,7 +62,7 @@ def test_mec2017_trains_its_recogniser_and_writes_a_submission(root, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     recipe = root / "egs/mec2017/ensemble/tiny"
     assert (root / "egs/mandarin4k/asr/tiny/exp/recogniser").is_dir()
-    assert (recipe / "data/mec2017_transcribed/cuts.jsonl.gz").is_file()
+    assert (recipe / "data/mec2017/layers/asr/layer.json").is_file()
     rows = [line.split("\t") for line in (recipe / "exp/submission.tsv").read_text().splitlines()]
     split = [line.split("\t") for line in (recipe / "data/mec2017/splits/official.tsv").read_text().splitlines()]
     assert [f"test-{clip}" for clip, _ in rows] == sorted(key for key, _, part in split if part == "test")

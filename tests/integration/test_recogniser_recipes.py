@@ -35,10 +35,9 @@ def test_the_mini_ensemble_trains_its_recogniser_and_transcribes(shop):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "27 of 27 stages ran" in done.stdout
     recipe = shop.root / "egs/mini/ensemble/tiny"
-    made, before = Dataset.open(recipe / "data/mini_transcribed"), Dataset.open(recipe / "data/mini")
-    assert list(made.items) == list(before.items)
+    made = Dataset.open(recipe / "data/mini", layers=("asr", "asr_words"))
     assert all("asr_text" in item.fields and "asr_confidence" in item.fields for item in made.items.values())
-    assert made.split("official").parts == before.split("official").parts
+    assert any(item.fields["asr_words"] for item in made.items.values())
     again = call(shop, "mini/ensemble")
     assert again.returncode == 0 and again.stdout.count("done already") == 27
 

@@ -29,6 +29,6 @@ ensemble_comparisons  # 25 to 29
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42
-ensemble_robustness   # 43 to 59
+ensemble_robustness   # 43.1 to 59
 ensemble_results      # 60 to 64
 run_stages

@@ -46,7 +46,7 @@ ensemble_comparisons  # 25 to 29
 ensemble_baselines    # 30 to 33
 ensemble_subsystems   # 34 to 41
 ensemble_fusion       # 42
-ensemble_robustness   # 43 to 59
+ensemble_robustness   # 43.1 to 59
 ensemble_results      # 60 to 64
 stage 65 "Write the submission" --in "$exp/scored/$protocol.json" --out "$exp/submission.tsv" -- \
   steps/write_submission.sh --protocol "$protocol" --system "$submit" --strip test- "$data" "$exp" "$exp/submission.tsv"

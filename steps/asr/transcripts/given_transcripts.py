@@ -3,8 +3,8 @@
 Three forms, told apart by the first line:
 
     Kaldi `text`    id word word ...; an id alone is an empty transcript
-    TSV             a header with id and text, and any of confidence (0 to 1) and nbest (JSON, [[text, log posterior],
-                    ...])
+    TSV             a header with id and text, and any of confidence (0 to 1), nbest (JSON, [[text, log posterior],
+                    ...]) and words (JSON, [[word, start, end, confidence], ...], seconds)
     hypotheses      what steps/decode_transcripts.sh writes, a TSV of the same columns and more
 """
 
@@ -14,7 +14,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +36,13 @@ class Transcript:
     Attributes:
         text: in normal form (steps/text/normal_form.py). confidence: 0 to 1; None where the file does not say.
         nbest: distinct texts with their log-posteriors, best first; may be empty.
+        words: (word, start, end, confidence) in seconds; may be empty.
     """
 
     text: str
     confidence: float | None = None
     nbest: tuple[tuple[str, float], ...] = ()
+    words: tuple[tuple[str, float, float, float], ...] = ()
 
 
 def read_transcripts(path: Path, languages: Mapping[str, str | None] | None = None) -> dict[str, Transcript]:
@@ -68,8 +70,8 @@ def read_transcripts(path: Path, languages: Mapping[str, str | None] | None = No
         if key in found:
             raise UserError(f"{where}: {key} occurs twice")
         language = (languages or {}).get(key)
-        found[key] = Transcript(normalise(transcript.text, language), transcript.confidence,
-                                merge((normalise(text, language), value) for text, value in transcript.nbest))
+        found[key] = replace(transcript, text=normalise(transcript.text, language),
+                             nbest=merge((normalise(text, language), value) for text, value in transcript.nbest))
     if not found:
         raise UserError(f"{path} holds no transcript; expected lines `id word ...`, or a TSV with a header id, text")
     return found
@@ -98,7 +100,8 @@ def _row(line: str, header: Sequence[str], where: str) -> tuple[str, Transcript]
         confidence = _number(row["confidence"])
         if confidence is None or not 0 <= confidence <= 1:
             raise UserError(f"{where}: confidence is {row['confidence']!r}; accepted: 0 to 1")
-    return row["id"], Transcript(row["text"], confidence, _nbest(row.get("nbest") or "[]", where))
+    return row["id"], Transcript(row["text"], confidence, _nbest(row.get("nbest") or "[]", where),
+                                 _words(row.get("words") or "[]", where))
 
 
 def _nbest(text: str, where: str) -> tuple[tuple[str, float], ...]:
@@ -110,6 +113,17 @@ def _nbest(text: str, where: str) -> tuple[tuple[str, float], ...]:
                for words, value in pairs):
         raise UserError(f"{where}: nbest is {text[:60]!r}; expected JSON [[text, log posterior of at most 0], ...]")
     return tuple((words, float(value)) for words, value in pairs)
+
+
+def _words(text: str, where: str) -> tuple[tuple[str, float, float, float], ...]:
+    try:
+        words = [(str(word), float(start), float(end), float(sure)) for word, start, end, sure in json.loads(text)]
+    except (ValueError, TypeError):
+        words = [("", 1.0, 0.0, 0.0)]
+    if not all(0 <= start <= end < math.inf and 0 <= sure <= 1 for _, start, end, sure in words):
+        raise UserError(f"{where}: words is {text[:60]!r}; expected JSON [[word, start, end, confidence], ...] in "
+                        "seconds")
+    return tuple(words)
 
 
 def _number(text: str) -> float | None:

@@ -65,16 +65,14 @@ def speech(lab):
     for name, words in (("fbank", []), ("ivector_tokens", ["--from", extractor, "--set", f"asr={asr}"])):
         for step in (["--prepare"], ["--task", "1"], ["--finish"]):
             assert run(extract.main, "--features", name, lab.data, *words, *step) == 0
-    transcribed = lab.data.with_name("lab_transcribed")
+    decoded = lab.data / "layers" / "asr" / "decoded"
     for step in (["--prepare"], ["--task", "1"], ["--finish"]):
         assert run(decode_task.main, "--asr", asr, "--method", "prefix", "--set", "prefixes=4", *step,
-                   lab.data, transcribed / "decoded") == 0
-    assert run(transcribe.main, "--text", transcribed / "decoded" / "hypotheses.tsv", "--asr", asr, lab.data,
-               transcribed) == 0
+                   lab.data, decoded) == 0
+    assert run(transcribe.main, "--text", decoded / "hypotheses.tsv", "--asr", asr, lab.data) == 0
     for name, (config, settings, features, _) in SUBSYSTEMS.items():
-        data = transcribed if features == "text" else lab.data
-        train(data, lab.exp, name, config, settings, features, "global")
-    lab.asr, lab.extractors, lab.transcribed = asr, extractor.parents[1], transcribed
+        train(lab.data, lab.exp, name, config, settings, features, "global")
+    lab.asr, lab.extractors = asr, extractor.parents[1]
     return lab
 
 
@@ -94,11 +92,11 @@ def test_the_scores_come_out_again_without_the_recogniser_that_was_copied(speech
     np.testing.assert_allclose(found, np.exp(scores.logp), atol=2e-6)
 
 
-def test_a_transcript_is_that_of_the_transcribed_set(speech, tmp_path):
+def test_a_transcript_is_that_of_the_layer(speech, tmp_path):
     from steps.data.dataset import Dataset
 
     model = EmotionModel.open(exported(speech, tmp_path, "text", "asr-text"))
-    items = Dataset.open(speech.transcribed).items
+    items = Dataset.open(speech.data, layers=("asr",)).items
     records = list(model.classify_many([item.path for item in speech.items]))
     assert [record["transcript"] for record in records] == [items[item.id].fields["asr_text"] for item in speech.items]
     assert len({record["transcript"] for record in records}) > 1

@@ -1,8 +1,7 @@
-"""A set comes back with transcripts, whole, and the set that it was made of stays as it was."""
+"""Transcripts come as layers beside a data set, which stays as it was."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from steps.asr.transcripts.given_transcripts import Transcript
 from steps.audit.trained_on import audit_components
 from steps.data.dataset import Dataset
 from steps.data.fields import check_name, check_value, load_fields
+from steps.data.layers import read_about
 from steps.data.trained_on import describe_texts, write_training
 from tests.steps.scored_recipe import folds_by_speaker, utterances, write_data
 from utils.errors import UserError
@@ -38,9 +38,9 @@ def data(tmp_path):
     return Dataset.open(path)
 
 
-def lines_of(path):
-    with gzip.open(path / "cuts.jsonl.gz", "rt") as stream:
-        return [json.loads(line) for line in stream]
+def heard(data):
+    """The data set with what was heard."""
+    return Dataset.open(data.path, layers=("asr",))
 
 
 def digests(path):
@@ -53,21 +53,16 @@ def write_text(tmp_path, data, lines=None):
     return str(tmp_path / "text")
 
 
-def test_the_set_comes_back_whole_with_transcripts_and_the_old_one_stays(tmp_path, data, capsys):
+def test_every_utterance_has_its_transcript_and_the_data_set_stays_as_it_was(tmp_path, data, capsys):
     before = digests(data.path)
-    assert transcribe.main(["--text", write_text(tmp_path, data), str(data.path), str(tmp_path / "out")]) == 0
-    assert digests(data.path) == before
-    out = Dataset.open(tmp_path / "out")
-    assert [item.fields["asr_text"] for item in out.items.values()] == [f"word {n}" for n in range(len(data.items))]
-    assert out.split("folds") == data.split("folds") and out.targets == data.targets
-    for old, new in zip(lines_of(data.path), lines_of(out.path), strict=True):
-        for cut in (old, new):
-            for name in transcribe.FIELDS:
-                cut["supervisions"][0]["custom"].pop(name, None)
-        assert old == new
+    assert transcribe.main(["--text", write_text(tmp_path, data), str(data.path)]) == 0
+    assert {name: digests(data.path)[name] for name in before} == before
+    items = heard(data).items
+    assert [item.fields["asr_text"] for item in items.values()] == [f"word {n}" for n in range(len(data.items))]
     assert "12 utterances, 0 with an empty text, 0 failed\n" in capsys.readouterr().out
-    assert all("asr_confidence" not in item.fields for item in out.items.values())  # the file says nothing of it
-    assert (out.path / "audio_hashes.tsv").is_file()
+    # The file says nothing of it, and what the data set says is of another text.
+    assert all("asr_confidence" not in item.fields for item in items.values())
+    assert Dataset.open(data.path).items["s00-0-0"].fields["asr_text"] == "of another recogniser"
 
 
 def test_hypotheses_bring_confidence_and_nbest_and_failures_are_listed(tmp_path, data, capsys):
@@ -77,9 +72,8 @@ def test_hypotheses_bring_confidence_and_nbest_and_failures_are_listed(tmp_path,
     found[ids[2]] = [Hypothesis()]
     write_hypotheses(tmp_path / "hypotheses.tsv", found)
     write_training(tmp_path / "asr", describe_texts(["other"], "speech", "recogniser"))
-    transcribe.main(["--text", str(tmp_path / "hypotheses.tsv"), "--asr", str(tmp_path / "asr"), str(data.path),
-                     str(tmp_path / "out")])
-    fields = {key: item.fields for key, item in Dataset.open(tmp_path / "out").items.items()}
+    transcribe.main(["--text", str(tmp_path / "hypotheses.tsv"), "--asr", str(tmp_path / "asr"), str(data.path)])
+    fields = {key: item.fields for key, item in heard(data).items.items()}
     assert fields[ids[0]]["asr_text"] == "a b" and fields[ids[0]]["asr_confidence"] == pytest.approx(0.7)
     assert fields[ids[0]]["asr_nbest"] == [["a b", -0.5], ["a", -1.5]]
     assert fields[ids[1]]["asr_text"] == "" and fields[ids[1]]["asr_confidence"] == 0
@@ -87,64 +81,51 @@ def test_hypotheses_bring_confidence_and_nbest_and_failures_are_listed(tmp_path,
     printed = capsys.readouterr()
     assert "12 utterances, 1 with an empty text, 1 failed, mean confidence 0.636" in printed.out  # 10 of 0.7, one 0
     assert printed.err == f"  failed: {ids[1]}\n"
-    info = Dataset.open(tmp_path / "out").info["transcripts"]
+    words = Dataset.open(data.path, layers=("asr", "asr_words")).items[ids[0]].fields["asr_words"]
+    assert words == [["a", 0.0, 1.0, 0.8], ["b", 1.0, 2.0, 0.6]]
+    info = read_about(data.path, "asr")
     assert info["failed"] == [ids[1]] and info["from"] == str(tmp_path / "asr") and info["untold"] == []
 
 
-def test_the_fields_are_registered_and_lhotse_reads_them(tmp_path, data):
-    lhotse = pytest.importorskip("lhotse")
+def test_the_fields_are_registered(data):
     found = {key: Transcript("yes", 0.5, (("yes", -0.7), ("no", -1.0))) for key in data.items}
-    transcribe.write_transcribed(data, found, [], tmp_path / "out", {"from": "here"})
+    transcribe.add_transcripts(data, found, [], {"from": "here"})
     registry = load_fields()
     for name, value in transcribe.fields_of(found["s00-0-0"]).items():
         check_name(registry, name, "here")
         assert check_value(registry[name], name, value, "here") == value
-    cuts = lhotse.CutSet.from_file(tmp_path / "out/cuts.jsonl.gz")
-    assert {cut.supervisions[0].custom["asr_nbest"][1][0] for cut in cuts} == {"no"}
+    assert {item.fields["asr_nbest"][1][0] for item in heard(data).items.values()} == {"no"}
 
 
 def test_the_same_transcripts_give_the_same_bytes_and_others_replace_them(tmp_path, data):
-    out = tmp_path / "out"
-    arguments = ["--text", write_text(tmp_path, data), str(data.path), str(out)]
+    arguments = ["--text", write_text(tmp_path, data), str(data.path)]
     transcribe.main(arguments)
-    first = digests(out)
+    first = digests(data.path)
     transcribe.main(arguments)
-    assert digests(out) == first
+    assert digests(data.path) == first
     write_text(tmp_path, data, dict.fromkeys(data.items, "new"))
     transcribe.main(arguments)
-    assert {item.fields["asr_text"] for item in Dataset.open(out).items.values()} == {"new"}
+    assert {item.fields["asr_text"] for item in heard(data).items.values()} == {"new"}
 
 
 def test_missing_ids_are_an_error_or_empty(tmp_path, data):
     text = write_text(tmp_path, data, {"s00-0-0": "x", "other": "y"})
     with pytest.raises(UserError, match="11 of 12 utterances have no transcript"):
-        transcribe.main(["--text", text, str(data.path), str(tmp_path / "out")])
-    assert not (tmp_path / "out").exists()
-    transcribe.main(["--text", text, "--allow-missing", str(data.path), str(tmp_path / "out")])
-    out = Dataset.open(tmp_path / "out")
-    assert [item.fields["asr_text"] for item in out.items.values()] == ["x"] + 11 * [""]
-    assert len(out.info["transcripts"]["failed"]) == 11
-
-
-def test_no_other_data_set_is_overwritten(tmp_path, data):
-    text = write_text(tmp_path, data)
-    with pytest.raises(UserError, match="OUT is DATA"):
-        transcribe.main(["--text", text, str(data.path), str(data.path / "../data")])
-    other = write_data(tmp_path / "other", utterances(1, 1), {})
-    with pytest.raises(UserError, match="a data set that was not made by transcribing"):
-        transcribe.main(["--check", str(data.path), str(other)])
+        transcribe.main(["--text", text, str(data.path)])
+    assert not (data.path / "layers").exists()
+    transcribe.main(["--text", text, "--allow-missing", str(data.path)])
+    assert [item.fields["asr_text"] for item in heard(data).items.values()] == ["x"] + 11 * [""]
+    assert len(read_about(data.path, "asr")["failed"]) == 11
 
 
 def test_the_audit_sees_what_the_recogniser_was_trained_on_or_that_nobody_says(tmp_path, data, capsys):
     text = write_text(tmp_path, data)
-    transcribe.main(["--text", text, str(data.path), str(tmp_path / "out")])
+    transcribe.main(["--text", text, str(data.path)])
     assert f"warning: {text} does not say what its recogniser was trained on" in capsys.readouterr().err
-    out = Dataset.open(tmp_path / "out")
-    assert audit_components(out, out.split("folds"), [])["unknown"] == [text]
+    assert audit_components(data, data.split("folds"), [])["unknown"] == [text]
     write_training(tmp_path / "asr", describe_texts(["sentence 0"], "speech", "recogniser"))
-    transcribe.main(["--text", text, "--trained-on", str(tmp_path / "asr"), str(data.path), str(tmp_path / "out")])
-    out = Dataset.open(tmp_path / "out")
-    found = audit_components(out, out.split("folds"), [])
+    transcribe.main(["--text", text, "--trained-on", str(tmp_path / "asr"), str(data.path)])
+    found = audit_components(data, data.split("folds"), [])
     assert found["unknown"] == [] and "recogniser was trained on speech" in found["leaks"][0]
 
 
@@ -200,37 +181,37 @@ def test_a_torchscript_file_is_not_run(tmp_path):
 
 @pytest.mark.slow
 def test_the_front_end_decodes_by_tasks_resumes_and_writes_every_utterance(tmp_path, spoken):
-    asr, out = write_onnx(tmp_path / "asr"), tmp_path / "out"
-    arguments = ("--asr", asr, "--method", "prefix", "--nj", "2", spoken, out)
+    asr, out = write_onnx(tmp_path / "asr"), spoken / "layers/asr"
+    arguments = ("--asr", asr, "--method", "prefix", "--nj", "2", spoken)
     done = run(*arguments)
     assert done.returncode == 0, done.stderr
-    items = Dataset.open(out).items
+    items = Dataset.open(spoken, layers=("asr",)).items
     assert sorted(items) == ["u0", "u1", "u2", "u3", "u4"]
     assert set(items["u2"].fields["asr_text"].split()) <= {"a", "b"} and items["u2"].fields["asr_text"]
     assert 0 < items["u2"].fields["asr_confidence"] <= 1 and len(items["u2"].fields["asr_nbest"]) > 1
     assert sum(np.exp(value) for _, value in items["u2"].fields["asr_nbest"]) <= 1 + 1e-5
     for key in ("u3", "u4"):  # too short for an output frame; without features
         assert items[key].fields["asr_text"] == "" and items[key].fields["asr_confidence"] == 0
-    assert "failed: u4" in done.stderr and Dataset.open(out).info["transcripts"]["failed"] == ["u4"]
+    assert "failed: u4" in done.stderr and read_about(spoken, "asr")["failed"] == ["u4"]
     assert "does not say what its recogniser was trained on" in done.stderr
     first = digests(out)
-    (out / "cuts.jsonl.gz").unlink()
+    (out / "layer.json").unlink()
     (out / "decoded/hypotheses.2.tsv").unlink()
     again = run(*arguments)
     assert again.returncode == 0 and "1 of 2 tasks to do" in again.stdout
-    wanted = ("cuts.jsonl.gz", "hypotheses.tsv", "corpus.json", "folds.tsv")
+    wanted = ("fields.jsonl.gz", "hypotheses.tsv", "layer.json")
     assert {name: first[name] for name in wanted} == {name: digests(out)[name] for name in wanted}
 
 
 @pytest.mark.parametrize("words, message", [
-    ([], "expected the data and the output directory"),
-    (["a", "b"], "give one of --asr DIR, --asr-onnx DIR and --text FILE"),
-    (["--asr", "x", "--text", "y", "a", "b"], "give one of"),
-    (["--asr-onnx", "x", "a", "b"], "--asr-onnx x: no model.onnx there"),
-    (["--text", "x", "--graph", "g", "a", "b"], "--graph does not go with --text"),
-    (["--asr", "x", "--allow-missing", "a", "b"], "--allow-missing goes with --text only"),
-    (["--asr", "x", "--nj", "0", "a", "b"], "--nj is '0'"),
-    (["--asr", "x", "--beam", "3", "a", "b"], "unknown option --beam"),
+    ([], "expected the data directory"), (["--text", "x", "a", "b"], "a layer of DATA now (a/layers/asr): leave b out"),
+    (["a"], "give one of --asr DIR, --asr-onnx DIR and --text FILE"),
+    (["--asr", "x", "--text", "y", "a"], "give one of"),
+    (["--asr-onnx", "x", "a"], "--asr-onnx x: no model.onnx there"),
+    (["--text", "x", "--graph", "g", "a"], "--graph does not go with --text"),
+    (["--asr", "x", "--allow-missing", "a"], "--allow-missing goes with --text only"),
+    (["--asr", "x", "--nj", "0", "a"], "--nj is '0'"),
+    (["--asr", "x", "--beam", "3", "a"], "unknown option --beam"),
 ])
 def test_a_wrong_option_is_one_line(words, message):
     done = run(*words)
