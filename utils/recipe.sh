@@ -21,3 +21,28 @@ fi
 . "$ROOT/utils/options.sh"
 # shellcheck source=utils/stage.sh
 . "$ROOT/utils/stage.sh"
+
+# recipe_begin CORPUS: after parse_options. Sets corpus, data, exp, stage_dir and work (the directory of all of them, which
+# --size moves), and finds the environment.
+# shellcheck disable=SC2154,SC2034  # size is an option of the recipe; its stages read the others
+recipe_begin() {
+  corpus=$1 work=.
+  [ "$size" = full ] || work=$size
+  data=$work/data/$corpus exp=$work/exp stage_dir=$work
+  # shellcheck source=path.sh
+  . "$ROOT/path.sh"
+}
+
+# recipe_stages SYSTEM ...: after the recipe's settings, which cmd.sh reads, too. The stages of these systems:
+# steps/stages.sh and steps/stages_SYSTEM.sh.
+recipe_stages() {
+  local _o_system
+  # shellcheck disable=SC1091  # the recipe's own
+  . ./cmd.sh
+  # shellcheck source=steps/stages.sh
+  . "$ROOT/steps/stages.sh"
+  for _o_system in "$@"; do
+    # shellcheck disable=SC1090  # one of steps/stages_*.sh
+    . "$ROOT/steps/stages_$_o_system.sh"
+  done
+}

@@ -15,17 +15,12 @@ option spectrograms fbank_lssed   "given: where the corpora come as features onl
 pyresnet_options pooled
 parse_options "$@"
 
-protocol=cross work=.
-[ "$size" = full ] || work=$size
+recipe_begin pooled
+protocol=cross
+# shellcheck disable=SC2034  # the stages read it
 [ "$spectrograms" != given ] || functionals=""
 map=${map:-$ROOT/conf/common_classes.yaml}
-data=$work/data/pooled exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_pyresnet.sh"
-. "$ROOT/steps/stages_cross_corpus.sh"
+recipe_stages pyresnet cross_corpus
 
 if [ "$size" = tiny ] && [[ $corpora == "$egs/"* ]]; then
   corpora=""

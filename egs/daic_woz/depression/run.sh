@@ -22,14 +22,8 @@ option gpus         0             "GPUs for each task of training" --int --free
 option cluster      local         "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=daic_woz work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_transfer.sh"
+recipe_begin daic_woz
+recipe_stages transfer
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2

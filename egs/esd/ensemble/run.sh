@@ -11,15 +11,8 @@ option protocol   zh_folds        "five folds of speakers, or the published list
 ensemble_options "global speaker" mandarin4k
 parse_options "$@"
 
-corpus=esd work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
-. "$ROOT/steps/stages_ensemble.sh"
+recipe_begin esd
+recipe_stages asr ensemble
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2

@@ -11,15 +11,8 @@ option protocol   five_sessions   "excited as happy, or left out; or one speaker
 ensemble_options "global speaker" speechocean762
 parse_options "$@"
 
-corpus=iemocap work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
-. "$ROOT/steps/stages_ensemble.sh"
+recipe_begin iemocap
+recipe_stages asr ensemble
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2

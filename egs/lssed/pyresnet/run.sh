@@ -12,16 +12,10 @@ option functionals-dir ""         "IS13 functionals, <id>.npy (default: is13/ of
 pyresnet_options
 parse_options "$@"
 
-corpus=lssed work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
+recipe_begin lssed
 [ -n "$functionals_dir" ] || [ ! -d "$corpus_dir/is13" ] || functionals_dir=$corpus_dir/is13
 spectrograms=given given_as=fbank_lssed functionals=${functionals_dir:+is13}
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_pyresnet.sh"
+recipe_stages pyresnet
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2

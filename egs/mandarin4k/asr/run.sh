@@ -17,23 +17,20 @@ option nj          8              "parallel tasks" --int --free
 option cluster     local          "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mandarin4k protocol=official work=. norms=global seeds=0 synthesis_seed=0
+recipe_begin mandarin4k
+protocol=official synthesis_seed=0
 if [ "$size" = tiny ]; then
-  work=tiny corpora=mini corpora_dir=tiny/corpora config=asr_small gpus=0
+  corpora=mini corpora_dir=tiny/corpora config=asr_small gpus=0
   set="units.vocabulary=80 units.fallback=unknown units.minimum_count=1 $set"
 fi
-data=$work/data/$corpus exp=$work/exp stage_dir=$work prepared=$work/data/prepared shar=$work/data/shar
+prepared=$work/data/prepared shar=$work/data/shar
 corpus_dir=$prepared processes=$((gpus > 0 ? gpus : 1))
 directories="" train_sets="" dev_sets=""
 for name in $corpora; do
   directories+="$prepared/$name " train_sets+="$shar/train/$name "
   case $name in aishell3 | aishell4 | st_cmds) ;; *) dev_sets+="$shar/dev/$name " ;; esac
 done
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
+recipe_stages asr
 
 if [ "$size" = tiny ]; then
   stage 1 "Synthesise a corpus" --out "$corpora_dir/mini" -- \

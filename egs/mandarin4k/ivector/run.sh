@@ -14,16 +14,11 @@ option nj         8               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mandarin4k protocol=speakers work=. norms=global seeds=0
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
+recipe_begin mandarin4k
+protocol=speakers
 [ -n "$corpus_dir" ] || corpus_dir=../asr/$work/data/prepared
 [ -n "$asr" ] || asr=../asr/$work/exp/recogniser
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
+recipe_stages asr
 
 stage 1 "Prepare the manifest and the splits" --in "$corpus_dir" --out "$data/cuts.jsonl.gz" --out "$data/splits" -- \
   steps/prepare_data.sh --corpus "$corpus" --corpus-dir "$corpus_dir" "$data"

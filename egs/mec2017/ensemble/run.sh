@@ -14,20 +14,15 @@ option submit     ""              "SUBSYSTEM/VARIANT whose decisions on test are
 ensemble_options "global" mandarin4k own
 parse_options "$@"
 
-corpus=mec2017${table:+_table} work=. text_sources=asr own_asr=$asr own_extractors=$extractors
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
+recipe_begin mec2017${table:+_table}
+# shellcheck disable=SC2034  # the stages read it
+text_sources=asr own_asr=$asr own_extractors=$extractors
 if [ -n "$asr_onnx" ]; then asr=$asr_onnx own_asr=onnx; fi
 [ "$asr" != own ] || asr=../../mandarin4k/asr/$work/exp/recogniser
 # Whoever brings a recogniser brings its extractors, too, or goes without i-vectors.
 if [ "$own_asr$extractors" != ownown ] && [ "$extractors" = own ]; then ivectors=""; fi
 [ "$extractors" != own ] || extractors=../../mandarin4k/ivector/$work/exp/ivector
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
-. "$ROOT/steps/stages_ensemble.sh"
+recipe_stages asr ensemble
 more=(--size "$size" --nj "$nj" --cluster "$cluster")
 
 stage_prepare 1

@@ -13,14 +13,9 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=meld work=. norms=none seeds=0
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_text.sh"
+recipe_begin meld
+norms=none seeds=0
+recipe_stages text
 
 stage_prepare            1 --allow-partial "$allow_partial"
 stage_validate           2

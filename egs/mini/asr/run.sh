@@ -17,14 +17,9 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mini_asr work=. norms=global seeds=0
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synthetic
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
+recipe_begin mini_asr
+corpus_dir=$work/data/synthetic
+recipe_stages asr
 
 stage_synthesize      1 mini --set asr
 stage_prepare         2 --size full

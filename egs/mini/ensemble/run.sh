@@ -10,19 +10,12 @@ option synthesis-seed 0           "seed of the synthetic recordings" --int
 ensemble_options "global" mini own
 parse_options "$@"
 
-corpus=mini work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synthetic
-
+recipe_begin mini
+corpus_dir=$work/data/synthetic
 own_asr=$asr own_extractors=$extractors sub=${work#.}
 if [ "$asr" = own ]; then asr=../asr${sub:+/$sub}/exp/recogniser; fi
 if [ "$extractors" = own ]; then extractors=../ivector${sub:+/$sub}/exp/ivector; fi
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
-. "$ROOT/steps/stages_ensemble.sh"
+recipe_stages asr ensemble
 more=(--size "$size" --nj "$nj" --cluster "$cluster")
 
 stage_synthesize 1

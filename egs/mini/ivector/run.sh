@@ -13,16 +13,11 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=mini_asr work=. norms=global seeds=0
-[ "$size" = full ] || work=$size
+recipe_begin mini_asr
 if [ -z "$asr" ]; then asr=../asr; [ "$size" = full ] || asr=../asr/$size; fi
-data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$asr/data/synthetic extractors=$exp/ivector
+corpus_dir=$asr/data/synthetic extractors=$exp/ivector
 asr=$asr/exp/recogniser
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
+recipe_stages asr
 
 stage_prepare   1 --size full
 stage_validate  2

@@ -10,14 +10,9 @@ option synthesis-seed 0           "seed of the synthetic recordings" --int
 pyresnet_options
 parse_options "$@"
 
-corpus=mini work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work corpus_dir=$work/data/synthetic
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_pyresnet.sh"
+recipe_begin mini
+corpus_dir=$work/data/synthetic
+recipe_stages pyresnet
 
 stage_synthesize 1
 stage_prepare 2

@@ -11,14 +11,8 @@ option protocol   six_folds       "six_folds (EmoBox) or one_actor_out" --choice
 pyresnet_options
 parse_options "$@"
 
-corpus=ravdess work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_pyresnet.sh"
+recipe_begin ravdess
+recipe_stages pyresnet
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2

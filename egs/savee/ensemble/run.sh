@@ -11,15 +11,9 @@ option protocol   one_speaker_out "one_speaker_out" --choices "one_speaker_out"
 ensemble_options "global speaker" speechocean762
 parse_options "$@"
 
-corpus=savee work=. text_sources=asr   # no reference texts
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
-. "$ROOT/steps/stages_ensemble.sh"
+recipe_begin savee
+text_sources=asr   # no reference texts
+recipe_stages asr ensemble
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2

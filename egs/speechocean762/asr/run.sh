@@ -18,14 +18,9 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=speechocean762 work=. norms=global seeds=0
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work lexicon=$corpus_dir/lexicon.txt
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
+recipe_begin speechocean762
+lexicon=$corpus_dir/lexicon.txt
+recipe_stages asr
 # A third of the epochs, with a schedule of their own: without augmentation the network soon overfits.
 none="training.epochs=10 augmentation.speeds=[1.0] augmentation.noise_probability=0 augmentation.frequency_masks=0 augmentation.time_masks=0"
 

@@ -15,15 +15,10 @@ option nj         2               "parallel tasks" --int --free
 option cluster    local           "local, slurm, sge, or a YAML file" --free
 parse_options "$@"
 
-corpus=speechocean762 work=. norms=global seeds=0
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work extractors=$work/exp/ivector
+recipe_begin speechocean762
+extractors=$work/exp/ivector
 if [ -z "$asr" ]; then asr=../asr/exp/recogniser; [ "$size" = full ] || asr=../asr/$size/exp/recogniser; fi
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
+recipe_stages asr
 
 stage_prepare    1
 stage_validate   2

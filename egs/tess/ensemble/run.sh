@@ -11,15 +11,8 @@ option protocol   one_speaker_out "one_speaker_out" --choices "one_speaker_out"
 ensemble_options "global speaker" speechocean762
 parse_options "$@"
 
-corpus=tess work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
-. "$ROOT/steps/stages_ensemble.sh"
+recipe_begin tess
+recipe_stages asr ensemble
 
 stage_prepare 1 --allow-partial "$allow_partial"
 stage_validate 2

@@ -11,15 +11,8 @@ option protocol   @protocol@ "folds of data/@corpus@/splits/<protocol>.tsv"
 ensemble_options "@norms@" speechocean762 none
 parse_options "$@"
 
-corpus=@corpus@ work=.
-[ "$size" = full ] || work=$size
-data=$work/data/$corpus exp=$work/exp stage_dir=$work
-
-. "$ROOT/path.sh"
-. ./cmd.sh
-. "$ROOT/steps/stages.sh"
-. "$ROOT/steps/stages_asr.sh"
-. "$ROOT/steps/stages_ensemble.sh"
+recipe_begin @corpus@
+recipe_stages asr ensemble
 
 stage_prepare 1
 stage_validate 2
