@@ -12,6 +12,7 @@ ensemble_options "global speaker" mandarin4k
 parse_options "$@"
 
 recipe_begin casia
+# shellcheck disable=SC2034  # the stages read it
 text_sources=asr   # no reference texts
 recipe_stages asr ensemble
 

@@ -29,6 +29,7 @@ stage_validate        2
 stage_features        3 fbank
 stage_features        4 fbank_slow
 stage_features        5 fbank_fast
+# shellcheck disable=SC2034  # stage_recogniser reads it
 speeds=(--in "$data/fbank_slow" --in "$data/fbank_fast")
 stage_phone_states    6 flat_start "$lexicon" rounds=0
 stage_recogniser      7 plain      --alignment "$exp/flat_start/alignment.npz" --processes "$processes" --set "$none $set"
