@@ -105,7 +105,9 @@ def _head(table: Path, lines: list[str]) -> tuple[dict[str, str], list[Target], 
 
 def _target(text: str, where: str) -> Target:
     """A target from `FIELD [KEY=VALUE ...]`."""
-    field, *words = text.split()
+    field, *words = text.split() or [""]
+    if not field:
+        raise UserError(f"{where}: a target reads # target: FIELD [KEY=VALUE ...]")
     given: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")

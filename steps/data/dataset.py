@@ -197,7 +197,7 @@ class Dataset:
         Raises:
             ValueError: a value that the target does not have.
         """
-        if not isinstance(item.id, str) or item.duration < 0:
+        if not (isinstance(item.id, str) and item.duration >= 0):  # also of nan
             raise ValueError(f"the utterance {item.id!r} of {item.duration} s")
         for target in self.targets:
             value = item.value(target)
