@@ -1,7 +1,9 @@
-"""Hide the labels of most of a training part (`--labels N`, `--label-share S`): what is hidden is unlabelled.
+"""Hide the labels of most of a training part (`--labels N`, `--label-share S`): what is hidden is
+unlabelled.
 
-The labels that stay are stratified by class and spread over speakers, the same for a seed. Where a dialogue or session
-carries the label, whole ones keep or lose it; a noisy copy (augmented.py) follows its clean utterance.
+The labels that stay are stratified by class and spread over speakers, the same for a seed. Where a
+dialogue or session carries the label, whole ones keep or lose it; a noisy copy (augmented.py)
+follows its clean utterance.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ class Kept:
         if not isinstance(self.amount, int):
             return max(present, round(self.amount * total))
         if not present <= self.amount <= total:
-            raise UsageError(f"--labels {self.amount}: the training part has {total} labels of {present} classes; "
-                             f"accepted: {present} to {total}")
+            raise UsageError(f"--labels {self.amount}: the training part has {total} labels of "
+                             f"{present} classes; accepted: {present} to {total}")
         return self.amount
 
 
@@ -55,7 +57,8 @@ def hide(items: Sequence[Item], y: np.ndarray, kept: Kept, purpose: str, field: 
         y: (N,) class numbers or numbers, see Part. purpose: makes the choice of a fold its own.
         field: of the label.
     """
-    names = [item.id.removesuffix(SUFFIX) for item in items] if unit == "utterance" else unit_names(items, unit)
+    names = [item.id.removesuffix(SUFFIX)
+             for item in items] if unit == "utterance" else unit_names(items, unit)
     strata, speakers = dict[str, int](), dict[str, str]()
     for position in np.flatnonzero(known(y)).tolist():
         strata.setdefault(names[position], 0 if y.dtype.kind == "f" else int(y[position]))
@@ -76,7 +79,8 @@ def without_label(item: Item, field: str) -> Item:
                                  if name not in (field, *OF_LABEL)})
 
 
-def chosen(strata: Mapping[str, int], speakers: Mapping[str, str], kept: Kept, purpose: str = "") -> set[str]:
+def chosen(strata: Mapping[str, int], speakers: Mapping[str, str], kept: Kept,
+           purpose: str = "") -> set[str]:
     """The names that keep their label.
 
     Args:
@@ -92,7 +96,8 @@ def chosen(strata: Mapping[str, int], speakers: Mapping[str, str], kept: Kept, p
 
 
 def shares(counts: Sequence[int], total: int) -> list[int]:
-    """`total` in proportion to the counts (largest remainder), at least 1 of each that is not 0, at most all."""
+    """`total` in proportion to the counts (largest remainder), at least 1 of each that is not 0, at
+    most all."""
     quotas = [total * count / sum(counts) for count in counts]
     found = [min(count, max(1, int(quota))) for quota, count in zip(quotas, counts, strict=True)]
     while sum(found) != total:
@@ -114,4 +119,6 @@ def spread(names: Sequence[str], speakers: Mapping[str, str], seed: int, purpose
         rank[name] = seen.get(speakers[name], 0)
         seen[speakers[name]] = rank[name] + 1
     # Which speaker comes first is drawn anew for each round.
-    return sorted(names, key=lambda name: (rank[name], number("speaker", str(rank[name]), speakers[name], name), name))
+    return sorted(names,
+                  key=lambda name: (rank[name],
+                                    number("speaker", str(rank[name]), speakers[name], name), name))

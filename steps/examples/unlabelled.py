@@ -1,10 +1,12 @@
-"""Unlabelled sets that training may use beside its own part (`--unlabelled "DATA[:PROTOCOL/PART] ..."`).
+"""Unlabelled sets that training may use beside its own part, `--unlabelled "SET ..."`.
 
-A set is a data set, or one part of it in a protocol; of the experiment's own data and protocol the part of the same
-fold. Whatever labels it has are not read. Its utterances are called <set>/<id> and its speakers <set>/<speaker>; the
-features are those of the experiment, extracted alike, and normalised with what was learned on the training part.
+A SET is DATA or DATA:PROTOCOL/PART: a data set, or one part of it in a protocol; of the
+experiment's own data and protocol the part of the same fold. Whatever labels it has are not read.
+Its utterances are called <set>/<id> and its speakers <set>/<speaker>; the features are those of the
+experiment, extracted alike, and normalised with what was learned on the training part.
 
-What shares utterances, sound or, unless the protocol declares it, speakers with dev or test of a fold is refused.
+What shares utterances, sound or, unless the protocol declares it, speakers with dev or test of a
+fold is refused.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ class UnlabelledSet:
             return list(self.data.items)
         theirs = self.data.split(self.protocol)
         same = self.is_of(own) and self.protocol == split.name
-        return sorted({key for each in ([fold] if same else theirs.folds) for key in theirs.ids(each, self.part)})
+        return sorted({key for each in ([fold] if same else theirs.folds)
+                       for key in theirs.ids(each, self.part)})
 
     def is_of(self, own: Dataset) -> bool:
         return self.data.path.resolve() == own.path.resolve()
@@ -67,29 +70,34 @@ class UnlabelledSet:
 def open_sets(text: str) -> list[UnlabelledSet]:
     """
     Raises:
-        UsageError: a word that is no DATA[:PROTOCOL/PART], or one that stands twice. UserError: no data set there.
+        UsageError: a word that is no DATA[:PROTOCOL/PART], or one that stands twice. UserError: no
+            data set there.
     """
     found = []
     for word in text.split():
         match = WORD.fullmatch(word)
         assert match is not None
         if ":" in match["data"] and not Path(match["data"]).exists():
-            raise UsageError(f"--unlabelled {word}: expected DATA or DATA:PROTOCOL/PART, PART one of "
-                             f"{', '.join(PARTS)}")
-        found.append(UnlabelledSet(word, Dataset.open(match["data"]), match["protocol"] or "", match["part"] or ""))
+            raise UsageError(f"--unlabelled {word}: expected DATA or DATA:PROTOCOL/PART, PART one "
+                             f"of {', '.join(PARTS)}")
+        found.append(UnlabelledSet(word, Dataset.open(match["data"]), match["protocol"] or "",
+                                   match["part"] or ""))
     names = [one.name for one in found]
     for one in found:
         if names.count(one.name) > 1:
-            raise UsageError(f"--unlabelled {one.text}: another set is called {one.name}, too; name each once")
+            raise UsageError(f"--unlabelled {one.text}: another set is called {one.name}, too; "
+                             "name each once")
     return found
 
 
 class WithUnlabelled(Dataset):
-    """A data set and the utterances of unlabelled sets, under names of their own and without labels."""
+    """A data set and the utterances of unlabelled sets, under names of their own and without
+    labels."""
 
     def __init__(self, data: Dataset, sets: Sequence[UnlabelledSet]):
         super().__init__(data.path, data.info)
-        fields = {target.field for one in (data, *(one.data for one in sets)) for target in one.targets}
+        fields = {target.field for one in (data, *(one.data for one in sets))
+                  for target in one.targets}
         self.items = dict(data.items)
         for one in sets:
             for key, item in one.data.items.items():
@@ -103,7 +111,8 @@ def _foreign(item: Item, one: UnlabelledSet, fields: set[str]) -> Item:
     return replace(item, id=one.renamed(item.id), speaker=speaker)
 
 
-def add_unlabelled(data: Dataset, store: FeatureStore, sets: Sequence[UnlabelledSet]) -> tuple[Dataset, FeatureStore]:
+def add_unlabelled(data: Dataset, store: FeatureStore,
+                   sets: Sequence[UnlabelledSet]) -> tuple[Dataset, FeatureStore]:
     """The data set and its features, with those of the sets.
 
     Raises:
@@ -117,21 +126,26 @@ def add_unlabelled(data: Dataset, store: FeatureStore, sets: Sequence[Unlabelled
 
 def about_sets(sets: Sequence[UnlabelledSet], own: Dataset, split: Split, fold: int,
                store: FeatureStore) -> list[dict[str, Any]]:
-    """What config.yaml says of the sets: which utterances of which data, in which state their features are."""
+    """What config.yaml says of the sets: which utterances of which data, in which state their
+    features are."""
     told = []
     for one in sets:
         ids = one.ids(own, split, fold)
         theirs = FeatureStore.open(one.data.path / store.path.name, {"name": store.name})
-        state = [one.name, ids, {key: value for key, value in theirs.description.items() if key != "archives"}]
+        state = [one.name, ids,
+                 {key: value for key, value in theirs.description.items() if key != "archives"}]
         digest = hashlib.blake2b(json.dumps(state, sort_keys=True).encode(), digest_size=16)
-        told.append({"set": one.name, "corpus": one.data.name, "utterances": len(ids), "digest": digest.hexdigest()})
+        told.append({"set": one.name, "corpus": one.data.name, "utterances": len(ids),
+                     "digest": digest.hexdigest()})
     return told
 
 
-def check_apart(sets: Sequence[UnlabelledSet], own: Dataset, split: Split, folds: Sequence[int]) -> None:
+def check_apart(sets: Sequence[UnlabelledSet], own: Dataset, split: Split,
+                folds: Sequence[int]) -> None:
     """
     Raises:
-        UserError: a set shares utterances, sound or speakers with dev or test of a fold; names the first utterances.
+        UserError: a set shares utterances, sound or speakers with dev or test of a fold; names the
+            first utterances.
     """
     for one in sets:
         same_sound = _same_sound(one, own)
@@ -142,8 +156,9 @@ def check_apart(sets: Sequence[UnlabelledSet], own: Dataset, split: Split, folds
                 for kind, shared in _shared(one, own, ids, held, same_sound).items():
                     if shared and not (kind == "speaker" and split.speaker_overlap):
                         shown = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
-                        raise UserError(f"--unlabelled {one.text} shares the {kind} with {part} of {split.name}, fold "
-                                        f"{fold} ({shown}): that would be a leak; take a part without them", 2)
+                        raise UserError(f"--unlabelled {one.text} shares the {kind} with {part} of "
+                                        f"{split.name}, fold {fold} ({shown}): that would be a "
+                                        "leak; take a part without them", 2)
 
 
 def _shared(one: UnlabelledSet, own: Dataset, ids: Sequence[str], held: Sequence[str],
@@ -154,11 +169,13 @@ def _shared(one: UnlabelledSet, own: Dataset, ids: Sequence[str], held: Sequence
         if one.data.name == own.name else set()
     return {"utterance": [key for key in ids if one.is_of(own) and key in inside],
             "sound": [key for key in ids if inside & same_sound.get(key, set())],
-            "speaker": [key for key in ids if (name := one.data.items[key].speaker) and spelling(name) in speakers]}
+            "speaker": [key for key in ids if (name := one.data.items[key].speaker)
+                        and spelling(name) in speakers]}
 
 
 def _same_sound(one: UnlabelledSet, own: Dataset) -> dict[str, set[str]]:
-    """{utterance of the set: those of the experiment's data with the same samples or sound, as validation knows it}."""
+    """{utterance of the set: those of the experiment's data with the same samples or sound, as
+    validation knows it}."""
     found: dict[str, set[str]] = {}
     by_hash: dict[str, list[str]] = {}
     for key, digest in read_hashes(own.path / "audio_hashes.tsv").items():
@@ -168,9 +185,11 @@ def _same_sound(one: UnlabelledSet, own: Dataset) -> dict[str, set[str]]:
     files = [each.path / sound.FILE for each in (one.data, own)]
     pairs = list(overlapping(own.items.values())) if one.is_of(own) else []
     if all(path.is_file() for path in files):
-        heard = [{key: print_ for key, print_ in sound.load(path).items() if print_.comparable} for path in files]
+        heard = [{key: print_ for key, print_ in sound.load(path).items() if print_.comparable}
+                 for path in files]
         names = [*heard[0], *heard[1]]
-        pairs += [(names[i], names[j]) for i, j in sound.alike([*heard[0].values(), *heard[1].values()])
+        pairs += [(names[i], names[j])
+                  for i, j in sound.alike([*heard[0].values(), *heard[1].values()])
                   if i < len(heard[0]) <= j]
     for theirs, ours in pairs:
         found.setdefault(theirs, set()).add(ours)
@@ -185,7 +204,8 @@ def training_records(sets: Sequence[UnlabelledSet], own: Dataset, split: Split) 
     for one in sets:
         if one.protocol and one.is_of(own) and one.protocol == split.name:
             continue  # a part of the protocol, which the audit looks at anyhow
-        record = describe_training(one.data, one.ids(own, split, split.folds[0]), "semi-supervised training")
+        record = describe_training(one.data, one.ids(own, split, split.folds[0]),
+                                   "semi-supervised training")
         record["sentences_may_be_shared"] = True  # as the training part may
         records.append({**record, "speakers": []} if split.speaker_overlap else record)
     return records

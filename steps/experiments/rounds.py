@@ -1,8 +1,9 @@
-"""An experiment of several rounds (self-training): each is a whole experiment in `round<k>`, finished or taken up.
+"""An experiment of several rounds (self-training): each is a whole experiment in `round<k>`,
+finished or taken up.
 
 The guesses of a round on unlabelled utterances lie in round<k>/scores/<target>/unlabelled.tsv, as
-log-posteriors calibrated on dev; the next round learns from those that are sure. The round that is best
-on dev becomes the experiment.
+log-posteriors calibrated on dev; the next round learns from those that are sure. The round that is
+best on dev becomes the experiment.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def run_rounds(directory: Path, examples: Examples, config: SelfTrainingConfig,
     """
     unlabelled = examples.without_labels()
     if not len(unlabelled):
-        raise UserError("self_training needs unlabelled utterances: use --unlabelled or --labels", 2)
+        raise UserError("self_training needs unlabelled utterances: use --unlabelled or --labels",
+                        2)
     learned = examples
     for number in range(config.rounds + 1):
         place = directory / f"round{number}"
@@ -47,7 +49,8 @@ def run_rounds(directory: Path, examples: Examples, config: SelfTrainingConfig,
             earlier = scores_path(directory / f"round{number - 1}", examples.target.name, GUESSES)
             guesses = sure_guesses(earlier, unlabelled, config)
             learned = with_guesses(examples, unlabelled, guesses)
-            say(f"round {number}: {len(guesses)} of {len(unlabelled)} unlabelled utterances have a sure guess")
+            say(f"round {number}: {len(guesses)} of {len(unlabelled)} unlabelled utterances have a "
+                "sure guess")
         if not finished(place):
             run(place, learned)
     dev = [read_metrics(directory / f"round{number}", examples.target.name)["dev"]["UA"]
@@ -56,11 +59,13 @@ def run_rounds(directory: Path, examples: Examples, config: SelfTrainingConfig,
     adopt(directory / f"round{best}", directory, {"round": best, "dev_UA_of_rounds": dev})
 
 
-def write_guesses(directory: Path, examples: Examples, dev: np.ndarray, unlabelled: np.ndarray) -> None:
+def write_guesses(directory: Path, examples: Examples, dev: np.ndarray,
+                  unlabelled: np.ndarray) -> None:
     """Write GUESSES.
 
     Args:
-        dev: (N, C) logits of the dev part, unlabelled: (M, C) of `examples.without_labels()`, by the same model.
+        dev: (N, C) logits of the dev part, unlabelled: (M, C) of `examples.without_labels()`, by
+            the same model.
     """
     logp = apply_temperature(unlabelled, fit_temperature(dev, examples.dev.y))
     ids = examples.without_labels().ids
@@ -78,11 +83,13 @@ def sure_guesses(path: Path, unlabelled: Part, config: SelfTrainingConfig) -> di
     if scores.ids != sorted(unlabelled.ids):
         raise UserError(f"{path} is of other utterances; remove {path.parents[2]} to train anew")
     labels = pseudo_labels(scores.logp, config.threshold, config.most)
-    return {key: int(label) for key, label in zip(scores.ids, labels, strict=True) if label != UNSURE}
+    return {key: int(label) for key, label in zip(scores.ids, labels, strict=True)
+            if label != UNSURE}
 
 
 def with_guesses(examples: Examples, unlabelled: Part, guesses: Mapping[str, int]) -> Examples:
-    """The examples with the unlabelled utterances in the training part, those with a guess labelled by it."""
+    """The examples with the unlabelled utterances in the training part, those with a guess labelled
+    by it."""
     y = unlabelled.y.copy()
     for position, key in enumerate(unlabelled.ids):
         y[position] = guesses.get(key, y[position])
@@ -91,7 +98,8 @@ def with_guesses(examples: Examples, unlabelled: Part, guesses: Mapping[str, int
 
 
 def adopt(place: Path, directory: Path, more: Mapping[str, Any]) -> None:
-    """Make a finished round the experiment: copies its files; metrics.json, which says that it is whole, at last."""
+    """Make a finished round the experiment: copies its files; metrics.json, which says that it is
+    whole, at last."""
     for path in sorted(place.rglob("*")):
         name = path.relative_to(place)
         if path.is_file() and name.name not in (METRICS, f"{GUESSES}.tsv"):

@@ -1,4 +1,5 @@
-"""Labelled batches with unlabelled utterances beside them, each as a weakly and as a strongly changed view."""
+"""Labelled batches with unlabelled utterances beside them, each as a weakly and as a strongly
+changed view."""
 
 from __future__ import annotations
 
@@ -28,17 +29,20 @@ class Inputs(Protocol):
 
 
 class WithUnlabelled:
-    """Batches for the trainer: those of `labelled`, with "weak" and "strong" views of unlabelled utterances.
+    """Batches for the trainer: those of `labelled`, with "weak" and "strong" views of unlabelled
+    utterances.
 
-    Each labelled utterance brings `ratio` unlabelled ones, drawn from (seed, pass, its id): so they fall to processes
-    as the labelled ones do, and the mean over the labelled is one over the unlabelled, too.
+    Each labelled utterance brings `ratio` unlabelled ones, drawn from (seed, pass, its id): so they
+    fall to processes as the labelled ones do, and the mean over the labelled is one over the
+    unlabelled, too.
 
     Args:
         labelled: its batches have "position" (N,), of the items `ids`.
         inputs: of the unlabelled utterances. key: of the configuration, for messages.
     """
 
-    def __init__(self, labelled: Batches, ids: Sequence[str], inputs: Inputs, config: ViewsConfig, seed: int,
+    def __init__(self, labelled: Batches, ids: Sequence[str], inputs: Inputs, config: ViewsConfig,
+                 seed: int,
                  key: str = ""):
         self.labelled, self.ids, self.inputs, self.seed = labelled, ids, inputs, seed
         self.ratio = config.ratio
@@ -58,7 +62,8 @@ class WithUnlabelled:
             start = max(0, start - count)
 
     def _passes(self, epoch: int) -> range:
-        """The passes of an epoch, counted from 1 over all epochs; `labelled` takes them for its epochs."""
+        """The passes of an epoch, counted from 1 over all epochs; `labelled` takes them for its
+        epochs."""
         return range((epoch - 1) * self.passes + 1, epoch * self.passes + 1)
 
     def _views(self, positions: Sequence[int], number: int) -> dict[str, dict[str, Tensor]]:
@@ -67,5 +72,6 @@ class WithUnlabelled:
         chosen = [int(place) for name in names for place in generator(
             self.seed, "unlabelled", number, name).integers(0, len(self.inputs), self.ratio)]
         return {kind: self.inputs.view(chosen, change, [
-            generator(self.seed, kind, number, name, place) for name in names for place in range(self.ratio)])
+            generator(self.seed, kind, number, name, place) for name in names
+            for place in range(self.ratio)])
             for kind, change in self.changes.items()}

@@ -13,10 +13,12 @@ from steps.training.objective import Objective
 
 
 class FixMatch(Objective):
-    """The network's own loss on labelled utterances, and cross-entropy of strong views with the guesses on weak ones.
+    """The network's own loss on labelled utterances, and cross-entropy of strong views with the
+    guesses on weak ones.
 
-    A guess is made without dropout and counts where its posterior reaches the threshold. The network has
-    `loss(batch)` and `scores(view) -> {task: logits (N, C)}`; batches are those of WithUnlabelled.
+    A guess is made without dropout and counts where its posterior reaches the threshold. The
+    network has `loss(batch)` and `scores(view) -> {task: logits (N, C)}`; batches are those of
+    WithUnlabelled.
 
     Args:
         task: of classes, the one that is guessed.
@@ -31,15 +33,17 @@ class FixMatch(Objective):
         counts = (confidence >= self.config.threshold).float()
         losses = self.network.loss(batch)  # type: ignore[operator]
         scores = self.network.scores(batch["strong"])[self.task].float()  # type: ignore[operator]
-        # The mean over all unlabelled utterances, not over the confident ones, as published: it grows with their share.
+        # The mean over all unlabelled utterances, not over the confident ones, as published: it
+        # grows with their share.
         unlabelled = (cross_entropy(scores, guess, reduction="none") * counts).mean()
-        return {**losses, "loss": losses["loss"] + self.config.weight * unlabelled, "loss_unlabelled": unlabelled,
+        return {**losses, "loss": losses["loss"] + self.config.weight * unlabelled,
+                "loss_unlabelled": unlabelled,
                 "confident": counts.mean()}
 
     def _guess(self, view: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """The largest posterior of each item and its class, both (N,)."""
         self.network.eval()
         with torch.no_grad():
-            posteriors = self.network.scores(view)[self.task].float().softmax(dim=1)  # type: ignore[operator]
+            scores = self.network.scores(view)[self.task]  # type: ignore[operator]
         self.train()
-        return tuple(posteriors.max(dim=1))  # type: ignore[return-value]
+        return tuple(scores.float().softmax(dim=1).max(dim=1))  # type: ignore[return-value]

@@ -22,15 +22,18 @@ def make_objective(config: ObjectiveOptions, network: nn.Module, task: str) -> O
     if config.objective == SUPERVISED:
         return Supervised(network)
     objective: Any = imported(OBJECTIVES[config.objective])
-    return objective(network, getattr(config, config.objective), task)  # type: ignore[no-any-return]
+    options = getattr(config, config.objective)
+    return objective(network, options, task)  # type: ignore[no-any-return]
 
 
-def make_batches(config: ObjectiveOptions, labelled: Batches, ids: Sequence[str], inputs: Inputs | None,
+def make_batches(config: ObjectiveOptions, labelled: Batches, ids: Sequence[str],
+                 inputs: Inputs | None,
                  seed: int) -> Batches:
     """`labelled` where nothing else is needed, or with views of unlabelled utterances.
 
     Args:
-        ids: of the labelled utterances. inputs: of the unlabelled ones; None where the objective is supervised.
+        ids: of the labelled utterances. inputs: of the unlabelled ones; None where the objective is
+            supervised.
     """
     if inputs is None:
         return labelled

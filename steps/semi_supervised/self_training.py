@@ -1,7 +1,8 @@
-"""Self-training: what a round does to labels. Arrays in, labels out; steps/experiments/rounds.py runs the rounds.
+"""Self-training: what a round does to labels. Arrays in, labels out; steps/experiments/rounds.py
+runs the rounds.
 
-Round 0 learns from the labels alone. Each further round learns anew from the labels and from the sure guesses of the
-round before (Scudder, 1965; Lee, ICML Workshops 2013).
+Round 0 learns from the labels alone. Each further round learns anew from the labels and from the
+sure guesses of the round before (Scudder, 1965; Lee, ICML Workshops 2013).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ def pseudo_labels(logp: np.ndarray, threshold: float, most: int = 0) -> np.ndarr
     Args:
         logp: (N, C) log-posteriors, calibrated.
         threshold: least posterior of a guess.
-        most: guesses of a class that are taken, the surest (at a tie the first); 0: all. So a class that is guessed
-            too often does not take over.
+        most: guesses of a class that are taken, the surest (at a tie the first); 0: all. So a class
+            that is guessed too often does not take over.
 
     Returns:
         int64 (N,), UNSURE where the guess does not count.

@@ -1,7 +1,7 @@
 """Changed copies of the features of an utterance, as semi-supervised training compares them.
 
-An augmentation is a function (features, size, random) -> features, of float32 (F,) or (T, F), normalized, so that 0 is
-the mean of the training part. It changes nothing in place.
+An augmentation is a function (features, size, random) -> features, of float32 (F,) or (T, F),
+normalized, so that 0 is the mean of the training part. It changes nothing in place.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def time_mask(x: np.ndarray, size: float, random: np.random.Generator) -> np.nda
 
 
 def crop(x: np.ndarray, size: float, random: np.random.Generator) -> np.ndarray:
-    """At most this share of the frames is cut off, at both ends together; at least one frame stays."""
+    """At most this share of the frames is cut off, at both ends together; at least one frame
+    stays."""
     length = max(1, len(x) - int(random.integers(0, int(size * len(x)) + 1)))
     first = int(random.integers(0, len(x) - length + 1))
     return x[first:first + length]
@@ -54,16 +55,19 @@ def changing(steps: Sequence[Mapping[str, float]], layout: str, key: str) -> Cha
     """The augmentations of a list, one after the other.
 
     Args:
-        steps: one-key mappings {name: size}. layout: "vector" or "frames". key: of the list, for messages.
+        steps: one-key mappings {name: size}. layout: "vector" or "frames". key: of the list, for
+            messages.
 
     Raises:
-        UsageError: an entry with another number of keys, an unknown name, or one that these features cannot have.
+        UsageError: an entry with another number of keys, an unknown name, or one that these
+            features cannot have.
     """
     known = OF_ALL if layout == "vector" else {**OF_ALL, **OF_FRAMES}
     chosen: list[tuple[Callable[[np.ndarray, float, np.random.Generator], np.ndarray], float]] = []
     for step in steps:
         if len(step) != 1:
-            raise UsageError(f"{key} has the entry {dict(step)}; expected one name and its size, e.g. {{noise: 0.1}}")
+            raise UsageError(f"{key} has the entry {dict(step)}; expected one name and its "
+                             "size, e.g. {noise: 0.1}")
         [(name, size)] = step.items()
         if name not in known:
             what = "is for frames" if name in OF_FRAMES else "is no augmentation"

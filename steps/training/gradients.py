@@ -1,4 +1,5 @@
-"""The gradient of an objective over the batches of one step, in one process or several, in float32 or bfloat16."""
+"""The gradient of an objective over the batches of one step, in one process or several, in float32
+or bfloat16."""
 
 from __future__ import annotations
 
@@ -23,19 +24,23 @@ class Gradients:
         UsageError: the objective's loss is no mean over items, and batches would be cut in pieces.
     """
 
-    def __init__(self, objective: Objective, config: TrainingConfig, world: distributed.World, seed: int):
+    def __init__(self, objective: Objective, config: TrainingConfig, world: distributed.World,
+                 seed: int):
         check_additive(objective, config, world)
         self.network, self.config, self.world, self.seed = objective.network, config, world, seed
         self.loss = distributed.parallel(objective, world)
 
     def compute(self, group: Sequence[Any], epoch: int, first: int) -> dict[str, Tensor]:
-        """The mean gradient over the items of `group` in this process and of its counterparts in the others.
+        """The mean gradient over the items of `group` in this process and of its counterparts in
+        the others.
 
         Args:
-            group: batches. epoch: counted from 1. first: number of the first batch within the epoch.
+            group: batches. epoch: counted from 1. first: number of the first batch within the
+                epoch.
 
         Returns:
-            "items" and, for each entry of the objective's loss, the sum over the items of all processes.
+            "items" and, for each entry of the objective's loss, the sum over the items of all
+            processes.
         """
         alone = len(group) == 1
         sums: dict[str, Tensor] = {}
@@ -47,8 +52,10 @@ class Gradients:
                 items = float(losses["items"])
                 weighted = {key: value * items for key, value in losses.items() if key != "items"}
                 summed = distributed.total_each({**weighted, "items": items}, self.world)
-                sums = {key: sums[key] + value if key in sums else value for key, value in summed.items()}
-                # DistributedDataParallel averages over processes; this makes it the mean over all items.
+                sums = {key: sums[key] + value if key in sums else value
+                        for key, value in summed.items()}
+                # DistributedDataParallel averages over processes; this makes it the mean over all
+                # items.
                 share = items * self.world.size
                 (losses["loss"] * (share / float(summed["items"]) if alone else share)).backward()
         if not alone:
@@ -67,7 +74,8 @@ class Gradients:
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         kind = torch.device(self.world.device).type
-        wanted = self.config.precision == "bf16" or (self.config.precision == "auto" and kind == "cuda")
+        wanted = self.config.precision == "bf16" or (self.config.precision == "auto"
+                                                     and kind == "cuda")
         return torch.autocast(kind, dtype=torch.bfloat16) if wanted else contextlib.nullcontext()
 
 
@@ -78,9 +86,12 @@ def check_additive(objective: Objective, config: TrainingConfig, world: distribu
     """
     if objective.additive or (config.accumulate == 1 and world.size == 1):
         return
-    told = f"training.accumulate is {config.accumulate}" if config.accumulate > 1 else f"{world.size} processes train"
-    raise UsageError(f"{told}, but the loss of {type(objective).__name__} is no mean over items: it needs each batch "
-                     "in one piece; use training.accumulate=1 and --processes 1")
+    told = f"{world.size} processes train"
+    if config.accumulate > 1:
+        told = f"training.accumulate is {config.accumulate}"
+    raise UsageError(f"{told}, but the loss of {type(objective).__name__} is no mean over items: "
+                     "it needs each batch in one piece; use training.accumulate=1 and --processes "
+                     "1")
 
 
 def _to_device(batch: Any, device: str) -> Any:

@@ -1,8 +1,9 @@
-"""What a training minimizes, apart from the network: the trainer calls an objective, the objective calls the network.
+"""What a training minimizes, apart from the network: the trainer calls an objective, the objective
+calls the network.
 
-The order of calls: `train()` at the beginning of an epoch; then for every step of the optimizer `before_step(clock)`,
-`loss(batch)` once a batch (several times where `accumulate` is more than 1), `after_step(clock)`; and
-`after_epoch(clock)` before dev is judged. All are called in every process.
+The order of calls: `train()` at the beginning of an epoch; then for every step of the optimizer
+`before_step(clock)`, `loss(batch)` once a batch (several times where `accumulate` is more than 1),
+`after_step(clock)`; and `after_epoch(clock)` before dev is judged. All are called in every process.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class Objective(abc.ABC):
 
     Attributes:
         network: what the optimizer changes.
-        additive: whether `loss` is a mean over items, so that batches may be cut in pieces. A loss that is not (the
-            concordance of a batch) is refused with `accumulate` above 1 and with several processes.
+        additive: whether `loss` is a mean over items, so that batches may be cut in pieces. A loss
+            that is not (the concordance of a batch) is refused with `accumulate` above 1 and with
+            several processes.
     """
 
     additive: ClassVar[bool] = True
@@ -47,7 +49,8 @@ class Objective(abc.ABC):
 
     @property
     def kept(self) -> nn.Module:
-        """What dev judges and what is stored at the end; another one than `network` belongs into `memory`, too."""
+        """What dev judges and what is stored at the end; another one than `network` belongs into
+        `memory`, too."""
         return self.network
 
     def train(self) -> None:
@@ -61,8 +64,8 @@ class Objective(abc.ABC):
     def loss(self, batch: Any) -> dict[str, Any]:
         """{"loss": mean over the batch's items, "items": their number, "loss_<part>": ...}.
 
-        The items of a batch are those of this process. Torch's random numbers depend on the seed, the epoch, the
-        number of the batch and the process.
+        The items of a batch are those of this process. Torch's random numbers depend on the seed,
+        the epoch, the number of the batch and the process.
         """
 
     def after_step(self, clock: Clock) -> None:  # noqa: B027
@@ -72,7 +75,8 @@ class Objective(abc.ABC):
         """Called after the steps of an epoch: the place to join what the processes know."""
 
     def memory(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold beside the weights of `network`; each process gets its own back.
+        """What a checkpoint must hold beside the weights of `network`; each process gets its own
+        back.
 
         The names, shapes and types must be the same in every process and throughout a training.
         """

@@ -33,7 +33,8 @@ class Selection:
         Args:
             row: of the learning curve; the dev metrics are its entries `dev_<metric>`.
         """
-        metrics = {key.removeprefix("dev_"): value for key, value in row.items() if key.startswith("dev_")}
+        metrics = {key.removeprefix("dev_"): value for key, value in row.items()
+                   if key.startswith("dev_")}
         if self.judged and self.epoch:
             new, old = self._value(metrics), self._value(self.metrics)
             if not (new < old if self.metric in MINIMISED else new > old):
@@ -45,9 +46,11 @@ class Selection:
 
     def exhausted(self, epoch: int) -> bool:
         """Whether `patience` epochs up to this one brought nothing better."""
-        return self.judged and self.patience > 0 and self.epoch > 0 and epoch - self.epoch >= self.patience
+        counts = self.judged and self.patience > 0 and self.epoch > 0
+        return counts and epoch - self.epoch >= self.patience
 
     def _value(self, metrics: Metrics) -> float:
         if self.metric not in metrics:
-            raise UserError(f"training.metric is {self.metric}; the dev metrics are {', '.join(metrics)}", 2)
+            raise UserError(f"training.metric is {self.metric}; the dev metrics are "
+                            f"{', '.join(metrics)}", 2)
         return metrics[self.metric]

@@ -1,4 +1,5 @@
-"""Hidden labels: how many stay, of which classes and speakers; nothing of a hidden label is left."""
+"""Hidden labels: how many stay, of which classes and speakers; nothing of a hidden label is
+left."""
 
 from collections import Counter
 
@@ -78,13 +79,15 @@ def test_whole_sessions_keep_their_label():
     items = [Item(item.id, item.speaker, fields={"session": item.speaker, "phq8": 3.0}) for item in items]
     hidden, found = hide(items, np.repeat(np.arange(6.0), 12), Kept(2), "1", "phq8", "session")
     known = ~np.isnan(found)
-    assert known.sum() == 24 and len({item.speaker for item, own in zip(items, known, strict=True) if own}) == 2
+    assert known.sum() == 24 and len({
+        item.speaker for item, own in zip(items, known, strict=True) if own}) == 2
     assert all(("phq8" in item.fields) == own for item, own in zip(hidden, known, strict=True))
 
 
 def test_too_few_and_too_many_labels_are_refused():
     for amount in (2, 73):
-        with pytest.raises(UsageError, match=rf"--labels {amount}: the training part has 72 labels of 3 classes; "
+        with pytest.raises(UsageError,
+                           match=rf"--labels {amount}: the training part has 72 labels of 3 classes; "
                                              "accepted: 3 to 72"):
             kept_of(amount)
 
@@ -97,7 +100,9 @@ def test_what_is_unlabelled_before_is_no_candidate():
     assert (found[:60] == -1).all() and (found[60:] >= 0).sum() == 3
 
 
-@pytest.mark.parametrize(("counts", "total", "expected"), [([10, 10], 5, [3, 2]), ([98, 1, 1], 10, [8, 1, 1]),
-                                                          ([0, 5], 3, [0, 3]), ([3, 50], 53, [3, 50])])
+@pytest.mark.parametrize(("counts", "total", "expected"),
+                         [([10, 10], 5, [3, 2]), ([98, 1, 1], 10, [8, 1, 1]),
+                                                          ([0, 5], 3, [0, 3]),
+                          ([3, 50], 53, [3, 50])])
 def test_shares_are_whole_numbers_with_the_right_sum(counts, total, expected):
     assert shares(counts, total) == expected

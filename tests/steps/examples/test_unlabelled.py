@@ -22,10 +22,12 @@ FIXMATCH = ("training.objective=fixmatch training.tensorboard=false training.epo
 
 @pytest.fixture
 def other(tmp_path, make_dataset):
-    """Another corpus with 2 speakers, one of whom has a name that a speaker of the toy corpus has."""
+    """Another corpus with 2 speakers, one of whom has a name that a speaker of the toy corpus
+    has."""
     rows = np.random.default_rng(1).normal(size=(8, 12))
     ids = [f"s{speaker}-{take:02d}" for speaker in (4, 9) for take in range(4)]
-    path = make_dataset(tmp_path / "other", ids, ["angry", "sad"] * 4, [key[:2] for key in ids], ["female"] * 8, rows,
+    path = make_dataset(tmp_path / "other", ids, ["angry", "sad"] * 4, [key[:2] for key in ids],
+                        ["female"] * 8, rows,
                         [{key: "train" if key < "s9" else "test" for key in ids}])
     about = json.loads((path / "corpus.json").read_text())
     write_json(path / "corpus.json", {**about, "name": "other"})
@@ -53,7 +55,8 @@ def test_a_set_reaches_the_learner_without_labels_and_under_names_of_its_own(toy
     assert (alone.train.x.matrix() == examples.train.x.matrix()).all()
     raw = FeatureStore.open(other / "toy").matrix(["s4-00"])
     arrays = alone.normalisation
-    np.testing.assert_allclose(whole.x[0], ((raw - arrays["mean"]) / arrays["std"])[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(whole.x[0], ((raw - arrays["mean"]) / arrays["std"])[0], rtol=1e-4,
+                               atol=1e-5)
 
 
 def test_of_the_own_protocol_it_is_the_part_of_the_same_fold(toy):
@@ -71,7 +74,8 @@ def test_what_shares_utterances_or_speakers_with_dev_or_test_is_refused(toy, oth
     check_apart(open_sets(f"{toy}:plain/train"), data, split, [1, 2])
     about = json.loads((other / "corpus.json").read_text())
     write_json(other / "corpus.json", {**about, "name": "toy"})
-    with pytest.raises(UserError, match=r"speaker with dev of plain, fold 1 \(s4-00, s4-01, s4-02, \.\.\.\)"):
+    with pytest.raises(UserError,
+                       match=r"speaker with dev of plain, fold 1 \(s4-00, s4-01, s4-02, \.\.\.\)"):
         check_apart(open_sets(f"{other}"), data, split, [1])
 
 
@@ -98,18 +102,21 @@ def test_the_audit_knows_what_was_used(toy, other):
     assert record["corpus"] == "other" and record["utterances"] == 8
     record["corpus"] = "toy"  # as if it were of this corpus: s4 is in dev and test
     found = audit_components(data, split, [], started={"fixmatch": ([record], [])})
-    assert any("semi-supervised training was trained on toy and shares the speaker" in line for line in found["leaks"])
+    assert any("semi-supervised training was trained on toy and shares the speaker" in line
+               for line in found["leaks"])
 
 
 def test_a_sentence_of_a_set_may_be_one_of_dev_and_test(toy):
     data, split = Dataset.open(toy), Dataset.open(toy).split("plain")
-    data.items = {key: replace(item, text="it is eleven o'clock") for key, item in data.items.items()}
+    data.items = {key: replace(item, text="it is eleven o'clock")
+                  for key, item in data.items.items()}
     record = describe_training(data, split.ids(1, "test"), "semi-supervised training")
     record |= {"corpus": "other", "speakers": [], "recordings": []}
     for more, leaks in ({}, 2), ({"sentences_may_be_shared": True}, 0):
         found = audit_components(data, split, [], started={"x": ([{**record, **more}], [])})
         assert len(found["leaks"]) == leaks
-    assert {entry["verdict"] for entry in found["components"] if entry["kind"] == "sentence"} == {"told"}
+    assert {entry["verdict"] for entry in found["components"]
+            if entry["kind"] == "sentence"} == {"told"}
 
 
 def test_words_that_are_no_set_are_one_line(toy, other):
@@ -122,7 +129,8 @@ def test_words_that_are_no_set_are_one_line(toy, other):
 
 
 def planned(toy, out, config, settings, *options):
-    return plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--folds", "1", "--set", settings,
+    return plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--folds",
+                      "1", "--set", settings,
                       *options, "--data", str(toy), "--out", str(out)])
 
 
@@ -147,7 +155,8 @@ def test_a_set_that_nothing_would_use_is_refused(toy, other, tmp_path):
 
 
 def test_labels_are_counted_when_planned(toy, tmp_path):
-    with pytest.raises(UsageError, match="--labels 900: the training part has 79 labels of 3 classes"):
+    with pytest.raises(UsageError,
+                       match="--labels 900: the training part has 79 labels of 3 classes"):
         planned(toy, tmp_path / "exp" / "sys" / "plain", "linear_svm", "", "--labels", "900")
 
 

@@ -1,4 +1,5 @@
-"""FixMatch: its loss by hand, its batches, and training through plan and run_task on vectors and on frames."""
+"""FixMatch: its loss by hand, its batches, and training through plan and run_task on vectors and on
+frames."""
 
 import json
 import os
@@ -30,7 +31,8 @@ RNN = (f"{FIXMATCH} model.projection=[16] model.hidden=8 model.branch=[8] frames
 
 def small_network(dropout=0.0):
     torch.manual_seed(0)
-    return MultitaskDnn(4, {"emotion": 3}, MultitaskDnnConfig(trunk=[8], branch=[8], tasks={"emotion": 1.0},
+    return MultitaskDnn(4, {"emotion": 3},
+                        MultitaskDnnConfig(trunk=[8], branch=[8], tasks={"emotion": 1.0},
                                                               dropout=dropout))
 
 
@@ -39,19 +41,23 @@ def small_batches(world=None, passes=2, config=None):
     ids = [f"l{number}" for number in range(10)]
     labelled = VectorBatches(x, {"emotion": torch.arange(10) % 3}, ids, 4, 0, world)
     unlabelled = VectorInputs(np.random.default_rng(2).normal(size=(60, 4)).astype(np.float32))
-    return WithUnlabelled(labelled, ids, unlabelled, config or FixMatchConfig(ratio=3, passes=passes), 0)
+    return WithUnlabelled(labelled, ids, unlabelled,
+                          config or FixMatchConfig(ratio=3, passes=passes), 0)
 
 
 def test_the_loss_is_that_of_the_labels_and_the_masked_cross_entropy_of_the_guesses():
     network, batch = small_network(), next(iter(small_batches().epoch(1, 0)))
     network.train()
     with torch.no_grad():
-        weak, strong = (network(batch[name]["x"])["emotion"].softmax(dim=1).numpy() for name in ("weak", "strong"))
+        weak, strong = (network(batch[name]["x"])["emotion"].softmax(dim=1).numpy()
+                        for name in ("weak", "strong"))
         labels = float(network.loss(batch)["loss"])
     threshold = float(np.sort(weak.max(axis=1))[len(weak) // 2]) - 1e-6  # half of the guesses are confident
-    terms = [-np.log(strong[row, guess.argmax()]) * (guess.max() >= threshold) for row, guess in enumerate(weak)]
+    terms = [-np.log(strong[row, guess.argmax()]) * (guess.max() >= threshold)
+             for row, guess in enumerate(weak)]
     with torch.no_grad():
-        found = FixMatch(network, FixMatchConfig(threshold=threshold, weight=0.7), "emotion").loss(batch)
+        found = FixMatch(network, FixMatchConfig(threshold=threshold, weight=0.7),
+                         "emotion").loss(batch)
     assert 0 < np.count_nonzero(terms) < len(terms)
     assert float(found["loss_unlabelled"]) == pytest.approx(np.mean(terms), rel=1e-5)
     assert float(found["confident"]) == pytest.approx(np.count_nonzero(terms) / len(terms))
@@ -73,7 +79,8 @@ def test_an_epoch_goes_through_the_labelled_utterances_as_often_as_it_is_told():
     assert small_batches(passes=0).passes == 2  # 60 unlabelled, 3 for each of 10
     positions = torch.cat([batch["position"] for batch in batches.epoch(1, 0)])
     assert sorted(positions.tolist()) == sorted(2 * list(range(10)))
-    seen = [torch.cat([batch["weak"]["x"] for batch in batches.epoch(epoch, 0)]) for epoch in (1, 2)]
+    seen = [torch.cat([batch["weak"]["x"] for batch in batches.epoch(epoch, 0)])
+            for epoch in (1, 2)]
     assert not torch.equal(*seen)
 
 
@@ -96,11 +103,13 @@ def test_two_processes_see_what_one_sees():
 
 
 def train(data, out, config, settings, *options):
-    assert plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--folds", "1", "--set",
+    assert plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--folds",
+                      "1", "--set",
                       settings, *options, "--data", str(data), "--out", str(out)]) == 0
     task = out / "log" / "task.1.json"
     unlabelled = options[options.index("--unlabelled") + 1] if "--unlabelled" in options else ""
-    assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), "--unlabelled", unlabelled,
+    assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out),
+                          "--unlabelled", unlabelled,
                           str(task)]) == 0
     return out / json.loads(task.read_text())["variant"] / "fold1" / "seed0"
 
@@ -115,7 +124,8 @@ def test_a_network_on_vectors_learns_from_what_is_hidden(toy, out, capsys):
     assert directory.parts[-3] == "norm-global+labels-12"
     assert json.loads((directory / "metrics.json").read_text())["train_items"] == 12
     curve = (directory / "log" / "curve.tsv").read_text().splitlines()
-    assert {"train_loss_unlabelled", "train_confident"} <= set(curve[0].split("\t")) and len(curve) == 4
+    assert {"train_loss_unlabelled",
+            "train_confident"} <= set(curve[0].split("\t")) and len(curve) == 4
     config = read_yaml(directory / "config.yaml")
     assert config["labels"] == 12 and config["config"]["training"]["fixmatch"]["threshold"] == 0.95
 
@@ -141,10 +151,12 @@ def test_the_objective_is_part_of_the_identity_and_the_earlier_one_is_not(toy, o
 
 
 def test_wrong_uses_are_one_line(toy, out):
-    with pytest.raises(UsageError, match=r"training\.fixmatch has options, but training\.objective is supervised"):
+    with pytest.raises(UsageError,
+                       match=r"training\.fixmatch has options, but training\.objective is supervised"):
         train(toy, out, "dnn", "training.fixmatch.ratio=2")
     with pytest.raises(UserError, match="strong names time_mask, which is for frames"):
-        train(toy, out, "dnn", f"{DNN} training.fixmatch.strong=[{{time_mask:\\ 0.3}}]", "--labels", "12")
+        train(toy, out, "dnn", f"{DNN} training.fixmatch.strong=[{{time_mask:\\ 0.3}}]",
+              "--labels", "12")
 
 
 @pytest.mark.slow
@@ -163,10 +175,13 @@ def killing(self, positions, number):
 WithUnlabelled._views = killing
 run_task.main(sys.argv[1:])
 """
-    words = ["--device", "cpu", "--data", str(toy), "--out", str(out), str(out / "log" / "task.1.json")]
-    plan.main(["--config", "dnn", "--features", "toy", "--protocol", "plain", "--folds", "1", "--set", settings,
+    words = ["--device", "cpu", "--data", str(toy), "--out", str(out),
+             str(out / "log" / "task.1.json")]
+    plan.main(["--config", "dnn", "--features", "toy", "--protocol", "plain", "--folds", "1",
+               "--set", settings,
                "--labels", "12", "--data", str(toy), "--out", str(out)])
-    done = subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, env={**os.environ}, timeout=200,
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, env={**os.environ},
+                          timeout=200,
                           check=False)
     assert done.returncode == -signal.SIGKILL
     assert list(out.glob("*/fold1/seed0/checkpoint/select/state.json"))
@@ -181,9 +196,12 @@ def test_two_processes_train_like_one(toy, tmp_path):
     curves = []
     for processes in ("1", "2"):
         out = tmp_path / processes / "toy" / "plain"
-        subprocess.run([ROOT / "steps/train_subsystem.sh", "--processes", processes, "--device", "cpu", "--folds", "1",
-                        "--config", "dnn", "--features", "toy", "--protocol", "plain", "--labels", "12", "--set",
-                        f"{DNN} model.dropout=0 training.fixmatch.threshold=0.4", toy, out], check=True, timeout=200)
+        subprocess.run([ROOT / "steps/train_subsystem.sh", "--processes", processes, "--device",
+                        "cpu", "--folds", "1",
+                        "--config", "dnn", "--features", "toy", "--protocol", "plain", "--labels",
+                        "12", "--set",
+                        f"{DNN} model.dropout=0 training.fixmatch.threshold=0.4", toy, out],
+                       check=True, timeout=200)
         lines = next(out.glob("*/fold1/seed0/log/curve.tsv")).read_text().splitlines()
         curves.append([[float(cell) for cell in line.split("\t")[:8]] for line in lines[1:]])
         assert lines[0].split("\t")[3:5] == ["train_loss_unlabelled", "train_confident"]

@@ -19,7 +19,8 @@ from utils.errors import UsageError, UserError
 from utils.files import ROOT
 
 ROUNDS = "self_training.rounds=2 self_training.threshold=0.6 penalties=[0.01,0.1]"
-POSTERIORS = np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.1, 0.1, 0.8], [0.85, 0.1, 0.05], [0.7, 0.1, 0.2]])
+POSTERIORS = np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.1, 0.1, 0.8], [0.85, 0.1, 0.05],
+                       [0.7, 0.1, 0.2]])
 
 
 def test_a_guess_counts_from_the_threshold_on():
@@ -33,9 +34,12 @@ def test_of_each_class_the_surest_count_and_at_a_tie_the_first():
 
 
 def prepare(data, out, settings=ROUNDS, *options):
-    assert plan.main(["--config", "linear_svm", "--features", "toy", "--protocol", "plain", "--folds", "1", "--set",
-                      settings, "--labels", "12", *options, "--data", str(data), "--out", str(out)]) == 0
-    return ["--device", "cpu", "--data", str(data), "--out", str(out), str(out / "log" / "task.1.json")]
+    assert plan.main(["--config", "linear_svm", "--features", "toy", "--protocol", "plain",
+                      "--folds", "1", "--set",
+                      settings, "--labels", "12", *options, "--data", str(data), "--out",
+                      str(out)]) == 0
+    return ["--device", "cpu", "--data", str(data), "--out", str(out),
+            str(out / "log" / "task.1.json")]
 
 
 def train(data, out, settings=ROUNDS):
@@ -70,13 +74,15 @@ def test_wrong_uses_are_one_line(toy, out):
     with pytest.raises(UsageError, match=r"self_training\.threshold is 0\.0; accepted: above 0"):
         prepare(toy, out, "self_training.threshold=0")
     train(toy, out)
-    with pytest.raises(UsageError, match=r"self_training\.rounds = 2, now .*self_training\.rounds = 1"):
+    with pytest.raises(UsageError,
+                       match=r"self_training\.rounds = 2, now .*self_training\.rounds = 1"):
         train(toy, out, ROUNDS.replace("rounds=2", "rounds=1"))
 
 
 def test_without_unlabelled_utterances_there_is_nothing_to_guess(tmp_path):
     everything_labelled = SimpleNamespace(without_labels=list)
-    with pytest.raises(UserError, match="self_training needs unlabelled utterances: use --unlabelled or --labels"):
+    with pytest.raises(UserError,
+                       match="self_training needs unlabelled utterances: use --unlabelled or --labels"):
         run_rounds(tmp_path, everything_labelled, SelfTrainingConfig(), None, None, print)
 
 
@@ -86,7 +92,8 @@ def test_guesses_on_other_utterances_are_refused(toy, out):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     for name in ("metrics.json", "round1/metrics.json"):
         (directory / name).unlink()
-    with pytest.raises(UserError, match=r"round0/.*unlabelled\.tsv is of other utterances; remove .*round0"):
+    with pytest.raises(UserError,
+                       match=r"round0/.*unlabelled\.tsv is of other utterances; remove .*round0"):
         train(toy, out)
 
 
@@ -98,7 +105,8 @@ def test_a_kill_in_any_round_changes_no_score(toy, out, tmp_path, window):
     words = prepare(toy, out)
     fault = {"EMOTION_FAULT": window, "EMOTION_FAULT_ONCE": str(tmp_path / "once")}
     killed = subprocess.run([sys.executable, "-m", "steps.experiments.run_task", *words], cwd=ROOT,
-                            env={**os.environ, **fault}, capture_output=True, text=True, timeout=200, check=False)
+                            env={**os.environ, **fault}, capture_output=True, text=True,
+                            timeout=200, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     directory = train(toy, out)
     for path in sorted(whole.rglob("*.tsv")):

@@ -27,7 +27,8 @@ def test_a_vector_keeps_its_shape(name):
 
 
 def test_dropped_columns_are_zero_and_the_others_stay():
-    found = changing([{"drop": 0.4}], "frames", "strong")(np.ones((9, 500), dtype=np.float32), generator(2))
+    found = changing([{"drop": 0.4}], "frames", "strong")(np.ones((9, 500), dtype=np.float32),
+                                                          generator(2))
     assert set(np.unique(found)) == {0.0, 1.0} and (found == found[0]).all()
     assert 0.3 < 1 - found[0].mean() < 0.5
 
@@ -39,9 +40,11 @@ def test_a_list_is_one_after_the_other_and_an_empty_one_changes_nothing():
 
 
 @pytest.mark.parametrize(("steps", "layout", "message"), [
-    ([{"time_mask": 0.1}], "vector", "weak names time_mask, which is for frames; accepted here: noise, scale, drop"),
+    ([{"time_mask": 0.1}], "vector",
+     "weak names time_mask, which is for frames; accepted here: noise, scale, drop"),
     ([{"nois": 0.1}], "frames", "weak names nois, which is no augmentation"),
-    ([{"noise": 0.1, "drop": 0.2}], "frames", "expected one name and its size"), ([{}], "vector", "expected one name")])
+    ([{"noise": 0.1, "drop": 0.2}], "frames", "expected one name and its size"),
+    ([{}], "vector", "expected one name")])
 def test_a_wrong_entry_is_one_line(steps, layout, message):
     with pytest.raises(UsageError, match=message):
         changing(steps, layout, "weak")

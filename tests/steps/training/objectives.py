@@ -1,6 +1,8 @@
-"""Two objectives with a memory, a network and batches for the tests of resuming; as a program, it trains one of them.
+"""Two objectives with a memory, a network and batches for the tests of resuming; as a program, it
+trains one of them.
 
-    python objectives.py KIND OUT [KILL_AT]     one process, or several by torchrun; writes OUT/result.json
+    python objectives.py KIND OUT [KILL_AT]     one process, or several by torchrun; writes
+    OUT/result.json
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ ITEMS, EPOCHS, COUNT = 30, 3, 4  # 4 batches of 8, 8, 7 and 7 items
 
 
 class MeanTeacher(Objective):
-    """A teacher that is the moving average of the network, and to which the network's outputs are drawn."""
+    """A teacher that is the moving average of the network, and to which the network's outputs are
+    drawn."""
 
     def __init__(self, network, world=None):
         super().__init__(network)
@@ -51,13 +54,15 @@ class MeanTeacher(Objective):
         with torch.no_grad():
             theirs = self.teacher(batch["x"])
         drawn = (mine - theirs).square().mean()
-        return {"loss": (mine - batch["y"]).square().mean() + self.share * drawn, "loss_drawn": drawn,
+        return {"loss": (mine - batch["y"]).square().mean() + self.share * drawn,
+                "loss_drawn": drawn,
                 "items": len(mine)}
 
     def after_step(self, clock):
         self.updates += 1
         with torch.no_grad():
-            for mine, theirs in zip(self.teacher.state_dict().values(), self.network.state_dict().values(),
+            for mine, theirs in zip(self.teacher.state_dict().values(),
+                                    self.network.state_dict().values(),
                                     strict=True):
                 mine.copy_(0.8 * mine + 0.2 * theirs if mine.is_floating_point() else theirs)
 
@@ -69,7 +74,8 @@ class MeanTeacher(Objective):
 
 
 class TemporalEnsemble(Objective):
-    """The moving average of the outputs of each item over the epochs; known to every process after an epoch."""
+    """The moving average of the outputs of each item over the epochs; known to every process after
+    an epoch."""
 
     def __init__(self, network, world=None):
         super().__init__(network)
@@ -121,27 +127,35 @@ class Batches:
 def train(kind, out, stop=None, world=None, **options):
     """Train to the end: (objective, outcome)."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 1))
+    network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.ReLU(),
+                            nn.Linear(8, 1))
     objective = OBJECTIVES[kind](network, world)
     batches = Batches(world, stop)
-    config = TrainingConfig(epochs=EPOCHS, metric="loss", tensorboard=False, checkpoint_every_seconds=0.0,
-                            optimiser=OptimiserConfig(learning_rate=0.02), **{"checkpoint_every_batches": 1, **options})
-    trainer = Trainer(objective, batches, lambda kept: {"loss": float((kept(batches.x) - batches.y).square().mean())},
+    config = TrainingConfig(epochs=EPOCHS, metric="loss", tensorboard=False,
+                            checkpoint_every_seconds=0.0,
+                            optimiser=OptimiserConfig(learning_rate=0.02),
+                            **{"checkpoint_every_batches": 1, **options})
+    trainer = Trainer(objective, batches,
+                      lambda kept: {"loss": float((kept(batches.x) - batches.y).square().mean())},
                       config, Path(out) / "checkpoint", world=world)
     return objective, trainer.fit()
 
 
 def result(objective, outcome):
-    """Everything that a resumed training must reach again, as JSON values: exact, since float -> JSON -> float is."""
-    curve = [{key: value for key, value in row.items() if key != "seconds"} for row in outcome.curve]
+    """Everything that a resumed training must reach again, as JSON values: exact, since float ->
+    JSON -> float is."""
+    curve = [{key: value for key, value in row.items() if key != "seconds"}
+             for row in outcome.curve]
     tensors = {**{f"network.{key}": value for key, value in objective.network.state_dict().items()},
                **{f"memory.{key}": value for key, value in objective.memory().items()}}
     return {"curve": curve, "best": outcome.best_epoch, "metrics": outcome.metrics,
-            "tensors": {key: value.double().flatten().tolist() for key, value in sorted(tensors.items())}}
+            "tensors": {key: value.double().flatten().tolist() for key,
+                        value in sorted(tensors.items())}}
 
 
 def every_batch(kind, out, world=None):
-    """Stop before each batch of a training, take it up: the stops after which the end differs, of how many."""
+    """Stop before each batch of a training, take it up: the stops after which the end differs, of
+    how many."""
 
     def stop_at(place):
         def stop(epoch, batch):
@@ -170,7 +184,8 @@ def main():
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
-        found = every_batch(kind, out, world) if kill == [0] else result(*train(kind, out, stop, world))
+        found = every_batch(kind, out,
+                            world) if kill == [0] else result(*train(kind, out, stop, world))
         (out / f"result.{world.rank}.json").write_text(json.dumps(found))
     finally:
         distributed.stop()

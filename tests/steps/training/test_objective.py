@@ -1,4 +1,5 @@
-"""Objectives: what they remember survives a stop at any batch, what they keep is judged and stored."""
+"""Objectives: what they remember survives a stop at any batch, what they keep is judged and
+stored."""
 
 import json
 import subprocess
@@ -22,7 +23,8 @@ PROGRAM = [objectives.__file__]
 def run(out, kind, *more, processes=1):
     """The program of objectives.py; what each process reached."""
     out.mkdir(exist_ok=True)
-    done = subprocess.run([*launch(processes), *PROGRAM, kind, str(out), *map(str, more)], capture_output=True,
+    done = subprocess.run([*launch(processes), *PROGRAM, kind, str(out), *map(str, more)],
+                          capture_output=True,
                           text=True, timeout=300, check=False)
     return done, [json.loads(path.read_text()) for path in sorted(out.glob("result.*.json"))]
 
@@ -61,7 +63,8 @@ def test_a_training_killed_by_sigkill_ends_as_if_it_had_not(tmp_path, kind, proc
 def test_the_teacher_is_judged_and_stored(tmp_path):
     objective, outcome = objectives.train("mean_teacher", tmp_path)
     stored = checkpoint.load_tensors(tmp_path / "checkpoint", "best")
-    assert all(torch.equal(value, stored[key]) for key, value in objective.teacher.state_dict().items())
+    assert all(torch.equal(value, stored[key])
+               for key, value in objective.teacher.state_dict().items())
     assert not torch.equal(stored["0.weight"], objective.network.state_dict()["0.weight"])
     batches = objectives.Batches()
     judged = float((objective.teacher.eval()(batches.x) - batches.y).square().mean())
@@ -109,10 +112,13 @@ def test_the_order_of_calls(tmp_path):
             calls.append(("epoch", clock.epoch, clock.step, clock.steps_per_epoch, clock.epochs))
 
     network = torch.nn.Linear(3, 1)
-    network.loss = lambda batch: {"loss": network(batch["x"]).square().mean(), "items": len(batch["x"])}
-    Trainer(Told(network), objectives.Batches(), None, TrainingConfig(epochs=2, accumulate=3, tensorboard=False),
+    network.loss = lambda batch: {"loss": network(batch["x"]).square().mean(),
+                                  "items": len(batch["x"])}
+    Trainer(Told(network), objectives.Batches(), None,
+            TrainingConfig(epochs=2, accumulate=3, tensorboard=False),
             tmp_path / "checkpoint").fit()
-    first = ["train", ("before", 1, 0), "loss", "loss", "loss", ("after", 1, 0), ("before", 1, 1), "loss",
+    first = ["train", ("before", 1, 0), "loss", "loss", "loss", ("after", 1, 0), ("before", 1, 1),
+             "loss",
              ("after", 1, 1), ("epoch", 1, 2, 2, 2)]
     assert calls[:len(first)] == first
     assert calls[-1] == ("epoch", 2, 4, 2, 2)
@@ -130,7 +136,8 @@ class Concordance(Objective):
 def test_a_loss_that_is_no_mean_takes_a_batch_in_one_piece_only():
     objective = Concordance(torch.nn.Linear(1, 1))
     check_additive(objective, TrainingConfig(), World())
-    with pytest.raises(UsageError, match=r"training\.accumulate is 2, but the loss of Concordance is no mean over it"):
+    with pytest.raises(UsageError,
+                       match=r"training\.accumulate is 2, but the loss of Concordance is no mean over it"):
         check_additive(objective, TrainingConfig(accumulate=2), World())
     with pytest.raises(UsageError, match="2 processes train, but the loss of Concordance"):
         check_additive(objective, TrainingConfig(), World(1, 2))
