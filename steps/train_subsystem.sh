@@ -44,16 +44,13 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-config="" features="" protocol="" targets="" label="" init=none norms=global sources="" seeds=0 folds="" augment="" labels="" label_share="" unlabelled="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
+config="" features="" protocol="" targets="" init=none norms=global sources="" seeds=0 folds="" augment="" labels="" label_share="" unlabelled="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
-front_end_options "config features protocol targets label init norms sources seeds folds augment labels label-share unlabelled set nj tasks cmd device processes" "permute-labels" "$@"
+front_end_renamed label targets
+front_end_options "config features protocol targets init norms sources seeds folds augment labels label-share unlabelled set nj tasks cmd device processes" "permute-labels" "$@"
 for name in config features protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
-if [ -n "$label" ]; then
-  echo "note: --label is called --targets now" >&2
-  targets=$label
-fi
 [ -n "$init" ] || fail "--init is empty; give a model's directory, or none"
 [ "${#positional[@]}" -eq 2 ] || fail "expected the data and the output directory, found ${#positional[@]} arguments"
 data=${positional[0]} out=${positional[1]%/}

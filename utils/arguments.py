@@ -18,11 +18,25 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, *positional: object, **options: object):
         super().__init__(*positional, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
         self.add_argument("--debug", action="store_true", help="show Python tracebacks")  # run_main takes it out
+        self._now: dict[str, str] = {}
+
+    def add_renamed(self, old: str, new: str) -> None:
+        """Accept the earlier name `old` ("--label") of the option `new` ("--targets"), with a note that says so."""
+        self._now[old] = new
+
+    def _present(self, word: str) -> str:
+        name, equals, value = word.partition("=")
+        if name not in self._now:
+            return word
+        print(f"note: {name} is called {self._now[name]} now", file=sys.stderr)
+        return f"{self._now[name]}{equals}{value}"
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """An option that does not exist is told before an argument that is missing."""
         words = list(sys.argv[1:] if args is None else args)
-        for word in words[: words.index("--") if "--" in words else None]:
+        end = words.index("--") if "--" in words else len(words)
+        words[:end] = [self._present(word) for word in words[:end]]
+        for word in words[:end]:
             name = word.partition("=")[0]
             if name.startswith("--") and " " not in word and name not in self._option_string_actions:
                 near = difflib.get_close_matches(name, self._option_string_actions, n=1)

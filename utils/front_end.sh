@@ -4,6 +4,7 @@
 #     . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 #     usage() { ... }
 #     features="" nj=1 cmd=$ROOT/utils/job.sh            # every option with its default
+#     front_end_renamed feature features                 # an earlier name of an option: accepted, with a note
 #     front_end_options "features nj cmd" "permute" "$@" # options with a value; flags; sets variables and positional
 #     front_end_environment                              # python is there
 #     front_end_job                                      # --cmd -> the array job
@@ -16,6 +17,10 @@ fail() {
   exit 2
 }
 
+# front_end_renamed OLD NEW: before front_end_options; --OLD is still accepted, with a note that says the present name.
+declare -A front_end_now=()
+front_end_renamed() { front_end_now[$1]=$2; }
+
 # front_end_options "NAME ..." "FLAG ..." ARGUMENT ...: only the named options exist; nothing is evaluated. An option's
 # value goes to the variable of its name, a flag given makes its variable true, the other words go to positional.
 front_end_options() {
@@ -24,6 +29,11 @@ front_end_options() {
   positional=()
   while [ $# -gt 0 ]; do
     name=${1#--}
+    if [[ $1 =~ ^--[a-z][a-z-]*$ ]] && [ -n "${front_end_now[$name]+set}" ]; then
+      say_renamed "$name" "${front_end_now[$name]}"
+      name=${front_end_now[$name]}
+      set -- "--$name" "${@:2}"
+    fi
     case $1 in
       -h | --help) usage; exit 0 ;;
       --debug) export EMOTION_DEBUG=1; shift ;;

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Options of a recipe, handled in bash before anything heavy starts.
 #
-#   option NAME DEFAULT "help" [--int] [--free] [--choices "a b"]     NAME has small letters, digits and -
+#   option NAME DEFAULT "help" [--int] [--free] [--choices "a b"] [--was OLD]     NAME has small letters, digits and -
 #   parse_options "$@"                                                then $name (- becomes _) holds the value
 #
-# --free marks an option that never changes results (number of tasks, cluster). Values are never evaluated; only declared
+# --free marks an option that never changes results (number of tasks, cluster). --was: an earlier name of the option, which
+# is still accepted, with a note that says the present one. Values are never evaluated; only declared
 # options exist; what depends on an option is derived after parse_options. A mistake ends with one line, exit status 2.
 # Names inside start with _o, so that no option can meet them.
 
 _o_names=()
 _o_free=()
 _o_command=("$0")
-declare -A _o_default=() _o_help=() _o_integer=() _o_choices=()
+declare -A _o_default=() _o_help=() _o_integer=() _o_choices=() _o_now=()
 _o_standard=(help dry-run stage stop-stage force why show stages strict-code trust-earlier debug only)
 # The standard options; utils/stage.sh hands them to the engine.
 # shellcheck disable=SC2034
@@ -22,13 +23,13 @@ _o_fail() {
   exit 2
 }
 
-# option NAME DEFAULT "help" [--int] [--free] [--choices "a b"]: declare an option and set its variable to the default.
+# option NAME DEFAULT "help" [--int] [--free] [--choices "a b"] [--was OLD]: declare an option and set its variable to the default.
 option() {
-  [ $# -ge 3 ] || _o_fail "option ${1-}: a declaration reads: option NAME DEFAULT \"help\" [--int] [--free] [--choices \"a b\"]"
+  [ $# -ge 3 ] || _o_fail "option ${1-}: a declaration reads: option NAME DEFAULT \"help\" [--int] [--free] [--choices \"a b\"] [--was OLD]"
   local _o_name=$1 _o_value=$2
   [[ $_o_name =~ ^[a-z][a-z0-9-]*$ ]] || _o_fail "option $_o_name: a name has small letters, digits and -"
   [[ " ${_o_standard[*]} stage-dir " != *" $_o_name "* ]] || _o_fail "option $_o_name: every recipe has this one already"
-  [ -z "${_o_default[$_o_name]+set}" ] || _o_fail "option $_o_name is declared twice"
+  [ -z "${_o_default[$_o_name]+set}${_o_now[$_o_name]+set}" ] || _o_fail "option $_o_name is declared twice"
   _o_names+=("$_o_name")
   _o_default[$_o_name]=$_o_value
   _o_help[$_o_name]=$3
@@ -40,6 +41,12 @@ option() {
       --choices)
         [ $# -ge 2 ] || _o_fail "option $_o_name: --choices needs a list"
         _o_choices[$_o_name]=$2
+        shift
+        ;;
+      --was)
+        [[ ${2-} =~ ^[a-z][a-z0-9-]*$ ]] || _o_fail "option $_o_name: --was needs the option's earlier name"
+        [ -z "${_o_default[$2]+set}${_o_now[$2]+set}" ] || _o_fail "option $2 is declared twice"
+        _o_now[$2]=$_o_name
         shift
         ;;
       *) _o_fail "option $_o_name: unknown word $1 in its declaration" ;;
@@ -108,6 +115,10 @@ parse_options() {
       *) _o_fail "unexpected argument '$_o_word'; options read --name value, see --help" ;;
     esac
     _o_name=${_o_name#--}
+    if [[ $_o_name =~ ^[a-z][a-z0-9-]*$ ]] && [ -n "${_o_now[$_o_name]+set}" ]; then
+      say_renamed "$_o_name" "${_o_now[$_o_name]}"
+      _o_name=${_o_now[$_o_name]}
+    fi
     case $_o_name in
       help | dry-run | force | stages | strict-code | trust-earlier | debug)
         "$_o_inline" && _o_fail "--$_o_name takes no value"

@@ -46,6 +46,11 @@ say_error() {
   printf 'error: %s\n' "${1//[[:cntrl:]]/ }" >&2
 }
 
+# say_renamed OLD NEW: the note on an option that was given by its earlier name.
+say_renamed() {
+  echo "note: --$1 is called --$2 now" >&2
+}
+
 # module_path PYTHON: `PYTHON -m` finds the modules of this repository, and none in the working directory.
 module_path() {
   local first=$ROOT

@@ -38,3 +38,14 @@ def test_what_is_right_passes():
 def test_a_count_is_ascii_digits(text):
     with pytest.raises(argparse.ArgumentTypeError):
         count(text)
+
+
+def test_the_earlier_name_of_an_option_is_accepted_with_a_note(capsys):
+    parser = ArgumentParser("tool.sh")
+    parser.add_argument("--targets")
+    parser.add_argument("data")
+    parser.add_renamed("--label", "--targets")
+    for words in (["--label", "a"], ["--label=a"]):
+        assert parser.parse_args([*words, "--", "--label"]) == argparse.Namespace(
+            debug=False, targets="a", data="--label")
+        assert capsys.readouterr().err == "note: --label is called --targets now\n"

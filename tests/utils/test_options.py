@@ -24,7 +24,7 @@ option shout false "loud" --choices "true false"
 option value v "names of the parser's own variables are harmless"
 option name n "as above"
 option word w "as above"
-option cluster local "where" --free
+option cluster local "where" --free --was grid
 parse_options "$@"
 derived=exp/$name
 printf '%s\\0' "$corpus_dir" "$nj" "$limit" "$set" "$shout" "$value" "$name" "$word" "$derived" "$stage" \\
@@ -134,3 +134,31 @@ def test_a_wrong_declaration_is_refused(tmp_path, declaration):
     path.write_text(f'set -euo pipefail\n. "{ROOT}/utils/recipe.sh"\n{declaration}\nparse_options "$@"\necho reached\n')
     done = run(path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+
+
+def test_the_earlier_name_of_an_option_is_accepted_with_a_note(recipe):
+    for words in (["--grid", "slurm"], ["--grid=slurm"]):
+        done = run(recipe, *words)
+        assert done.returncode == 0 and done.stderr == "note: --grid is called --cluster now\n"
+        assert dict(zip(NAMES, done.stdout.split("\0"), strict=False))["cluster"] == "slurm"
+    assert "--grid" not in run(recipe, "--help").stdout
+
+
+@pytest.mark.parametrize(("line", "says"), [
+    ("option b 1 help --was n", "option n is declared twice"), ("option a 1 help", "option a is declared twice"),
+    ("option b 1 help --was a", "option a is declared twice"), ("option b 1 help --was", "earlier name")])
+def test_an_earlier_name_is_no_other_option(tmp_path, line, says):
+    recipe = tmp_path / "run.sh"
+    recipe.write_text(f'. "{ROOT}/utils/recipe.sh"\noption n 1 help --was a\n{line}\n')
+    done = run(recipe)
+    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_front_end_accepts_the_earlier_name_of_an_option(tmp_path):
+    script = tmp_path / "step.sh"
+    script.write_text(f'. "{ROOT}/utils/front_end.sh"\nnew="" all=false\nfront_end_renamed old new\n'
+                      'front_end_renamed every all\n'
+                      'front_end_options "new" "all" "$@"\necho "$new $all ${positional[*]}"\n')
+    done = run(script, "x", "--old", "a b", "--every", "old")
+    assert done.stdout == "a b true x old\n"
+    assert done.stderr == "note: --old is called --new now\nnote: --every is called --all now\n"
