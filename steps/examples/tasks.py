@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,27 @@ from steps.data.dataset import Item
 from steps.data.dataset import Sequence as MovingLabel
 from steps.data.fields import FieldSpec, load_fields
 from steps.examples.part import NO_LABEL, Part
+from utils.corpus import Target
 from utils.errors import UsageError, UserError
 
-MAIN_TASK = "emotion"  # stands for the label of the corpus, whatever its field is called
+MAIN_TASK = "emotion"  # the head of a single target; in model.tasks it stands for the target, whatever its field
 VOTES = "emotion_votes"
 TARGETS = ("labels", "votes")
 IN_FINGERPRINT = (MAIN_TASK, "speaker", "gender")  # of fold.py, whatever is learned
 
 Outputs = int | dict[str, float]  # of a task, see steps/models/heads/branches.py
+
+
+def with_main_task(config: Any, target: Target) -> Any:
+    """A configuration, its `model.tasks` with the target under MAIN_TASK: the one place that knows of both names.
+
+    model.tasks names the target by its own field, or as MAIN_TASK, as the configurations of the repository do.
+    """
+    tasks = getattr(getattr(config, "model", None), "tasks", None) or {}
+    if target.field not in tasks or MAIN_TASK in tasks:
+        return config
+    named = {MAIN_TASK if name == target.field else name: weight for name, weight in tasks.items()}
+    return replace(config, model=replace(config.model, tasks=named))
 
 
 def further_fields(config: Mapping[str, Any], label: str) -> list[str]:
@@ -44,8 +58,8 @@ def check_learned(config: Mapping[str, Any], items: Collection[Item]) -> None:
     tasks = (config.get("model") or {}).get("tasks")
     if tasks is not None:
         if MAIN_TASK not in tasks:
-            raise UsageError(f"model.tasks names {', '.join(tasks) or 'nothing'}; {MAIN_TASK}, which stands for the "
-                             "label of the corpus, must be among them")
+            raise UsageError(f"model.tasks names {', '.join(tasks) or 'nothing'}; what is predicted must be among "
+                             f"them, by its field or as {MAIN_TASK}")
         known = {MAIN_TASK, *load_fields(), *(name for item in items for name in item.fields)}
         for task in tasks:
             if task not in known:

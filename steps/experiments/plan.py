@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.examples import unlabelled
     from steps.examples.augmented import open_augmented
     from steps.examples.fold import fingerprint, open_features, what_is_read
-    from steps.examples.tasks import check_learned, further_fields
+    from steps.examples.tasks import check_learned, further_fields, with_main_task
     from steps.subsystems.contract import load_experiment_config, overrides, traits
     from steps.subsystems.start import open_start, prepare, training_records
     from steps.text.source import layers_for
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         data = data.with_layers(layers_for(data.path, arguments.sources.split() or [getattr(config, "source", "")]))
     split = data.split(arguments.protocol)
     check_fits(kind, config.kind, data, targets, store)
+    config = with_main_task(config, targets[0])
     check_learned(dataclasses.asdict(config), data.items.values())
     more: dict[str, Any] = {} if targets == [data.target()] else {"targets": [target.name for target in targets]}
     started: dict[str, Any] = {}

@@ -107,7 +107,7 @@ def test_labels_permuted_by_session_leave_no_votes():
 
 
 @pytest.mark.parametrize(("config", "says"), [
-    ({"model": {"tasks": {"gender": 1.0}}}, "names gender; emotion, which stands for the label"),
+    ({"model": {"tasks": {"gender": 1.0}}}, "names gender; what is predicted must be among them"),
     ({"model": {"tasks": {"emotion": 1.0, "agee": 0.3}}}, "names agee, which is no field .*; did you mean age?"),
     ({"training": {"targets": "votes"}}, "no utterance of the corpus has the field emotion_votes")])
 def test_what_the_corpus_cannot_teach_is_told_before_training(config, says):

@@ -48,14 +48,14 @@ def interviews(tmp_path):
     return data
 
 
-def trained(data, name, *words) -> dict:
+def trained(data, name, *words, settings="") -> dict:
     """Plan and run one experiment; returns its metrics.json."""
     out = data.parents[1] / "exp" / name / "plain"
     network = ("model.trunk=[8] model.branch=[] training.epochs=30 training.tensorboard=false training.per_unit=3 "
                "training.optimiser.learning_rate=0.03 training.batch_size=8 model.dropout=0 model.input_noise=0")
     words = ["--features", "toy", "--protocol", "plain", "--data", str(data), "--out", str(out), *words]
     if "dnn" in words:
-        words += ["--set", network + (" training.metric=MAE" if "--targets" in words else "")]
+        words += ["--set", network + (" training.metric=MAE" if "--targets" in words else "") + settings]
     assert plan.main(words) == 0
     [task] = out.glob("log/**/task.1.json")
     assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), str(task)]) == 0
@@ -148,6 +148,15 @@ def test_a_number_is_predicted_in_place_of_the_label(interviews):
     row = row_of(data, data.split("plain"), system, "test", target)
     assert (row["target"], row["of"], row["classes"]) == ("phq8", "session", [])
     assert row["metrics"]["MAE"] == pytest.approx(error, abs=1e-5) and row["summary"]["threshold"] == 10
+
+
+def test_the_main_task_is_named_by_the_field_of_the_target_or_as_emotion(interviews):
+    def predictions(name, tasks):
+        trained(interviews, name, "--config", "dnn", "--targets", "phq8", settings=f" 'model.tasks={tasks}'")
+        place = interviews.parents[1] / f"exp/{name}/plain/norm-global+target-phq8/fold1/seed0"
+        return read_predictions(place / "scores/phq8/test.tsv").predictions.tolist()
+
+    assert predictions("own", "{phq8: 1.0}") == predictions("any", "{emotion: 1.0}")
 
 
 def test_a_number_that_the_corpus_does_not_declare_is_refused(interviews):
