@@ -27,7 +27,8 @@ SETS = ("emotion", "asr")  # what steps/synthesize_corpus.sh --set accepts; the 
 
 CORPUS = Corpus(
     name="mini",
-    targets=(Target(classes=("angry", "disgust", "happy", "sad", "surprise", "anxious", "worried", "neutral")),),
+    targets=(Target(classes=(
+        "angry", "disgust", "happy", "sad", "surprise", "anxious", "worried", "neutral")),),
     fields={
         "cue": {"type": "str", "choices": ["voice", "words", "both", "none"], "help": "what the emotion is heard in"},
         "burst": {"type": "str", "choices": ["laugh", "sob"], "help": "laughter or sobbing before or after the words"},

@@ -66,7 +66,8 @@ def load_table(table: Path, corpus_dir: Path | None, name: str, problems: Proble
     base = corpus_dir or table.parent
     names = [os.path.splitext(r.get("path") or r.get("features", ""))[0] + "".join(
         f"-{r[key]}" for key in ("start", "end") if key in r) for r in records]
-    rows = [_row(record, key, base, paths) for record, key in zip(records, safe_ids(names), strict=True)]
+    rows = [_row(record, key, base, paths)
+            for record, key in zip(records, safe_ids(names), strict=True)]
     targets = tuple(_with_classes(target, records) for target in declared)
     corpus = Corpus(name, targets, head.get("language"), source=head.get("source", str(table)))
     given = {column: {row.id: r[column] for row, r in zip(rows, records, strict=True) if column in r}
@@ -93,7 +94,8 @@ def _head(table: Path, lines: list[str]) -> tuple[dict[str, str], list[Target], 
         head[key] = value
     if earlier := [key for key in EARLIER if key in head]:
         words = {EARLIER[key]: EARLIER_KINDS.get(head[key], head[key]) for key in earlier}
-        line = " ".join([words.pop("field", "emotion"), *(f"{key}={value}" for key, value in words.items())])
+        field = words.pop("field", "emotion")
+        line = " ".join([field, *(f"{key}={value}" for key, value in words.items())])
         notice(f"{table}: the lines {', '.join(earlier)} have become one: # target: {line}")
         targets.append(_target(line, str(table)))
     targets = targets or [Target()]
@@ -112,7 +114,8 @@ def _target(text: str, where: str) -> Target:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or key not in ATTRIBUTES:
-            raise UserError(f"{where}: target {field}: {word!r} is none of {'=, '.join(ATTRIBUTES)}=")
+            known = "=, ".join(ATTRIBUTES)
+            raise UserError(f"{where}: target {field}: {word!r} is none of {known}=")
         given[key] = tuple(value.split(",")) if key == "classes" else \
             _number(value, key, where) if key in ("threshold", "step") else value
     return Target(field, **given)
@@ -187,5 +190,6 @@ def _row(record: dict[str, Any], derived: str, base: Path, path_fields: Collecti
 def _path(text: str, base: Path) -> Path:
     path = base / text
     if "\\" in text and not path.exists():
-        return base / text.replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace("\0", "\\")
+        text = text.replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t")
+        return base / text.replace("\0", "\\")
     return path

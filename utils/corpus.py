@@ -80,12 +80,12 @@ class Target:
 
     Attributes:
         field: its registered name (conf/fields.yaml); it names the target everywhere.
-        kind: "class": one of `classes`; "number": one number; "track": a value every so many seconds.
+        kind: "class": one of `classes`; "number": one number; "track": a value every `step` seconds.
         classes: in the order of every score table; of kind "class" only.
-        positive: of two classes the one that F1 is of; its threshold on the posterior is chosen on dev.
+        positive: of two classes the one that F1 is of; dev chooses the threshold on its posterior.
         threshold: of a number that is also read as yes or no (F1 of "at least"), e.g. 10 for phq8.
         step: seconds between the values of a track; None: as its labels have it.
-        of: what has one value: every utterance, or all utterances of a dialogue or session together.
+        of: what has one value: every utterance, or a whole dialogue or session.
     """
 
     field: str = "emotion"
@@ -103,8 +103,9 @@ class Target:
 
     def to_json(self) -> dict[str, Any]:
         """Its attributes but those that have their default; field and kind are always there."""
+        always = ("field", "kind")
         given = {item.name: value for item in dataclasses.fields(self)
-                 if (value := getattr(self, item.name)) != item.default or item.name in ("field", "kind")}
+                 if (value := getattr(self, item.name)) != item.default or item.name in always}
         return given | ({"classes": list(self.classes)} if self.classes else {})
 
     @classmethod
@@ -121,7 +122,8 @@ class Corpus:
     """What is known of a corpus before a file is read.
 
     Attributes:
-        targets: what may be predicted; the first is the default. Empty for a corpus that only trains a recogniser.
+        targets: what may be predicted; the first is the default. Empty where a corpus only trains a
+            recognizer.
         published: counts of the whole corpus, e.g. {"utterances": 1440, "speakers": 24, "emotion": {"happy": 192}}.
         fields: further fields that this corpus registers: name -> {"type": ..., "help": ...} as in conf/fields.yaml.
         source: where a reader gets it, and its licence.
@@ -144,7 +146,7 @@ class Corpus:
 
 
 def learned_target(targets: Sequence[Target]) -> Target:
-    """What training needs to know of an utterance: the first target; where there is none the text, for a recogniser."""
+    """What training needs to know of an utterance: the first target, or without one the text."""
     return targets[0] if targets else Target("text")
 
 

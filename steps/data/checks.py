@@ -26,7 +26,7 @@ def check_corpus(corpus: Corpus, registry: Mapping[str, FieldSpec]) -> None:
         UserError: a target that cannot be, or one that is declared twice.
     """
     for target in corpus.targets:
-        if corpus.targets.count(target) > 1 or [other.field for other in corpus.targets].count(target.field) > 1:
+        if [other.field for other in corpus.targets].count(target.field) > 1:
             raise UserError(f"corpus {corpus.name}: the target {target.field} is declared twice")
         _check_target(target, registry, f"corpus {corpus.name}, target {target.field}")
 
@@ -36,8 +36,9 @@ def _check_target(target: Target, registry: Mapping[str, FieldSpec], where: str)
         if value not in accepted:
             raise UserError(f"{where}: {what} is {value!r}; accepted: {', '.join(accepted)}")
     check_name(registry, target.field, where)
-    for what, value, kind in (("classes", target.classes, "class"), ("positive", target.positive, "class"),
-                              ("threshold", target.threshold, "number"), ("step", target.step, "track")):
+    for what, kind in (("classes", "class"), ("positive", "class"), ("threshold", "number"),
+                       ("step", "track")):
+        value = getattr(target, what)
         if value not in (None, ()) and target.kind != kind:
             raise UserError(f"{where}: {what} belongs to a {kind}; the kind is {target.kind}")
     if target.kind == "class":
@@ -53,7 +54,8 @@ def _check_target(target: Target, registry: Mapping[str, FieldSpec], where: str)
 def _check_classes(target: Target, where: str) -> None:
     classes = target.classes
     if len(set(classes)) < 2:
-        raise UserError(f"{where}: two classes or more are needed; it has: {', '.join(classes) or 'none'}")
+        raise UserError(f"{where}: two classes or more are needed; it has: "
+                        f"{', '.join(classes) or 'none'}")
     if len(set(classes)) != len(classes):
         raise UserError(f"{where}: a class is declared twice: {', '.join(classes)}")
     for name in classes:
@@ -209,7 +211,8 @@ def _check_groups(rows: Sequence[Row], target: Target, problems: Problems) -> No
     for row in rows:
         name = row.fields.get(target.of)
         if name is None:
-            problems.add("groups", f"{row_where(row)}: no {target.of}, but {target.field} belongs to the {target.of}")
+            problems.add("groups", f"{row_where(row)}: no {target.of}, but {target.field} belongs to "
+                                   f"the {target.of}")
             continue
         other = first.setdefault(name, row)
         mine, theirs = (r.fields.get(target.field, UNLABELLED) for r in (row, other))

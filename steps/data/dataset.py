@@ -1,8 +1,8 @@
 """Read a data set: items, targets and splits, from the files alone (no lhotse, no torch, no numpy at import).
 
     data = Dataset.open("data/ravdess")
-    data.target()                         # Target(field="emotion", kind="class", classes=("neutral", ...)): the first
-    item = data.items["03-01-05-01-01-01-01"]    # Item(speaker="01", gender="male", fields={...}, ...)
+    data.target()                         # the first: Target("emotion", "class", ("neutral", ...))
+    item = data.items["03-01-05-01-01-01-01"]    # Item(speaker="01", fields={...}, ...)
     item.value(data.target("emotion"))    # "angry"
     split = data.split("six_folds")
     split.ids(1, "train")                 # sorted list of utterance ids
@@ -15,7 +15,8 @@ The value of a target, by its kind (utils/corpus.py):
     track     a Sequence: values every `step` seconds from the item's start
     None      unlabelled; score tables print it as "-"
 
-A target of a dialogue or session has one value there: all its utterances carry it, and a split keeps them together.
+A target of a dialogue or session has one value there: all its utterances carry it, and a split keeps
+them together.
 """
 
 from __future__ import annotations
@@ -210,8 +211,8 @@ class Dataset:
         """{name: its utterances in order of turn, start and id}, by name.
 
         Args:
-            of: one of utils.corpus.OF; an utterance is its own group. Utterances without a dialogue (session) are in no
-                group of that kind.
+            of: one of utils.corpus.OF; an utterance is its own group. Utterances without a dialogue
+                (session) are in no group of that kind.
         """
         if of not in self._grouped:
             self._grouped[of] = {key: [key] for key in self.items} if of == "utterance" else self._groups(of)
@@ -222,7 +223,7 @@ class Dataset:
         return key if of == "utterance" else str(self.items[key].fields[of])
 
     def value_of(self, name: str, target: Target) -> Label:
-        """The one value that a target has of an utterance, or of a dialogue or session; None: not known."""
+        """The one value that a target has of an utterance, dialogue or session; None: not known."""
         return self.items[self.groups(target.of)[name][0]].value(target)
 
     def _groups(self, name: str) -> dict[str, list[str]]:

@@ -1,9 +1,10 @@
-"""The directory of one trained model, as whatever judges it reads it: its score tables and metrics.json.
+"""The directory of one trained model, as other stages read it: its score tables and metrics.json.
 
     scores/<target>/<part>.tsv    see steps/scoring/scores.py
-    metrics.json                  {"targets": {target: {"dev", "test": metrics, "prior_scored": [ids], "temperature",
-                                  "log_prior": {class: value}, "threshold"}}, and what holds for all of them:
-                                  "chosen", "best_epoch", "parameters", "train_seconds", ...}
+    metrics.json                  {"targets": {target: {"dev", "test": metrics, "temperature",
+                                  "prior_scored": [ids], "log_prior": {class: value}, "threshold"}},
+                                  and what holds for all of them: "chosen", "best_epoch",
+                                  "parameters", "train_seconds", ...}
 """
 
 from __future__ import annotations

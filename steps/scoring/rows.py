@@ -40,12 +40,12 @@ def result_row(*, corpus: str, protocol: str, target: str, system: tuple[str, st
     else:
         speakers = found["summary"]["speakers"]
     return {
-        "corpus": corpus, "protocol": protocol, "target": target, "subsystem": system[0], "variant": system[1],
-        "part": part, "text_source": text_source,
+        "corpus": corpus, "protocol": protocol, "target": target, "subsystem": system[0],
+        "variant": system[1], "part": part, "text_source": text_source,
         **{name: value for name, value in more.items() if value not in (None, "")},
-        "of": of, "classes": list(classes), "folds": list(folds), "seeds": list(seeds), "items": items,
-        "speakers": speakers, "marks": list(marks), "primary": primary, "best_on_dev": False, "commit": commit(),
-        "command": command, **found}
+        "of": of, "classes": list(classes), "folds": list(folds), "seeds": list(seeds),
+        "items": items, "speakers": speakers, "marks": list(marks), "primary": primary,
+        "best_on_dev": False, "commit": commit(), "command": command, **found}
 
 
 def data_marks(data: Dataset, split: Split, target: Target | None = None) -> list[str]:

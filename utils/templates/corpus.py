@@ -11,7 +11,8 @@ from utils.folds import default_protocols
 
 CORPUS = Corpus(
     name="@corpus@",
-    targets=(Target("emotion", classes=("angry", "happy", "neutral", "sad")),),  # in the order of every score table
+    # What is predicted; classes in the order of every score table.
+    targets=(Target("emotion", classes=("angry", "happy", "neutral", "sad")),),
     language="en",
     published={},  # e.g. {"utterances": 535, "speakers": 10}: then a corpus that is not whole is noticed
     source="where a reader gets it, and its licence",
