@@ -45,7 +45,8 @@ def read_metrics(directory: Path, target: str) -> dict[str, Any]:
     content = read_json(path, {**OF_ALL, "targets?": {str: OF_TARGET}}, AGAIN)
     if "targets" not in content:
         return read_json(path, {**OF_ALL, **OF_TARGET}, AGAIN)
-    return {**content, **content.pop("targets").get(target, {})}
+    own = content.pop("targets").get(target, {})
+    return {**content, **own}
 
 
 @dataclass(frozen=True)
