@@ -102,7 +102,7 @@ stage_train() {
   stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${more[@]}" "${outputs[@]}" -- \
     steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
-    --seeds "$seeds" --set "$tiny_models$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" \
+    --seeds "$seeds" --set "$tiny$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" \
     "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
 }
@@ -125,7 +125,7 @@ stage_text() {
   stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/cuts.jsonl.gz" "${inputs[@]}" \
     --in "$data/splits/$protocol.tsv" --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
-    --set "$tiny_models$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
+    --set "$tiny$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
 }
 
@@ -295,20 +295,8 @@ check_settings() {
 }
 check_settings
 
-# Tiny proves that the road works, so its models are small too, and a process trains several of them, whatever they are:
-# to start one takes longer than to train.
-tiny_models="" shares=(--tasks auto)
-if [ "$size" = tiny ]; then
-  shares=(--tasks "$nj")
-  tiny_models="random_forest:trees=20 linear_svm:penalties=[1.0e-4] text_svm:penalties=[1.0] text_svm:min_documents=1 "
-  tiny_models+="attention_rnn:training.epochs=4 attention_rnn:training.tensorboard=false attention_rnn:model.projection=[32] attention_rnn:model.hidden=16 attention_rnn:model.branch=[32] "
-  for _network in dnn multitask_dnn multitask_ivector; do
-    tiny_models+="$_network:training.epochs=10 $_network:training.optimiser.learning_rate=1.0e-3 $_network:training.tensorboard=false $_network:model.trunk=[64,64] $_network:model.branch=[32] "
-  done
-  for _network in pyresnet resnet vgg mts head_fusion; do
-    tiny_models+="$_network:training.epochs=3 $_network:training.batch_size=16 $_network:training.tensorboard=false $_network:frames.longest=32 $_network:model.width=0.0625 "
-  done
-  tiny_models+="asr_encoder:training.epochs=2 asr_encoder:training.batch_size=16 asr_encoder:training.tensorboard=false asr_encoder:frames.longest=200 "
-  unset _network
-fi
+# Tiny shows that the recipe works: its models are small, too (the group tiny: of their configurations), and a process
+# trains several of them, since to start one takes longer than to train.
+tiny="" shares=(--tasks auto)
+if [ "$size" = tiny ]; then tiny="size=tiny " shares=(--tasks "$nj"); fi
 trained=() started=() hearing=()

@@ -26,7 +26,7 @@ stage_phone_states() {
   stage "$number" "Align phone states${recogniser:+ with $recogniser}" --conf phone_states --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/$name" -- \
     steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --cmd "$asr_cmd" "${words[@]}" \
-    --set "$phones_set $tiny_phones" "$data" "$exp/$name"
+    --set "$phones_set $tiny" "$data" "$exp/$name"
 }
 
 # stage_recogniser N NAME [option ...]: train a recogniser on $data -> $exp/NAME. Options go to steps/train_recogniser.sh.
@@ -38,7 +38,7 @@ stage_recogniser() {
   stage "$number" "Train the recogniser $name" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${speeds[@]}" --out "$exp/$name" -- \
     steps/train_recogniser.sh --config "$config" --data "$data" --protocol "$protocol" \
-    --set "$tiny_recogniser$set" --cmd "$asr_cmd" "$@" "$exp/$name"
+    --set "$tiny$set" --cmd "$asr_cmd" "$@" "$exp/$name"
 }
 
 # stage_language_model N [option ...]: n-grams of the training transcripts -> $exp/lm.arpa.
@@ -104,7 +104,7 @@ stage_extractor() {
     --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" --conf ivector_extractor "${inputs[@]}" \
     --out "$extractors/$kind" -- \
     steps/train_ivector_extractor.sh --occupancy "$kind" "${words[@]}" --split "$protocol/train" \
-    --set "$tiny_extractor$set" --nj "$nj" --cmd "$train_cmd" "$data" "$extractors/$kind"
+    --set "$tiny$set" --nj "$nj" --cmd "$train_cmd" "$data" "$extractors/$kind"
 }
 
 # stage_ivectors N KIND: i-vectors of the whole corpus by $extractors/KIND -> $data/ivector_KIND.
@@ -131,11 +131,4 @@ stage_verify() {
     "$data" "$exp/verified.json"
 }
 
-# Tiny proves that the road works, so its models are small too.
-tiny_recogniser="" tiny_phones="" tiny_extractor=""
-if [ "$size" = tiny ]; then
-  tiny_recogniser="model.dim=32 model.layers=2 model.channels=8 training.epochs=3 training.tensorboard=false average=[1,2] "
-  tiny_phones="gaussian_rounds=1 least_steps=20 training.epochs=1 model.width=16 model.joined=16 least_frames=20"
-  tiny_extractor="gmm.components=8 gmm.diagonal_iterations=2 gmm.full_iterations=1 clusters.number=8 clusters.iterations=2 total_variability.dim=8 total_variability.iterations=2 learning_frames=10000 backend.plda_iterations=2 "
-fi
 decoded=() systems=() speeds=() kinds=() transcribed=""

@@ -73,11 +73,11 @@ ensemble_subsystems() {
 ensemble_comparisons() {
   local name=attention_rnn:model frames=attention_rnn:frames
   [ "$comparisons" = true ] || return 0
-  stage_train 25 attention_lld_mean attention_rnn is10_lld --set "$tiny_models$set $name.pooling=mean"
-  stage_train 26 attention_lld_last attention_rnn is10_lld --set "$tiny_models$set $name.pooling=last"
-  stage_train 27 attention_lld_single attention_rnn is10_lld --set "$tiny_models$set '$name.tasks={emotion: 1.0}'"
-  stage_train 28 attention_lld_advanced attention_rnn is10_lld --set "$tiny_models$set $name.cell=advanced"
-  stage_train 29 attention_lld_frames attention_rnn is10_lld --set "$tiny_models$set $frames.stack=1 $frames.every=1"
+  stage_train 25 attention_lld_mean attention_rnn is10_lld --set "$tiny$set $name.pooling=mean"
+  stage_train 26 attention_lld_last attention_rnn is10_lld --set "$tiny$set $name.pooling=last"
+  stage_train 27 attention_lld_single attention_rnn is10_lld --set "$tiny$set '$name.tasks={emotion: 1.0}'"
+  stage_train 28 attention_lld_advanced attention_rnn is10_lld --set "$tiny$set $name.cell=advanced"
+  stage_train 29 attention_lld_frames attention_rnn is10_lld --set "$tiny$set $frames.stack=1 $frames.every=1"
 }
 
 ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }

@@ -71,7 +71,7 @@ pyresnet_permuted() {
   if [ -n "$functionals" ]; then
     stage_permuted 60 "$functionals"
   else
-    stage_permuted 60 "$spectrograms" pyresnet --set "${tiny_models}pyresnet:model.width=0.0625 pyresnet:training.epochs=5"
+    stage_permuted 60 "$spectrograms" pyresnet --set "$tinypyresnet:model.width=0.0625 pyresnet:training.epochs=5"
   fi
 }
 

@@ -23,8 +23,5 @@ _reference_text() {
   stage "$number" "$title" ${name[@]+"${name[@]}"} --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
     steps/train_subsystem.sh --config text_svm --features text --sources reference --protocol "$protocol" \
-    --set "$tiny_text$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
+    --set "$tiny$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
 }
-
-tiny_text=""
-if [ "$size" = tiny ]; then tiny_text="text_svm:penalties=[1.0] text_svm:min_documents=1 "; fi

@@ -52,7 +52,7 @@ transfer_train() {
   [ "$config/$from/$size" != asr_encoder/random/tiny ] ||
     own+="'asr_encoder:model.encoder={dim: 16, layers: 1, heads: 2, channels: 4}' "
   [ "$subsystem" != asr_pretrained ] || norms=none
-  stage_train "$number" "$subsystem" "$config" "$features" "${words[@]}" --targets "$target" --set "$tiny_models$own$set"
+  stage_train "$number" "$subsystem" "$config" "$features" "${words[@]}" --targets "$target" --set "$tiny$own$set"
 }
 
 transfer_results() {

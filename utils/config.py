@@ -71,16 +71,30 @@ def configurations_with(key: str) -> list[str]:
 def load_config(cls: type[T], name: str, overrides: Iterable[str] = ()) -> T:
     """Read `--config NAME` and `--set` overrides into the dataclass `cls`.
 
+    Args:
+        overrides: `key=value`, in order. `size=tiny` stands for the keys of the files' group `tiny:`, which makes the
+            component small enough to show in a moment that a recipe works; without it the group means nothing.
+
     Raises:
         UsageError: naming the key, the file and the accepted values.
     """
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}
+    tiny: dict[str, tuple[Any, str]] = {}
     for path in config_files(name):
-        for key, value in _flatten(read_yaml(path)).items():
+        content = read_yaml(path)
+        group = content.pop("tiny", None)
+        if group is not None and not isinstance(group, Mapping):
+            raise UsageError(f"{path}: tiny is {group!r}; expected a group of keys")
+        tiny.update({key: (value, f"{path}: tiny") for key, value in _flatten(group or {}).items()})
+        for key, value in _flatten(content).items():
             _set(merged, origin, key, value, str(path))
     for text in overrides:
         key, separator, value = text.partition("=")
+        if text == "size=tiny":
+            for key, (value, where) in tiny.items():
+                _set(merged, origin, key, value, where)
+            continue
         if not separator:
             raise UsageError(f"--set {text}: expected key=value")
         _set(merged, origin, key.strip(), parse_scalar(value), f"--set {text}")
@@ -195,6 +209,16 @@ def from_dict(cls: type[T], values: Mapping[str, Any], origin: Mapping[str, str]
     if missing:
         raise UsageError(f"{where}: missing key {prefix}{missing[0]}")
     return cls(**arguments)
+
+
+def has_key(cls: Any, key: str) -> bool:
+    """Whether a dotted key, by its present or an earlier name, is one of the dataclass `cls`."""
+    name, _, rest = present_key(key).partition(".")
+    if name not in {field.name for field in dataclasses.fields(cls)}:
+        return False
+    hint = typing.get_type_hints(cls)[name]
+    group = group_type(hint)
+    return not rest or group is None or has_key(group, rest)
 
 
 def group_type(hint: Any) -> Any:

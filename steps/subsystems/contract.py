@@ -17,13 +17,14 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from steps.semi_supervised.config import SelfTrainingConfig
-from utils.config import config_files, load_config, option, parse_scalar, read_yaml
+from utils.config import config_files, has_key, load_config, option, parse_scalar, read_yaml
 from utils.errors import UsageError
 from utils.imports import imported
 
@@ -171,9 +172,10 @@ def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> Experime
 
     Args:
         overrides: `key=value`, or `NAME:key=value` which concerns only the configuration of that name: a recipe hands
-            one list to all of its subsystems.
+            one list to all of its subsystems. A key that this configuration lacks and one of another kind has is
+            left out, with a note.
     """
-    chosen = []
+    chosen, scoped = [], set()
     for text in overrides:
         key = text.partition("=")[0]
         scope, colon, _ = key.partition(":")
@@ -183,6 +185,7 @@ def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> Experime
         config_files(scope)  # a name that does not exist is an error
         if scope == Path(name).stem:
             chosen.append(text[len(scope) + 1:])
+            scoped.add(chosen[-1])
     kind = None
     for path in config_files(name):
         kind = read_yaml(path).get("kind", kind)
@@ -191,7 +194,18 @@ def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> Experime
         kind = parse_scalar(value) if key == "kind" else kind
     if kind is None:
         raise UsageError(f"--config {name}: the key kind is missing; accepted: {', '.join(KINDS)}")
+    chosen = [text for text in chosen if text in scoped or not concerns_others(text, name, str(kind))]
     return load_config(traits(str(kind)).Config, name, chosen)
+
+
+def concerns_others(text: str, name: str, kind: str) -> bool:
+    """Whether `key=value` is of configurations of other kinds alone; then a note says that it does nothing here."""
+    key, equals, _ = text.partition("=")
+    if not equals or text == "size=tiny" or has_key(traits(kind).Config, key) \
+            or not any(has_key(traits(other).Config, key) for other in KINDS if other != kind):
+        return False
+    print(f"note: --set {text}: {name} has no such key; left out here", file=sys.stderr)
+    return True
 
 
 def overrides(config: Any, default: Any, prefix: str = "") -> list[str]:

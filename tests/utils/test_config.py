@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from utils.config import from_dict, option, parse_scalar, read_yaml, split_settings
+from utils.config import from_dict, has_key, load_config, option, parse_scalar, read_yaml, split_settings
 from utils.errors import UsageError
 
 
@@ -56,3 +56,30 @@ def test_spaces_between_brackets_belong_to_the_value(text, words):
 def test_a_quotation_mark_that_is_not_closed_is_told():
     with pytest.raises(UsageError, match="--set a='b c: no closing quotation"):
         split_settings("a='b c")
+
+
+def test_the_group_tiny_counts_where_the_size_is_given_alone(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("rate: 0.5\ntiny: {rate: 0.2, weights: {a: 2.0}}\n")
+    assert load_config(Toy, str(path)) == Toy(rate=0.5)
+    assert load_config(Toy, str(path), ["size=tiny"]) == Toy(rate=0.2, weights={"a": 2.0})
+    assert load_config(Toy, str(path), ["rate=0.3", "size=tiny", "weights.a=3.0"]) == Toy(rate=0.2, weights={"a": 3.0})
+    path.write_text("tiny: 3\n")
+    with pytest.raises(UsageError, match="c.yaml: tiny is 3; expected a group of keys"):
+        load_config(Toy, str(path))
+
+
+def test_a_mistake_in_the_group_tiny_names_it(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("tiny: {rat: 0.2}\n")
+    with pytest.raises(UsageError, match="c.yaml: tiny: unknown key rat; did you mean rate"):
+        load_config(Toy, str(path), ["size=tiny"])
+
+
+def test_a_key_of_a_configuration_may_lie_in_a_group():
+    @dataclass
+    class Outer:
+        inner: Toy | None = None
+
+    assert has_key(Outer, "inner.rate") and has_key(Outer, "inner") and has_key(Toy, "weights.a")
+    assert not has_key(Outer, "rate") and not has_key(Outer, "inner.rat")

@@ -82,3 +82,16 @@ def test_a_setting_of_one_configuration_concerns_its_stages_alone():
     assert parts("linear_svm", "pyresnet:model.width=1") == parts("linear_svm", "")
     assert parts("pyresnet", "pyresnet:model.width=1") != parts("pyresnet", "")
     assert parts("linear_svm", "refit=true") != parts("linear_svm", "")
+
+
+@pytest.mark.parametrize("size", ["", "size=tiny"])
+def test_the_group_tiny_of_a_configuration_counts_where_the_size_is_given_alone(tmp_path, size):
+    toy = Toy(tmp_path / "recipe", 'stage 1 "Train" --out e -- ./do train --config net --set "$set" e\nrun_stages\n')
+    conf = toy.path / "conf" / "net.yaml"
+    conf.parent.mkdir(exist_ok=True)
+    conf.write_text("rate: 1\n")
+    assert toy.run("--set", size).returncode == 0 and toy.calls == ["train"]
+    conf.write_text("rate: 1\ntiny:\n  rate: 2\n  # why\n\n  model: {width: 1}\n")
+    assert toy.run("--set", size).returncode == 0 and toy.calls == (["train"] if size else [])
+    conf.write_text("rate: 3\ntiny:\n  rate: 2\n")
+    assert toy.run("--set", size).returncode == 0 and toy.calls == ["train"]

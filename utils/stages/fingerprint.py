@@ -18,6 +18,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import stat as modes
 import zlib
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 
 from utils.errors import UsageError
 from utils.stages.code_hash import Code
-from utils.stages.command import CONFIGURATION
+from utils.stages.command import CONFIGURATION, SETTINGS
 from utils.stages.graph import Recipe, Stage
 from utils.stages.manifest import sound
 from utils.stages.number import StageNumber
@@ -36,6 +37,9 @@ SMALL = 8 * 1024 * 1024
 
 LARGE = 64 * 1024 * 1024
 """Bytes up to which a manifest is read for what it says of sound (a million utterances, some ten seconds)."""
+
+TINY = re.compile(rb"^tiny:.*\n?(?:(?:[ \t].*|)\n|[ \t].*\Z)*", re.MULTILINE)
+"""The group `tiny:` of a configuration: what `--set size=tiny` stands for (utils/config.py)."""
 
 OWN, LATE = "recordings ", "late "
 """Parts that finished tasks of the stage do not depend on."""
@@ -94,8 +98,9 @@ class Inputs:
             first_format: as the first format of markers had it: every input as `--in`, every run of a stage counts.
         """
         state = State(stage.command.components(stage.conf))
+        tiny = "size=tiny" in stage.command.values(SETTINGS)
         for name in sorted({*stage.command.values(*CONFIGURATION), *(() if first_format else stage.conf)}):
-            self._add_configuration(state, name)
+            self._add_configuration(state, name, tiny)
         for path in [*stage.inputs, *(dict.fromkeys([*stage.sound, *stage.late]) if first_format else ())]:
             self._add_input(state, stage, path)
         for path in stage.audio:
@@ -128,16 +133,23 @@ class Inputs:
         return {f"{OWN}{self.shown(path)}": self.sound(where) if os.path.exists(where) else "absent"
                 for path, where in places.items()}
 
-    def _add_configuration(self, state: State, name: str) -> None:
+    def _add_configuration(self, state: State, name: str, tiny: bool) -> None:
         if name.endswith((".yaml", ".yml")):
-            state.parts[f"config {name}"] = self.content(os.path.join(self.recipe.directory, name))
+            state.parts[f"config {name}"] = self._configuration(os.path.join(self.recipe.directory, name), tiny)
             return
-        top = self.content(self.recipe.root / "conf" / f"{name}.yaml")
-        own = self.content(self.recipe.directory / "conf" / f"{name}.yaml")
+        top = self._configuration(self.recipe.root / "conf" / f"{name}.yaml", tiny)
+        own = self._configuration(self.recipe.directory / "conf" / f"{name}.yaml", tiny)
         if top != "absent":
             state.parts[f"config conf/{name}.yaml (top level)"] = top
         if own != "absent":
             state.parts[f"config conf/{name}.yaml"] = own
+
+    def _configuration(self, path: str | os.PathLike[str], tiny: bool) -> str:
+        """A configuration by its content; the group `tiny:` counts where the stage reads it alone."""
+        found = self.content(path)
+        if tiny or found == "absent" or os.stat(path).st_size > SMALL:
+            return found
+        return self._once("config", path, os.stat(path), _digest_without_tiny)
 
     def _add_input(self, state: State, stage: Stage, path: str) -> None:
         where = os.path.join(self.recipe.directory, path)
@@ -247,6 +259,12 @@ def _digest(path: str | os.PathLike[str]) -> str:
             pass
     with open(path, "rb") as stream:
         return hashlib.sha256(stream.read()).hexdigest()[:24]
+
+
+def _digest_without_tiny(path: str | os.PathLike[str]) -> str:
+    """As `_digest` of the same file without its group `tiny:`."""
+    with open(path, "rb") as stream:
+        return hashlib.sha256(TINY.sub(b"", stream.read())).hexdigest()[:24]
 
 
 def _hash_parts(parts: dict[str, str]) -> str:

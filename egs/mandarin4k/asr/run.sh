@@ -44,7 +44,7 @@ stage 4 "Export the sets" --in "$prepared" --in "$work/data/doubles.tsv" --out "
   steps/export_shar.sh --prepared "$directories" --doubles "$work/data/doubles.tsv" --nj "$nj" --cmd "$cpu_cmd" "$shar"
 stage 5 "Train the recogniser" --in "$shar" --out "$exp/asr" -- \
   steps/train_recogniser.sh --config "$config" --train-sets "$train_sets" --dev-sets "$dev_sets" \
-  --set "$tiny_recogniser$set" --nodes "$nodes" --processes "$processes" --cmd "$asr_cmd" "$exp/asr"
+  --set "$tiny$set" --nodes "$nodes" --processes "$processes" --cmd "$asr_cmd" "$exp/asr"
 stage 6 "Train the language model" --in "$shar" --out "$exp/lm.arpa" -- \
   steps/train_language_model.sh --text "$shar/train.txt" --order "$lm_order" --out "$exp/lm.arpa"
 stage_prepare     7

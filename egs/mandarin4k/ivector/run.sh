@@ -29,6 +29,6 @@ for kind in $occupancies; do
   stage $((n += 1)) "Train the i-vector extractor: $kind" --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
     "${inputs[@]}" --out "$exp/ivector/$kind" -- \
     steps/train_ivector_extractor.sh --occupancy "$kind" "${words[@]}" --split "$protocol/train" \
-    --set "$tiny_extractor$set" --nj "$nj" --cmd "$train_cmd" "$data" "$exp/ivector/$kind"
+    --set "$tiny$set" --nj "$nj" --cmd "$train_cmd" "$data" "$exp/ivector/$kind"
 done
 run_stages

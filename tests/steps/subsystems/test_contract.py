@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from steps.subsystems.contract import KINDS, Traits, kind_class, load_experiment_config, overrides, traits
+from utils.errors import UsageError
 from utils.files import ROOT
 
 
@@ -47,3 +48,13 @@ def test_a_plan_imports_neither_torch_nor_scikit_learn():
             "print('heavy:', *sorted({'torch', 'sklearn', 'lhotse'} & {*sys.modules}))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "heavy:\n"
+
+
+def test_a_setting_goes_to_the_configurations_that_have_its_key(capsys):
+    assert load_experiment_config("dnn", ["training.epochs=5"]).training.epochs == 5
+    assert capsys.readouterr().err == ""
+    assert load_experiment_config("linear_svm", ["training.epochs=5"]) == load_experiment_config("linear_svm")
+    assert capsys.readouterr().err == "note: --set training.epochs=5: linear_svm has no such key; left out here\n"
+    for word in ("training.epoch=5", "linear_svm:training.epochs=5"):
+        with pytest.raises(UsageError, match="unknown key training"):
+            load_experiment_config("linear_svm", [word])
