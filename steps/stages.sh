@@ -91,30 +91,36 @@ stage_features() {
     steps/extract_features.sh --features "$2" "${words[@]}" --nj "$nj" --cmd "$cpu_cmd" "$data"
 }
 
-# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem. With --targets
-# (empty: the default one) several trainings of a subsystem stand side by side. First among
-# the options may be --augment DATA2, or --init MODEL (none: random weights).
+# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem. Options go to
+# steps/train_subsystem.sh, in any order; --init none: random weights. --own "KEY=VALUE ...": settings of the subsystem; what
+# --set of the recipe says has the last word. With --targets (empty: the default one) several trainings of a subsystem stand
+# side by side, so that the outputs are named variant by variant.
 stage_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4 more=() outputs=(--out "$exp/$2/$protocol"); shift 4
-  if [ "${1:-}" = --augment ]; then more=(--in "$2/$features"); fi
-  if [ "${1:-}" = --init ] && [ "$2" != none ]; then more=(--in "$2"); started+=("$subsystem"); fi
-  case " $* " in *" --targets "*) training_outputs "$exp/$subsystem/$protocol" "$@" ;; esac
+  local number=$1 subsystem=$2 config=$3 features=$4 directory=$exp/$2/$protocol own="" which=$norms inputs=() words=() norm mark
+  local outputs=(--out "$directory"); shift 4
+  while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || _o_fail "stage_train $number $subsystem: $1 needs a value"
+    case $1 in
+      --own) own="$2 " ;;
+      --norms) which=$2 ;;
+      *) words+=("$1" "$2") ;;
+    esac
+    case $1 in
+      --augment) inputs+=(--in "$2/$features") ;;
+      --init) if [ "$2" != none ]; then inputs+=(--in "$2"); started+=("$subsystem"); fi ;;
+      --targets) mark=${2// /-} outputs=() ;;
+    esac
+    shift 2
+  done
+  if [ ${#outputs[@]} -eq 0 ]; then
+    outputs+=(--out "$directory/subsystem${mark:+.$mark}.json")
+    for norm in $which; do outputs+=(--out "$directory/norm-$norm${mark:++target-$mark}"); done
+  fi
   stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" "${more[@]}" "${outputs[@]}" -- \
-    steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$norms" \
-    --seeds "$seeds" --set "$tiny$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" \
-    "$data" "$exp/$subsystem/$protocol"
-  trained+=("$exp/$subsystem/$protocol")
-}
-
-# training_outputs DIRECTORY ... --targets "TARGET ..." ...: the list outputs gets what a training on these targets writes,
-# variant by variant, since others of the same subsystem stand beside it.
-training_outputs() {
-  local directory=$1 targets="" norm
-  while [ "$1" != --targets ]; do shift; done
-  targets=${2// /-}
-  outputs=(--out "$directory/subsystem${targets:+.$targets}.json")
-  for norm in $norms; do outputs+=(--out "$directory/norm-$norm${targets:++target-$targets}"); done
+    --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" -- \
+    steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$which" \
+    --seeds "$seeds" --set "$tiny$own$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "${words[@]}" "$data" "$directory"
+  trained+=("$directory")
 }
 
 # stage_text N SUBSYSTEM "SOURCE ..." [option ...]: a subsystem on what is said. Sources: asr, nbest, reference.

@@ -5,16 +5,16 @@
 # extractors, asr, and the list speeds: features of other speeds that training needs (--in DIR ...).
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
-# stage_transcribe N [option ...]: transcripts of the whole corpus by the recogniser $asr, with its graph where it has one
-# -> the layers $data/layers/asr and asr_words. An $asr_onnx is taken instead.
+# stage_transcribe N [DATA]: transcripts of the whole corpus, or of the data set DATA, by the recogniser $asr, with its graph
+# where it has one -> the layers DATA/layers/asr and asr_words. An $asr_onnx is taken instead.
 stage_transcribe() {
-  local number=$1 from=(--asr "$asr"); shift
+  local set_of=${2:-$data} from=(--asr "$asr")
   if [ -n "${asr_onnx:-}" ]; then from=(--asr-onnx "$asr_onnx"); fi
   if [ -z "${asr_onnx:-}" ]; then from+=(--graph "$asr/graph"); fi
-  stage "$number" "Transcribe" --in-sound "$data/cuts.jsonl.gz" --in "$data/fbank" --in "${from[1]}" --conf asr_decode \
-    --in-late "$data/cuts.jsonl.gz" --out "$data/layers/asr" -- \
-    steps/transcribe.sh "${from[@]}" --nj "$nj" --cmd "$cpu_cmd" "$@" "$data"
-  transcribed=true
+  stage "$1" "Transcribe" --in-sound "$set_of/cuts.jsonl.gz" --in "$set_of/fbank" --in "${from[1]}" --conf asr_decode \
+    --in-late "$set_of/cuts.jsonl.gz" --out "$set_of/layers/asr" -- \
+    steps/transcribe.sh "${from[@]}" --nj "$nj" --cmd "$cpu_cmd" "$set_of"
+  [ "$set_of" != "$data" ] || transcribed=true
 }
 
 # stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNISER]: phone states by forced alignment -> $exp/NAME; without
@@ -107,15 +107,16 @@ stage_extractor() {
     --set "$tiny$set" --nj "$nj" --cmd "$train_cmd" "$data" "$extractors/$kind"
 }
 
-# stage_ivectors N KIND: i-vectors of the whole corpus by $extractors/KIND -> $data/ivector_KIND.
+# stage_ivectors N KIND [DATA]: i-vectors of the whole corpus, or of the data set DATA, by $extractors/KIND
+# -> DATA/ivector_KIND.
 stage_ivectors() {
-  local number=$1 kind=$2 inputs=() words=()
+  local number=$1 kind=$2 set_of=${3:-$data} inputs=() words=()
   if [ "$kind" != gmm ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi
-  stage "$number" "Extract i-vectors: $kind" --in-sound "$data/cuts.jsonl.gz" --in "$extractors/$kind" "${inputs[@]}" \
-    --out "$data/ivector_$kind" -- \
+  stage "$number" "Extract i-vectors: $kind" --in-sound "$set_of/cuts.jsonl.gz" --in "$extractors/$kind" "${inputs[@]}" \
+    --out "$set_of/ivector_$kind" -- \
     steps/extract_ivectors.sh --features "ivector_$kind" --extractor "$extractors/$kind/extractor" "${words[@]}" \
-    --nj "$nj" --cmd "$cpu_cmd" "$data"
-  kinds+=("$kind")
+    --nj "$nj" --cmd "$cpu_cmd" "$set_of"
+  [ "$set_of" != "$data" ] || kinds+=("$kind")
 }
 
 # stage_verify N: equal error rates of all extractors on the test speakers -> $exp/RESULTS.{json,md}.

@@ -95,15 +95,14 @@ ensemble_robustness() {
 }
 
 # ensemble_noisy_copy "N N N" SNR PART TO [FEATURES ...]: noise behind the utterances of a part, and all features that A
-# to D read, and more: three stages. What they note for other stages (kinds, transcribed) concerns the copy alone.
+# to D read, and more: three stages.
 ensemble_noisy_copy() {
-  local numbers features=(is10 is10_lld "${@:5}") kinds=() transcribed=""
+  local numbers features=(is10 is10_lld "${@:5}")
   read -ra numbers <<<"$1"
   [ "$asr" = none ] || features+=(fbank)
   stage_noisy_set "${numbers[0]}" "$2" "$3" "$4" "${features[@]}"
-  local data=$4
-  [ "$asr" = none ] || stage_transcribe "${numbers[1]}"
-  [ -z "$own_kind" ] || stage_ivectors "${numbers[2]}" "$own_kind"
+  [ "$asr" = none ] || stage_transcribe "${numbers[1]}" "$4"
+  [ -z "$own_kind" ] || stage_ivectors "${numbers[2]}" "$own_kind" "$4"
 }
 
 ensemble_results() {

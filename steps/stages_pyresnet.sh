@@ -34,9 +34,9 @@ pyresnet_features() {
 
 # pyresnet_train N SUBSYSTEM CONFIG FEATURES [KEY=VALUE ...]: what --set says has the last word.
 pyresnet_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4 set=$set; shift 4   # stage_train reads this set
-  if [ "$config" != linear_svm ]; then set="$config:model.width=$width $* $set"; fi
-  stage_train "$number" "$subsystem" "$config" "$features" --folds "$folds"
+  local number=$1 subsystem=$2 config=$3 features=$4 own=(); shift 4
+  [ "$config" = linear_svm ] || own=(--own "$config:model.width=$width $*")
+  stage_train "$number" "$subsystem" "$config" "$features" "${own[@]}" --folds "$folds"
 }
 
 pyresnet_baseline() {
@@ -71,7 +71,7 @@ pyresnet_permuted() {
   if [ -n "$functionals" ]; then
     stage_permuted 60 "$functionals"
   else
-    stage_permuted 60 "$spectrograms" pyresnet --set "$tinypyresnet:model.width=0.0625 pyresnet:training.epochs=5"
+    stage_permuted 60 "$spectrograms" pyresnet --set "${tiny}pyresnet:model.width=0.0625 pyresnet:training.epochs=5"
   fi
 }
 

@@ -40,7 +40,7 @@ transfer_numbers() {
 # transfer_train N SUBSYSTEM CONFIG FEATURES START [TARGET KEY=VALUE]: START is random, a model's directory, or none: left
 # out. TARGET: empty for the default one. A recogniser normalises its features itself. What --set says has the last word.
 transfer_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4 from=$5 target=${6:-} own="" norms=$norms words=()
+  local number=$1 subsystem=$2 config=$3 features=$4 from=$5 target=${6:-} own="" words=()
   if [ "$from" = none ]; then
     echo "note: without a model to start from $subsystem is left out" >&2
     return 0
@@ -51,7 +51,7 @@ transfer_train() {
   # A recogniser brings its sizes with it; what is tiny and starts from nothing need not be so large.
   [ "$config/$from/$size" != asr_encoder/random/tiny ] ||
     own+="'asr_encoder:model.encoder={dim: 16, layers: 1, heads: 2, channels: 4}' "
-  [ "$subsystem" != asr_pretrained ] || norms=none
+  [ "$subsystem" != asr_pretrained ] || words+=(--norms none)
   stage_train "$number" "$subsystem" "$config" "$features" "${words[@]}" --targets "$target" --set "$tiny$own$set"
 }
 
