@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from steps.data.trained_on import TRAINED_ON
-from steps.subsystems.contract import KINDS
+from steps.subsystems.contract import SPECS
 from utils.config import read_yaml
 from utils.errors import UserError
 from utils.files import read_json, write_json
@@ -38,7 +38,7 @@ ADVICE = "copy the model again, or export it again with steps/export.sh"
 FORM = {  # of model.yaml
     "name": str, "label": str, "classes": [NAME], "tracks?": [NAME], "fusion": bool, "marks?": [str],
     "trained_on?": {str: Any},
-    "subsystems": {NAME: {"kind": OneOf(*KINDS), "variant": str, "features": Maybe(NAME)}},
+    "subsystems": {NAME: {"kind": OneOf(*SPECS), "variant": str, "features": Maybe(NAME)}},
     "features": {NAME: {"kind": OneOf("utterance", "frames"), "dim": Number(1, 10**6, whole=True), "version": str,
                         "options": {str: Any}}},
     "recogniser?": Maybe({"decoding": {str: Any}, "features": {str: Any}})}

@@ -7,7 +7,7 @@ by speaker: noise changes a speaker's statistics, and those of his clean utteran
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,18 +89,19 @@ def join_features(store: FeatureStore, more: FeatureStore, rename: Callable[[str
     return store.joined(more, rename)
 
 
-def open_augmented(data: Dataset, store: FeatureStore | None, split: Split,
-                   path: str | Path) -> tuple[Dataset, FeatureStore | None, Split, dict[str, Any]]:
-    """Data set, features (None: text) and split with the noisy copies, and what config.yaml says of these."""
+def open_augmented(data: Dataset, inputs: Mapping[str, FeatureStore | None], split: Split, path: str | Path,
+                   ) -> tuple[Dataset, dict[str, FeatureStore | None], Split, dict[str, Any]]:
+    """Data set, inputs (None: text) and split with the noisy copies, and what config.yaml says of these."""
     noisy = open_noisy(data, path)
-    more = None if store is None else FeatureStore.open(noisy.path / store.path.name, {"name": store.name})
+    more = {name: None if store is None else FeatureStore.open(noisy.path / store.path.name, {"name": store.name})
+            for name, store in inputs.items()}
     both, longer = augment(data, split, noisy)
-    if store is not None and more is not None:
-        store = join_features(store, more, lambda key: f"{key}{SUFFIX}")
-    return both, store, longer, about_noise(noisy, more)
+    joined = {name: None if store is None or more[name] is None else
+              join_features(store, more[name], lambda key: f"{key}{SUFFIX}") for name, store in inputs.items()}
+    return both, joined, longer, about_noise(noisy, [store for store in more.values() if store is not None])
 
 
-def about_noise(noisy: Dataset, store: FeatureStore | None) -> dict[str, Any]:
+def about_noise(noisy: Dataset, stores: Sequence[FeatureStore]) -> dict[str, Any]:
     """What config.yaml says of the noisy set: how it was made, and in which state its features are."""
     about = {key: noisy.info["noise"][key] for key in ("snr", "kinds", "pool", "seed", "musan")}
-    return about if store is None else {**about, "utterances": len(store)}
+    return about if not stores else {**about, "utterances": min(len(store) for store in stores)}

@@ -7,8 +7,9 @@ the class prior and never trained on.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from steps.examples.hidden import Kept, hide, without_label
 from steps.examples.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
 from steps.examples.tracks import track_means, with_exchanged
 from steps.examples.units import unit_names
-from steps.features.normalise import Normalisation, normalise
+from steps.features.normalise import Normalisation, Normaliser, normalise
 from steps.features.store import FeatureStore
 from steps.text.source import EMPTY, FIELDS, weighted_texts
 from steps.training.random_state import generator
@@ -36,23 +37,29 @@ class Examples:
     """What a subsystem learns from and is scored on.
 
     Attributes:
-        targets: what is predicted. dim: features a vector or frame.
-        normalisation: arrays of what was learned on the training part; empty for none.
+        targets: what is predicted. widths: {input: features a vector or frame}, 0 of text.
         unlabelled: sets without labels that training may use (`--unlabelled`), normalised as the training part.
+        normalisation: {input: arrays of what was learned on the training part}; without those that are not normalised.
     """
 
     targets: tuple[Target, ...]
-    dim: int
+    widths: Mapping[str, int]
     train: Part
     dev: Part
     test: Part
-    normalisation: dict[str, np.ndarray] = field(default_factory=dict)
     unlabelled: tuple[Part, ...] = ()
+    normalisation: Mapping[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     @property
     def target(self) -> Target:
         """The first target."""
         return self.targets[0]
+
+    @property
+    def dim(self) -> int:
+        """The width of the one input."""
+        (width,) = self.widths.values()
+        return width
 
     def without_labels(self) -> Part:
         """The unlabelled utterances of the training part, and those of the unlabelled sets."""
@@ -61,105 +68,160 @@ class Examples:
             found = found.join(part)
         return found
 
-    def mean(self) -> float:
+    def mean(self, target: Target) -> float:
         """Of the numbers of the training part."""
-        return float(self.train.y[known(self.train.y)].mean())
+        y = self.train.labels[target.name]
+        return float(y[known(y)].mean())
 
-    def log_prior(self) -> np.ndarray:
+    def log_prior(self, target: Target) -> np.ndarray:
         """(C,) log of the class frequencies in train, one added to each count."""
-        counts = np.bincount(self.train.y[self.train.y != NO_LABEL], minlength=len(self.target.classes)) + 1.0
+        y = self.train.labels[target.name]
+        counts = np.bincount(y[y != NO_LABEL], minlength=len(target.classes)) + 1.0
         return np.log(counts / counts.sum())
 
 
-def open_features(data: Path, name: str) -> FeatureStore | None:
+def open_inputs(data: Path, names: Sequence[str]) -> dict[str, FeatureStore | None]:
     """The features `--features NAME` of a data set; None for TEXT."""
-    return None if name == TEXT else FeatureStore.open(data / name, {"name": name})
+    return {name: None if name == TEXT else FeatureStore.open(data / name, {"name": name}) for name in names}
 
 
-def load_examples(data: Dataset, store: FeatureStore | None, split: Split, fold: int, norm: str,
+def load_examples(data: Dataset, inputs: Mapping[str, FeatureStore | None], split: Split, fold: int, norm: str,
                   clip: float | None = None, permute_seed: int | None = None, source: str = "",
                   kept: Kept | None = None, sets: Mapping[str, Sequence[str]] | None = None,
-                  targets: Sequence[Target] = ()) -> Examples:
+                  targets: Sequence[Target] = (), reads: str = "utterance") -> Examples:
     """The examples of one fold.
 
     Args:
-        store: None for text, then of `source` (steps/text/source.py), and an empty text counts as no features.
+        inputs: {name: features}; None for text, then of `source` (steps/text/source.py), and an empty text counts as
+            no features.
         norm: global, speaker or none. clip: largest magnitude of a normalised feature.
         permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
         kept: which labels of the training part stay (hidden.py); None: all.
         sets: {name: utterances of `data`} that training may use without labels (unlabelled.py).
-        targets: what is predicted; none: the default target. Several are tracks.
+        targets: what is predicted; none: the default target.
+        reads: utterance, or dialogue: then a part has its dialogues' utterances of no part, too, as context.
     """
     targets = tuple(targets) or (data.target(),)
-    target = targets[0]
-    ids = {part: split.ids(fold, part) for part in PARTS} | {name: list(keys) for name, keys in (sets or {}).items()}
+    ids = {part: list(split.ids(fold, part)) for part in PARTS}
+    context: dict[str, list[str]] = context_of(data, ids) if reads == "dialogue" else {}
+    ids |= {name: list(keys) for name, keys in (sets or {}).items()}
     check_present(data, split.name, ids)
-    missing = {part: absent(data, store, ids[part], source) for part in ids}
-    usable = {part: [key for key in ids[part] if key not in missing[part]] for part in ids}
-    features: dict[str, Features] = {part: Nothing(len(usable[part])) for part in ids}
-    arrays: dict[str, np.ndarray] = {}
-    if store is not None:
-        read = read_vectors if store.kind == "utterance" else read_frames
-        features, arrays = read(data, store, usable, norm, clip)
-    number = {name: position for position, name in enumerate(target.classes)}
+    with_context = {part: sorted([*keys, *context.get(part, ())]) for part, keys in ids.items()}
+    missing = {part: absent(data, inputs, keys, source) for part, keys in with_context.items()}
+    usable = {part: [key for key in keys if key not in missing[part]] for part, keys in with_context.items()}
+    own = {part: set(keys) for part, keys in ids.items()}
+    read = {name: read_input(data, store, usable, own["train"], norm, clip) for name, store in inputs.items()}
     parts: dict[str, Part] = {}
-    for part in ids:
-        items = tuple(data.items[key] for key in usable[part])
-        if target.kind == "track" and permute_seed is not None and part in ("train", "dev"):
-            items = with_exchanged(items, targets, permute_seed, f"{fold} {part}")
-        labels = [item.value(target) for item in items]
-        if target.kind == "track":
-            y = track_means(items, targets)
-        elif target.kind == "number":
-            y = np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
-        else:
-            y = np.array([NO_LABEL if label is None else number[str(label)] for label in labels], dtype=np.int64)
-        if permute_seed is not None and part in ("train", "dev") and target.kind != "track":
-            items, y = permuted(items, y, permute_seed, f"{fold} {part}", target.of)
+    for part, keys in usable.items():
+        items = tuple(data.items[key] for key in keys)
+        aside = np.array([key not in own[part] for key in keys], dtype=bool)
+        seed = permute_seed if part in ("train", "dev") else None
+        items, labels = labels_of(items, aside, targets, seed, f"{fold} {part}")
         if kept is not None and part == "train":
-            items, y = hide(items, y, kept, str(fold), target.field, target.of)
-            for other in targets[1:]:
-                items = tuple(item if there else without_label(item, other.field)
-                              for item, there in zip(items, known(y), strict=True))
-        parts[part] = Part(items, features[part], y, missing[part])
-    for part in ("train", "dev"):
-        if not known(parts[part].y).any():
+            items, labels = with_hidden(items, labels, targets, kept, str(fold))
+        parts[part] = Part(items, {name: features[part] for name, (features, _) in read.items()}, labels,
+                           {key: missing[part][key] for key in ids[part] if key in missing[part]}, aside)
+    for part, target in itertools.product(("train", "dev"), targets):
+        if not known(parts[part].labels[target.name]).any():
+            of = f" with {target.name}" if len(targets) > 1 else ""
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
-                            "utterance with features")
-    return Examples(targets, 0 if store is None else store.dim, parts["train"], parts["dev"], parts["test"], arrays,
-                    tuple(parts[name] for name in sets or ()))
+                            f"utterance with features{of}")
+    return Examples(targets, {name: 0 if store is None else store.dim for name, store in inputs.items()},
+                    parts["train"], parts["dev"], parts["test"], tuple(parts[name] for name in sets or ()),
+                    {name: learned.to_arrays() for name, (_, learned) in read.items() if learned})
 
 
-def absent(data: Dataset, store: FeatureStore | None, ids: list[str], source: str) -> dict[str, str]:
-    """{utterance without features or text: why}."""
+def context_of(data: Dataset, ids: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """{part: utterances of no part that belong to its dialogues}; of a dialogue that several parts share, none."""
+    part_of = {key: part for part, keys in ids.items() for key in keys}
+    found: dict[str, list[str]] = {part: [] for part in ids}
+    for keys in data.groups("dialogue").values():
+        parts = {part_of[key] for key in keys if key in part_of}
+        if len(parts) == 1:
+            found[parts.pop()] += [key for key in keys if key not in part_of]
+    return found
+
+
+def labels_of(items: tuple[Item, ...], context: np.ndarray, targets: Sequence[Target], permute_seed: int | None,
+              purpose: str) -> tuple[tuple[Item, ...], dict[str, np.ndarray]]:
+    """{target: (N,)}, see Part; none of the context. With `permute_seed` shuffled, and with them the items' votes;
+    whole tracks change places in the items themselves."""
+    labels: dict[str, np.ndarray] = {}
+    tracks = [target for target in targets if target.kind == "track"]
+    if tracks and permute_seed is not None:
+        items = with_exchanged(items, tracks, permute_seed, purpose)
+    for position, target in enumerate(targets):
+        number = {name: place for place, name in enumerate(target.classes)}
+        values = [None if aside else item.value(target) for item, aside in zip(items, context, strict=True)]
+        if target.kind == "track":
+            labels[target.name] = np.where(context, np.nan, track_means(items, [target]))
+            continue
+        if target.kind == "number":
+            y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        else:
+            y = np.array([NO_LABEL if value is None else number[str(value)] for value in values], dtype=np.int64)
+        if permute_seed is not None:
+            own = f"{purpose} {target.name}" if position else purpose
+            items, y = permuted(items, y, permute_seed, own, target.of)
+        labels[target.name] = y
+    return items, labels
+
+
+def with_hidden(items: tuple[Item, ...], labels: dict[str, np.ndarray], targets: Sequence[Target], kept: Kept,
+                purpose: str) -> tuple[tuple[Item, ...], dict[str, np.ndarray]]:
+    """The same without most labels: those of the first target stay as `kept` says, of the others with them."""
+    first, *others = targets
+    items, y = hide(items, labels[first.name], kept, purpose, first.field, first.of)
+    there = known(y)
+    for other in others:
+        items = tuple(item if stays else without_label(item, other.field)
+                      for item, stays in zip(items, there, strict=True))
+    return items, {first.name: y, **{other.name: np.where(there, labels[other.name],
+                                                          np.nan if labels[other.name].dtype.kind == "f" else NO_LABEL)
+                                     for other in others}}
+
+
+def absent(data: Dataset, inputs: Mapping[str, FeatureStore | None], ids: list[str], source: str) -> dict[str, str]:
+    """{utterance that lacks an input: why}."""
+    found: dict[str, str] = {}
+    for store in inputs.values():
+        if store is None:
+            found |= {key: EMPTY for key in ids if not weighted_texts(data.items[key].fields, source)}
+        else:
+            found |= {key: store.failed.get(key, "no features") for key in ids if key not in store}
+    return found
+
+
+def read_input(data: Dataset, store: FeatureStore | None, ids: Mapping[str, list[str]], learned_on: Collection[str],
+               norm: str, clip: float | None) -> tuple[dict[str, Features], Normaliser | None]:
+    """One input of every part, normalised; and the normaliser, learned on the utterances `learned_on`."""
     if store is None:
-        return {key: EMPTY for key in ids if not weighted_texts(data.items[key].fields, source)}
-    return {key: store.failed.get(key, "no features") for key in ids if key not in store}
+        return {part: Nothing(len(keys)) for part, keys in ids.items()}, None
+    if store.kind == "utterance":
+        return read_vectors(data, store, ids, learned_on, norm, clip)
+    return read_frames(data, store, ids, learned_on, norm, clip)
 
 
-def read_vectors(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], norm: str,
-                 clip: float | None) -> tuple[dict[str, Features], dict[str, np.ndarray]]:
-    """Features of kind "utterance", normalised, a part; and the normaliser's arrays."""
-    everyone = [key for part in ids for key in ids[part]]
-    train = np.array([part == "train" for part in ids for _ in ids[part]], dtype=bool)
+def read_vectors(data: Dataset, store: FeatureStore, ids: Mapping[str, list[str]], learned_on: Collection[str],
+                 norm: str, clip: float | None) -> tuple[dict[str, Features], Normaliser | None]:
+    """Features of kind "utterance", in memory."""
+    everyone = [key for keys in ids.values() for key in keys]
+    train = np.array([key in learned_on for key in everyone], dtype=bool)
     speakers = [data.items[key].speaker for key in everyone]
     rows, overall = normalise(norm, store.matrix(everyone), speakers, train, clip)
-    edges = np.cumsum([0] + [len(ids[part]) for part in ids])
-    features: dict[str, Features] = {part: Vectors(rows[start:end])
-                                     for part, start, end in zip(ids, edges[:-1], edges[1:], strict=True)}
-    return features, {} if overall is None else overall.to_arrays()
+    edges = np.cumsum([0] + [len(keys) for keys in ids.values()])
+    return {part: Vectors(rows[start:end])
+            for part, start, end in zip(ids, edges[:-1], edges[1:], strict=True)}, overall
 
 
-def read_frames(data: Dataset, store: FeatureStore, ids: dict[str, list[str]], norm: str,
-                clip: float | None) -> tuple[dict[str, Features], dict[str, np.ndarray]]:
+def read_frames(data: Dataset, store: FeatureStore, ids: Mapping[str, list[str]], learned_on: Collection[str],
+                norm: str, clip: float | None) -> tuple[dict[str, Features], Normaliser | None]:
     """Features of kind "frames", read and normalised when asked for."""
-    utterances = [(store[key], data.items[key].speaker, part == "train") for part in ids for key in ids[part]]
+    utterances = [(store[key], data.items[key].speaker, key in learned_on) for keys in ids.values() for key in keys]
     learned = Normalisation.fit(norm, utterances, clip)
-    features: dict[str, Features] = {
-        part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
-                     tuple(data.items[key] for key in ids[part]), lambda item: store.rows(item.id),
-                     store.frame_shift) for part in ids}
-    return features, {} if learned.overall is None else learned.overall.to_arrays()
+    return {part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
+                         tuple(data.items[key] for key in keys), lambda item: store.rows(item.id), store.frame_shift)
+            for part, keys in ids.items()}, learned.overall
 
 
 def check_present(data: Dataset, protocol: str, ids: dict[str, list[str]]) -> None:
@@ -193,29 +255,37 @@ def with_votes(item: Item, votes: Any) -> Item:
         replace(item, fields={**item.fields, "emotion_votes": votes})
 
 
-def what_is_read(store: FeatureStore | None, source: str = "", targets: Sequence[str] = ()) -> dict[str, Any]:
+def what_is_read(inputs: Mapping[str, FeatureStore | None], source: str = "",
+                 fields: Sequence[str] = ()) -> dict[str, Any]:
     """What identifies the features (feature.json), or the text and the fields that it is made of.
 
     Args:
-        targets: fields beside the label, the speaker and the gender that are learned (targets.further_fields).
+        fields: beside the targets, the speaker and the gender that are learned (tasks.further_fields).
     """
-    learned = {"targets": list(targets)} if targets else {}
-    if store is None:
-        return {"name": TEXT, "source": source, "fields": list(FIELDS[source]), **learned}
-    return {**{key: value for key, value in store.description.items() if key != "archives"}, **learned}
+    learned = {"targets": list(fields)} if fields else {}
+    found = [{"name": TEXT, "source": source, "fields": list(FIELDS[source])} if store is None else
+             {key: value for key, value in store.description.items() if key != "archives"}
+             for store in inputs.values()]
+    return {**(found[0] if len(found) == 1 else {"inputs": found}), **learned}
 
 
 def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, Any],
-                targets: Sequence[Target] = ()) -> str:
+                targets: Sequence[Target] = (), reads: str = "utterance") -> str:
     """A hash of all that the examples of a fold are made of: ids, parts, labels, speakers, fields, feature.json, and
     where there are no features the text itself."""
-    texts = [*(description["fields"] if description.get("name") == TEXT else ()), *description.get("targets", ())]
+    read = [description, *description.get("inputs", ())]
+    texts = [*(name for one in read if one.get("name") == TEXT for name in one["fields"]),
+             *description.get("targets", ())]
     digest = hashlib.blake2b(digest_size=16)
     targets = targets or [data.target()]
-    read = [[target.field, list(target.classes)] for target in targets]  # of one as it was before there were several
-    digest.update(json.dumps([*(read[0] if len(read) == 1 else read), description], sort_keys=True).encode())
-    for part in PARTS:
-        for key in split.ids(fold, part):
+    told = [[target.field, list(target.classes)] for target in targets]  # of one as it was before there were several
+    digest.update(json.dumps([*(told[0] if len(told) == 1 else told), description], sort_keys=True).encode())
+    ids = {part: split.ids(fold, part) for part in PARTS}
+    if reads == "dialogue":
+        ids |= {f"context of {part}": keys for part, keys in context_of(data, ids).items()}
+        texts += ["dialogue", "turn"]
+    for part, keys in ids.items():
+        for key in keys:
             item = data.items.get(key)
             values = None if item is None else [*(item.value(target) for target in targets), item.speaker, item.gender,
                                                 *(item.fields.get(name) for name in texts)]

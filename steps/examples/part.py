@@ -1,8 +1,8 @@
-"""One part of a fold: its items, their features by position (vectors, frames read lazily, nothing), their labels."""
+"""One part of a fold: its items, their inputs by name, their labels by target."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -112,19 +112,25 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Part:
-    """The items of one part that have features, sorted by id, and those that have none.
+    """The items of one part that have every input, and those that lack one.
 
     Attributes:
-        x: features, one entry an item.
-        y: int64 (N,) class numbers, -1 unlabelled; or float64 (N,) numbers, NaN unlabelled. Of tracks, which the items
-            have, their means.
-        missing: items without features, and why.
+        inputs: {name: features, one entry an item}.
+        labels: {target: (N,)}: int64 class numbers, -1 without a label; or float64 numbers, NaN without one. Of tracks,
+            which the items have, their means.
+        missing: {id of an item that lacks an input: why}.
+        context: bool (N,): items that are read and neither learned nor scored, so without labels; None: no item is.
     """
 
     items: tuple[Item, ...]
-    x: Features
-    y: np.ndarray
+    inputs: Mapping[str, Features]
+    labels: Mapping[str, np.ndarray]
     missing: dict[str, str] = field(default_factory=dict)
+    context: np.ndarray = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.context is None:
+            object.__setattr__(self, "context", np.zeros(len(self.items), dtype=bool))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -136,22 +142,58 @@ class Part:
     def ids(self) -> list[str]:
         return [item.id for item in self.items]
 
+    @property
+    def x(self) -> Features:
+        """The one input of a part that has no other."""
+        (features,) = self.inputs.values()
+        return features
+
+    @property
+    def y(self) -> np.ndarray:
+        """(N,) the labels of the first target."""
+        return next(iter(self.labels.values()))
+
+    def known(self) -> np.ndarray:
+        """bool (N,): which items have a label of at least one target; no context has one."""
+        return np.any([known(y) for y in self.labels.values()], axis=0)
+
     def unlabelled(self) -> Part:
-        """Only the items that have none."""
-        return self.take(np.flatnonzero(~known(self.y)))
+        """Only the items that have no label."""
+        return self.take(np.flatnonzero(~self.known()))
 
     def labelled(self) -> Part:
-        """Only the items that have a label."""
-        return self.take(np.flatnonzero(known(self.y)))
+        """Only the items of `known`."""
+        return self.take(np.flatnonzero(self.known()))
+
+    def scored(self) -> Part:
+        """Without the context."""
+        return self.take(np.flatnonzero(~self.context)) if self.context.any() else self
 
     def take(self, positions: np.ndarray) -> Part:
-        return replace(self, items=tuple(self.items[position] for position in positions), x=self.x.take(positions),
-                       y=self.y[positions])
+        return replace(self, items=tuple(self.items[position] for position in positions),
+                       inputs={name: features.take(positions) for name, features in self.inputs.items()},
+                       labels={name: y[positions] for name, y in self.labels.items()},
+                       context=self.context[positions])
 
     def join(self, other: Part) -> Part:
         """This part and another, e.g. train and dev."""
-        return Part(self.items + other.items, self.x.join(other.x), np.concatenate([self.y, other.y]),
-                    {**self.missing, **other.missing})
+        return Part(self.items + other.items,
+                    {name: features.join(other.inputs[name]) for name, features in self.inputs.items()},
+                    {name: np.concatenate([y, other.labels[name]]) for name, y in self.labels.items()},
+                    {**self.missing, **other.missing}, np.concatenate([self.context, other.context]))
+
+    def groups(self, of: str) -> list[np.ndarray]:
+        """Positions of the items of each dialogue (session), in order of turn, start and id; groups by name.
+
+        Args:
+            of: "dialogue" or "session"; an item without one is a group of its own, behind the others.
+        """
+        members: dict[tuple[int, str], list[int]] = {}
+        for position, item in enumerate(self.items):
+            name = item.fields.get(of)
+            members.setdefault((1, item.id) if name is None else (0, str(name)), []).append(position)
+        order = {position: (item.turn or 0, item.start, item.id) for position, item in enumerate(self.items)}
+        return [np.array(sorted(members[name], key=order.__getitem__)) for name in sorted(members)]
 
 
 def known(y: np.ndarray) -> np.ndarray:

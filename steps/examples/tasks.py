@@ -42,11 +42,11 @@ def with_main_task(config: Any, target: Target) -> Any:
     return replace(config, model=replace(config.model, tasks=named))
 
 
-def further_fields(config: Mapping[str, Any], label: str) -> list[str]:
+def further_fields(config: Mapping[str, Any], targets: Collection[Target]) -> list[str]:
     """The fields that a configuration (as plain values) learns from, beyond those that every fingerprint covers."""
     tasks = (config.get("model") or {}).get("tasks") or {}
     votes = [VOTES] if (config.get("training") or {}).get("targets") == "votes" else []
-    return sorted({*tasks, *votes} - {*IN_FINGERPRINT, label})
+    return sorted({*tasks, *votes} - {*IN_FINGERPRINT, *(target.field for target in targets)})
 
 
 def check_learned(config: Mapping[str, Any], items: Collection[Item]) -> None:

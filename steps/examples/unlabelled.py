@@ -31,6 +31,7 @@ from utils.corpus import PARTS
 from utils.errors import UsageError, UserError
 from utils.names import spelling
 
+Inputs = Mapping[str, FeatureStore | None]  # name -> features; None: text
 WORD = re.compile(rf"(?P<data>.+?)(:(?P<protocol>[^:/]+)/(?P<part>{'|'.join(PARTS)}))?")
 
 
@@ -111,29 +112,34 @@ def _foreign(item: Item, one: UnlabelledSet, fields: set[str]) -> Item:
     return replace(item, id=one.renamed(item.id), speaker=speaker)
 
 
-def add_unlabelled(data: Dataset, store: FeatureStore,
-                   sets: Sequence[UnlabelledSet]) -> tuple[Dataset, FeatureStore]:
-    """The data set and its features, with those of the sets.
+def add_unlabelled(data: Dataset, inputs: Inputs, sets: Sequence[UnlabelledSet]) -> tuple[Dataset, dict[str, Any]]:
+    """The data set and its inputs, with those of the sets.
 
     Raises:
         UserError: features that were not extracted alike.
     """
+    joined = dict(inputs)
     for one in sets:
-        theirs = FeatureStore.open(one.data.path / store.path.name, {"name": store.name})
-        store = join_features(store, theirs, one.renamed)
-    return WithUnlabelled(data, sets), store
+        for name, store in joined.items():
+            if store is not None:
+                joined[name] = join_features(store, features_of(one, store), one.renamed)
+    return WithUnlabelled(data, sets), joined
+
+
+def features_of(one: UnlabelledSet, store: FeatureStore) -> FeatureStore:
+    """The features of a set that are like those of the experiment."""
+    return FeatureStore.open(one.data.path / store.path.name, {"name": store.name})
 
 
 def about_sets(sets: Sequence[UnlabelledSet], own: Dataset, split: Split, fold: int,
-               store: FeatureStore) -> list[dict[str, Any]]:
-    """What config.yaml says of the sets: which utterances of which data, in which state their
-    features are."""
+               inputs: Inputs) -> list[dict[str, Any]]:
+    """What config.yaml says of the sets: which utterances of which data, in which state their features are."""
     told = []
     for one in sets:
         ids = one.ids(own, split, fold)
-        theirs = FeatureStore.open(one.data.path / store.path.name, {"name": store.name})
-        state = [one.name, ids,
-                 {key: value for key, value in theirs.description.items() if key != "archives"}]
+        read = [{key: value for key, value in features_of(one, store).description.items() if key != "archives"}
+                for store in inputs.values() if store is not None]
+        state = [one.name, ids, *read]
         digest = hashlib.blake2b(json.dumps(state, sort_keys=True).encode(), digest_size=16)
         told.append({"set": one.name, "corpus": one.data.name, "utterances": len(ids),
                      "digest": digest.hexdigest()})

@@ -19,7 +19,7 @@ from steps.data.dataset import Item
 from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors
 from steps.features.normalise import MODES, Normalisation, Normaliser, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
-from steps.subsystems.contract import KINDS, ExperimentConfig, Fitted, Kind, kind_class, traits
+from steps.subsystems.contract import SPECS, ExperimentConfig, Predictor, spec_of
 from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
 from utils.errors import UserError, reading
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
 ABOUT, CONFIG, MODEL, NORMALISATION = "metrics.json", "config.yaml", "model.json", "normalisation.npz"
 AGAIN = "copy it again, or train it again"
-TASK = {"kind": OneOf(*KINDS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME,
+TASK = {"kind": OneOf(*SPECS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME,
         "corpus": str, "config_name?": str, "permute_labels?": bool}
 TRACKS = {"target": str, "tracks": [str], "train_items?": int, "prior_scored?": [str]}
 METRICS = {"target": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
@@ -52,8 +52,7 @@ class TrainedExperiment:
     directory: Path
     task: dict[str, Any]
     config: ExperimentConfig
-    kind: type[Kind]
-    fitted: Fitted
+    predictor: Predictor
     target: str
     classes: list[str]
     temperature: float
@@ -77,13 +76,14 @@ class TrainedExperiment:
                             "leave it out here")
         classes, norm = list(about["log_prior"]), task["norm"]
         with reading(f"{directory}: the model", AGAIN, OSError):
-            kind = kind_class(task["kind"])
-            config = from_dict(kind.Config, task["config"], prefix="config.", where=directory / CONFIG)
+            spec = spec_of(task["kind"])
+            config = from_dict(spec.config_type(), task["config"], prefix="config.", where=directory / CONFIG)
             learned = None if norm == "none" else Normaliser.load(directory / NORMALISATION, inputs or "F", AGAIN)
-            fitted = kind.load(config, directory, device)
-            if not fitted.fits(len(learned.mean) if learned is not None else inputs, len(classes)):
+            predictor = spec.learner_type().load(config, directory, [about["target"]], device)
+            width = inputs if learned is None else len(learned.mean)
+            if not predictor.fits({} if width is None else {task["features"]: width}, {about["target"]: len(classes)}):
                 raise ValueError(f"it is not of {len(classes)} classes, or not of these features")
-        return cls(directory, task, config, kind, fitted, about["target"], classes, float(about["temperature"]),
+        return cls(directory, task, config, predictor, about["target"], classes, float(about["temperature"]),
                    np.array(list(about["log_prior"].values()), dtype=np.float64), norm, learned)
 
     def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
@@ -110,8 +110,8 @@ class TrainedExperiment:
         if known:
             chosen = tuple(items[position] for position in known)
             x = self.normalised(chosen, [np.asarray(rows[position]) for position in known], speakers or {})
-            part = Part(chosen, x, np.full(len(known), NO_LABEL))
-            out[known] = apply_temperature(self.fitted.logits(part), self.temperature)
+            part = Part(chosen, {self.task["features"]: x}, {self.target: np.full(len(known), NO_LABEL)})
+            out[known] = apply_temperature(self.predictor.predict(part)[self.target], self.temperature)
         return out
 
     def normalised(self, items: tuple[Item, ...], rows: Sequence[np.ndarray],
@@ -174,7 +174,7 @@ def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     name = next(iter(targets)) if isinstance(targets, dict) else None
     if not isinstance(name, str) or not isinstance(targets[name], dict):
         raise UserError(f"{directory / ABOUT} names no target; {AGAIN}")
-    if traits(task["kind"]).targets == ("track",):
+    if spec_of(task["kind"]).targets == ("track",):
         about = {**about, "target": name, "tracks": list(targets)}
         check(about, TRACKS, directory / ABOUT, AGAIN)
         return task, about

@@ -13,7 +13,7 @@ from steps.data.dataset import Item
 from steps.examples.part import Part
 from steps.experiments.apply import AGAIN, CONFIG, NORMALISATION, normalised, read_description
 from steps.features.normalise import Normaliser
-from steps.subsystems.contract import kind_class
+from steps.subsystems.contract import spec_of
 from utils.config import from_dict
 from utils.errors import reading
 
@@ -48,10 +48,9 @@ class TrackExperiment:
         directory = Path(directory)
         task, about = read_description(directory)
         with reading(f"{directory}: the model", AGAIN, OSError):
-            kind = kind_class(task["kind"])
-            config = from_dict(kind.Config, task["config"], prefix="config.",
-                               where=directory / CONFIG)
-            predictor: Any = kind.load(config, directory, device)
+            spec = spec_of(task["kind"])
+            config = from_dict(spec.config_type(), task["config"], prefix="config.", where=directory / CONFIG)
+            predictor: Any = spec.learner_type().load(config, directory, about["tracks"], device)
             norm, width = task["norm"], predictor.about["inputs"]
             learned = None if norm == "none" else \
                 Normaliser.load(directory / NORMALISATION, width, AGAIN)
@@ -68,4 +67,5 @@ class TrackExperiment:
         """
         chosen = tuple(items)
         x = normalised(self.norm, self.normalisation, chosen, rows, {}, shift)
-        return self.predictor.predict(Part(chosen, x, np.full(len(chosen), np.nan)))
+        labels = {name: np.full(len(chosen), np.nan) for name in self.targets}
+        return self.predictor.predict(Part(chosen, {"frames": x}, labels))

@@ -37,8 +37,7 @@ class Outcome:
 
         Everything is chosen on dev.
         """
-        found = {name: by_unit(unit_names(self._part(name).items, self.target.of), self._part(name).y, values)
-                 for name, values in self.values.items()}
+        found = {name: self._units(name, values) for name, values in self.values.items()}
         missing = {name: self._missing(name, set(units.ids)) for name, units in found.items()}
         paths = {name: scores_path(directory, self.target.name, name) for name in found}
         about: dict[str, Any] = {"prior_scored": sorted(sum(missing.values(), []))}
@@ -47,7 +46,8 @@ class Outcome:
                             for name, units in found.items()}
         temperature = fit_temperature(found["dev"].values, found["dev"].y)
         about |= {"temperature": temperature,
-                  "log_prior": dict(zip(self.target.classes, self.examples.log_prior().tolist(), strict=True))}
+                  "log_prior": dict(zip(self.target.classes, self.examples.log_prior(self.target).tolist(),
+                                        strict=True))}
         tables = {name: self._write_scores(paths[name], units, missing[name], temperature)
                   for name, units in found.items()}
         if self.target.positive is not None:
@@ -56,6 +56,13 @@ class Outcome:
 
     def _part(self, name: str) -> Part:
         return getattr(self.examples, name)
+
+    def _units(self, name: str, values: np.ndarray) -> Units:
+        """What has a value of the target: utterances, or dialogues and sessions; without the context."""
+        part = self._part(name)
+        scored = np.flatnonzero(~part.context)
+        names = unit_names([part.items[row] for row in scored], self.target.of)
+        return by_unit(names, part.labels[self.target.name][scored], values[scored])
 
     def _missing(self, name: str, scored: set[str]) -> list[str]:
         """What has a value, and no utterance with features."""
@@ -67,14 +74,14 @@ class Outcome:
         labels += [None if (label := self.data.value_of(name, self.target)) is None else str(label)
                    for name in missing]
         logp = np.concatenate([apply_temperature(found.values, temperature),
-                               np.tile(self.examples.log_prior(), (len(missing), 1))])
+                               np.tile(self.examples.log_prior(self.target), (len(missing), 1))])
         write_scores(path, found.ids + missing, labels, classes, logp)
         return Scores(found.ids + missing, labels, classes, logp)
 
     def _write_numbers(self, path: Path, found: Units, missing: list[str]) -> dict[str, float | int]:
         labels = [None if y != y else y for y in found.y.tolist()]
         labels += [self.data.value_of(name, self.target) for name in missing]  # type: ignore[misc]
-        predictions = np.concatenate([found.values[:, 0], np.full(len(missing), self.examples.mean())])
+        predictions = np.concatenate([found.values[:, 0], np.full(len(missing), self.examples.mean(self.target))])
         write_regression(path, found.ids + missing, labels, predictions.tolist())
         sums = metrics.moments(np.array([np.nan if y is None else y for y in labels], dtype=np.float64), predictions)
         if not sums[0]:

@@ -21,9 +21,11 @@ from utils.shape import NAME, Either, Number
 
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset
+    from steps.subsystems.contract import Spec
     from utils.corpus import Target
 
 PERMUTED, TARGETS = "+permuted", "+target-"
+KIND_OF = {"vector": "utterance"}  # layout: kind of features, where the two have different names
 FEW_UTTERANCES = 2000  # a linear SVM, a forest or a small network trains on them in about the time that torch loads
 NUMBER = Number(0, 10**6, whole=True)
 TASK = {  # of log/task.<j>.json
@@ -35,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.data.dataset import Dataset
     from steps.examples import unlabelled
     from steps.examples.augmented import open_augmented
-    from steps.examples.fold import fingerprint, open_features, what_is_read
+    from steps.examples.fold import fingerprint, open_inputs, what_is_read
     from steps.examples.tasks import check_learned, further_fields, with_main_task
-    from steps.subsystems.contract import load_experiment_config, overrides, traits
+    from steps.subsystems.contract import load_experiment_config, overrides, spec_of
     from steps.subsystems.start import open_start, prepare, training_records
     from steps.text.source import layers_for
     from steps.training.config import FREE_KEYS
@@ -50,31 +52,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.finish:
         return count_outputs(out, log, [target.name for target in targets])
     config = load_experiment_config(arguments.config, split_settings(arguments.set))
-    kind = traits(config.kind)
-    store = open_features(data.path, arguments.features)
+    spec = spec_of(config.kind)
+    inputs = open_inputs(data.path, [arguments.features])
+    store = inputs[arguments.features]
     if store is None:
         data = data.with_layers(layers_for(data.path, arguments.sources.split() or [getattr(config, "source", "")]))
     split = data.split(arguments.protocol)
-    check_fits(kind, config.kind, data, targets, store)
+    check_fits(spec, config.kind, data, targets, store)
     config = with_main_task(config, targets[0])
     check_learned(dataclasses.asdict(config), data.items.values())
     more: dict[str, Any] = {} if targets == [data.target()] else {"targets": [target.name for target in targets]}
     started: dict[str, Any] = {}
     if arguments.init not in ("", "none"):
         start = open_start(arguments.init)
-        config = prepare(start, kind, config, store, arguments.norms)
+        config = prepare(start, spec, config, store, arguments.norms)
         more["init"] = start.about
         started = {"init": {**start.about, "trained_on": training_records(start) or None}}
     folds = integers("--folds", arguments.folds) or split.folds
     for fold in folds:
         split.ids(fold, "train")  # names an unknown fold
     seeds = integers("--seeds", arguments.seeds) or [0]
-    if not kind.seeded and len(seeds) > 1 and arguments.labels is None:
+    if not spec.seeded and len(seeds) > 1 and arguments.labels is None:
         print(f"{config.kind} is deterministic: only seed {seeds[0]} is run", file=sys.stderr)
         seeds = seeds[:1]
     variants = text_variants(data, config, arguments.sources) if store is None else \
         norm_variants(config, arguments.norms, arguments.sources)
-    sets, told = semi_supervised(arguments, config, kind, data, targets[0], store, split, folds)
+    sets, told = semi_supervised(arguments, config, spec, data, targets[0], inputs, split, folds)
     variants = {f"{name}{mark(arguments, sets)}": chosen for name, chosen in variants.items()}
     if arguments.labels is not None:
         more["labels"] = arguments.labels
@@ -82,8 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         started["unlabelled"] = {"sets": [one.text for one in sets],
                                  "trained_on": unlabelled.training_records(sets, data, split)}
     suffix = of_targets(data, targets) + (PERMUTED if arguments.permute_labels else "")
-    learned = further_fields(dataclasses.asdict(config), targets[0].field)
-    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(store, getattr(chosen, "source", ""), learned),
+    learned = further_fields(dataclasses.asdict(config), targets)
+    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(inputs, getattr(chosen, "source", ""), learned),
                                         targets)
               for name, (_, chosen) in variants.items() for fold in folds}
     tasks = [{**more, **told.get(fold, {}), "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
@@ -93,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
               "config": dataclasses.asdict(chosen)}
              for name, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
     if arguments.augment:
-        tasks += with_noise(tasks, targets, open_augmented(data, store, split, arguments.augment))
+        tasks += with_noise(tasks, targets, open_augmented(data, inputs, split, arguments.augment))
     light = store is None or store.kind == "utterance"
     shares = shared_out(tasks, number_of_tasks(arguments.tasks, arguments.nj, len(data.items), light))
     write_tasks(log, shares)
@@ -123,14 +126,15 @@ def with_noise(tasks: list[dict[str, Any]], targets: Sequence[Target],
     from steps.examples.fold import fingerprint, what_is_read
     from steps.examples.tasks import further_fields
 
-    data, store, split, noise = augmented
+    data, inputs, split, noise = augmented
     return [{**task, "variant": f"{task['variant']}{SUFFIX}", "augment": noise, "data": fingerprint(
-        data, split, task["fold"], {**what_is_read(store, task["config"].get("source", ""), further_fields(
-            task["config"], targets[0].field)), "augment": noise}, targets)} for task in tasks]
+        data, split, task["fold"], {**what_is_read(inputs, task["config"].get("source", ""), further_fields(
+            task["config"], targets)), "augment": noise}, targets)} for task in tasks]
 
 
-def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data: Dataset, target: Target, store: Any,
-                    split: Any, folds: Sequence[int]) -> tuple[list[Any], dict[int, dict[str, Any]]]:
+def semi_supervised(arguments: argparse.Namespace, config: Any, spec: Spec, data: Dataset, target: Target,
+                    inputs: dict[str, Any], split: Any,
+                    folds: Sequence[int]) -> tuple[list[Any], dict[int, dict[str, Any]]]:
     """The unlabelled sets, and what each fold's tasks say of them; checks that labels and sets suit the training.
 
     Raises:
@@ -146,16 +150,16 @@ def semi_supervised(arguments: argparse.Namespace, config: Any, kind: Any, data:
             labels = [value for value in values.values() if value is not None]
             Kept(arguments.labels).count([labels.count(name) for name in target.classes] or [len(labels)])
     sets = open_sets(arguments.unlabelled)
-    uses = config.self_training or (kind.unlabelled and config.training.objective != SUPERVISED)
+    uses = config.self_training or (spec.unlabelled and config.training.objective != SUPERVISED)
     if sets and not uses:
         raise UsageError(f"--unlabelled {arguments.unlabelled}: this training uses labelled utterances alone; set "
                          "training.objective=fixmatch of a network, or self_training.rounds, or leave the sets out")
     if config.self_training and (target.of != "utterance" or not target.classes):
         raise UsageError(f"self_training labels utterances with classes; {data.path} has others to predict")
-    if sets and store is None:
+    if sets and None in inputs.values():
         raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")
     check_apart(sets, data, split, folds)
-    return sets, {fold: {"unlabelled": about_sets(sets, data, split, fold, store)} for fold in folds if sets}
+    return sets, {fold: {"unlabelled": about_sets(sets, data, split, fold, inputs)} for fold in folds if sets}
 
 
 def mark(arguments: argparse.Namespace, sets: Sequence[Any]) -> str:
@@ -233,13 +237,13 @@ def text_variants(data: Any, config: Any, sources: str) -> dict[str, tuple[str, 
     return {VARIANTS[source]: ("none", dataclasses.replace(config, source=source)) for source in chosen}
 
 
-def check_fits(kind: Any, name: str, data: Dataset, targets: Sequence[Target], store: Any) -> None:
-    """The kind of subsystem can learn these targets from these features."""
-    if len(targets) > 1 and not kind.several:
+def check_fits(spec: Spec, name: str, data: Dataset, targets: Sequence[Target], store: Any) -> None:
+    """The subsystem can learn these targets from these features."""
+    if len(targets) > 1 and not spec.several:
         raise UsageError(f"--targets {' '.join(target.name for target in targets)}: {name} predicts one target")
-    for what, value, accepted in (*(("target", target.kind, kind.targets) for target in targets),
-                                  ("kind of features", "text" if store is None else store.kind,
-                                   kind.features or ("text",))):
+    kind = "text" if store is None else store.kind
+    for what, value, accepted in (*(("target", target.kind, spec.targets) for target in targets),
+                                  ("kind of features", kind, [KIND_OF.get(layout, layout) for layout in spec.layouts])):
         if value not in accepted:
             raise UserError(f"{name} cannot be trained on {data.path}: {what} is {value}, it takes "
                             f"{', '.join(accepted)}")

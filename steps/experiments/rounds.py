@@ -93,7 +93,8 @@ def with_guesses(examples: Examples, unlabelled: Part, guesses: Mapping[str, int
     y = unlabelled.y.copy()
     for position, key in enumerate(unlabelled.ids):
         y[position] = guesses.get(key, y[position])
-    train = examples.train.labelled().join(replace(unlabelled, y=y))
+    guessed = replace(unlabelled, labels={**unlabelled.labels, examples.target.name: y})
+    train = examples.train.labelled().join(guessed)
     return replace(examples, train=train, unlabelled=())
 
 

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
     from steps.examples.fold import Examples
-    from steps.examples.part import Part
-    from steps.subsystems.contract import Fitted, Kind, Workspace
-    from utils.corpus import Target
+    from steps.subsystems.contract import Learner, Predictor, Workspace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,37 +96,38 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     of `--unlabelled`, where the task asks for them."""
     from steps.data.dataset import Dataset
     from steps.examples.augmented import open_augmented
-    from steps.examples.fold import fingerprint, load_examples, open_features, what_is_read
+    from steps.examples.fold import fingerprint, load_examples, open_inputs, what_is_read
     from steps.examples.hidden import Kept
     from steps.examples.tasks import further_fields
-    from steps.subsystems.contract import Workspace, kind_class
+    from steps.subsystems.contract import Workspace, spec_of
     from steps.subsystems.start import changed
     from steps.text.source import layers_for
     from utils.config import from_dict
 
-    kind_type = kind_class(task["kind"])
-    config = from_dict(kind_type.Config, task["config"])
+    spec = spec_of(task["kind"])
+    config = from_dict(spec.config_type(), task["config"])
     source = getattr(config, "source", "")
     data = Dataset.open(data_path, layers_for(data_path, [source]))
     targets = [data.target(name) for name in task.get("targets", [""])]
     split = data.split(task["protocol"])
-    store = open_features(data_path, task["features"])
-    read = what_is_read(store, source, further_fields(task["config"], targets[0].field))
+    inputs = open_inputs(data_path, [task["features"]])
+    read = what_is_read(inputs, source, further_fields(task["config"], targets))
     if task.get("augment"):
-        data, store, split, noise = open_augmented(data, store, split, noisy)
+        data, inputs, split, noise = open_augmented(data, inputs, split, noisy)
         read["augment"] = noise
-    if fingerprint(data, split, task["fold"], read, targets) != task["data"]:
+    if fingerprint(data, split, task["fold"], read, targets, spec.reads) != task["data"]:
         where = f"{data_path} or {noisy}" if task.get("augment") else str(data_path)
         raise UserError(f"{where} has changed since this task was planned: run steps/train_subsystem.sh again")
     sets: dict[str, list[str]] = {}
     if task.get("unlabelled"):
-        data, store, sets = open_unlabelled(task, data, store, split, unlabelled)
-    examples = load_examples(data, store, split, task["fold"], task["norm"], config.clip,
+        data, inputs, sets = open_unlabelled(task, data, inputs, split, unlabelled)
+    examples = load_examples(data, inputs, split, task["fold"], task["norm"], config.clip,
                              task["seed"] if task["permute_labels"] else None, source,
-                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets, targets)
+                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets, targets,
+                             spec.reads)
     print_header(name, examples)
     start = changed(init, task["init"]) if task.get("init") else None
-    experiment = Experiment(task, data, split, kind_type, config, examples,
+    experiment = Experiment(task, data, split, spec.learner_type(), config, examples,
                             Workspace(directory, identity, task["seed"], device, name, start), main_process)
     if config.self_training is None:
         experiment.run(directory, examples)
@@ -148,7 +147,7 @@ class Experiment:
     task: dict[str, Any]
     data: Dataset
     split: Split
-    kind: type[Kind]
+    learner: type[Learner]
     config: Any
     examples: Examples
     workspace: Workspace
@@ -157,32 +156,33 @@ class Experiment:
     def run(self, directory: Path, learned: Examples) -> None:
         """Train on `learned` (the examples, or those with guesses for labels), calibrate, score, write."""
         started = time.monotonic()
-        kind = self.kind(self.config, learned, replace(self.workspace, directory=directory))
+        learner = self.learner(self.config, learned, replace(self.workspace, directory=directory))
         try:
-            fitted = kind.fit()
-            dev = predicted(fitted, self.examples.dev, self.examples.targets)
-            final = kind.refit(fitted) if self.config.refit else fitted
-            test = predicted(final, self.examples.test, self.examples.targets)
+            chosen = learner.fit()
+            dev = chosen.predict(self.examples.dev)
+            final = learner.refit(chosen) if self.config.refit else chosen
+            test = final.predict(self.examples.test)
             if not self.main_process:
                 return
             if self.config.self_training is not None:
                 from steps.experiments.rounds import write_guesses
 
-                write_guesses(directory, self.examples, dev[self.examples.target.name],
-                              fitted.logits(self.examples.without_labels()))
+                name = self.examples.target.name
+                guesses = chosen.predict(self.examples.without_labels())
+                write_guesses(directory, self.examples, dev[name], guesses[name])
             if self.config.keep_model:
                 final.save(directory)
                 save_normalisation(directory, self.examples)
-            about = about_training(fitted, final) | {
+            about = about_training(chosen, final) | {
                 "train_seconds": round(time.monotonic() - started, 2), "train_items": len(learned.train.labelled())}
             finish(directory, self.data, self.split, self.task, self.examples, dev, test, about)
             shutil.rmtree(directory / "checkpoint", ignore_errors=True)
         finally:
-            kind.close()
+            learner.close()
 
 
-def open_unlabelled(task: dict[str, Any], data: Dataset, store: Any, split: Split,
-                    text: str) -> tuple[Dataset, Any, dict[str, list[str]]]:
+def open_unlabelled(task: dict[str, Any], data: Dataset, inputs: dict[str, Any], split: Split,
+                    text: str) -> tuple[Dataset, dict[str, Any], dict[str, list[str]]]:
     """Data set and features with those of the unlabelled sets, and the utterances of each set.
 
     Raises:
@@ -191,23 +191,18 @@ def open_unlabelled(task: dict[str, Any], data: Dataset, store: Any, split: Spli
     from steps.examples.unlabelled import about_sets, add_unlabelled, open_sets
 
     sets, fold = open_sets(text), task["fold"]
-    if about_sets(sets, data, split, fold, store) != task["unlabelled"]:
+    if about_sets(sets, data, split, fold, inputs) != task["unlabelled"]:
         raise UserError(f"--unlabelled {text} has changed since this task was planned: run steps/train_subsystem.sh "
                         "again")
     ids = {one.name: [one.renamed(key) for key in one.ids(data, split, fold)] for one in sets}
-    return (*add_unlabelled(data, store, sets), ids)
+    return (*add_unlabelled(data, inputs, sets), ids)
 
 
-def predicted(fitted: Any, part: Part, targets: Sequence[Target]) -> dict[str, Any]:
-    """{target: (N, C) logits, (N, 1) numbers, or tracks (T,) of each item}."""
-    return fitted.predict(part) if targets[0].kind == "track" else {targets[0].name: fitted.logits(part)}
-
-
-def about_training(fitted: Fitted, final: Fitted) -> dict[str, Any]:
+def about_training(chosen: Predictor, final: Predictor) -> dict[str, Any]:
     """What metrics.json says of the model that scores test, and of what the first one chose on dev."""
-    about = {**final.about, "chosen": fitted.about.get("chosen", {})}
-    if "best_epoch" in fitted.about:
-        about |= {key: fitted.about[key] for key in ("best_epoch", "epochs_run")}
+    about = {**final.about, "chosen": chosen.about.get("chosen", {})}
+    if "best_epoch" in chosen.about:
+        about |= {key: chosen.about[key] for key in ("best_epoch", "epochs_run")}
     return about
 
 
@@ -229,8 +224,8 @@ def save_normalisation(directory: Path, examples: Examples) -> None:
     """normalisation.npz: what was learned on the training part."""
     from utils.arrays import save_npz
 
-    if examples.normalisation:
-        save_npz(directory / "normalisation.npz", examples.normalisation, compressed=False)
+    for arrays in examples.normalisation.values():
+        save_npz(directory / "normalisation.npz", arrays, compressed=False)
 
 
 def print_header(name: str, examples: Examples) -> None:

@@ -1,9 +1,9 @@
-"""Random forest and linear support vector machine as kinds of subsystem. Imports no torch."""
+"""Random forest and linear support vector machine. Imports no torch."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from steps.examples.part import Part
 from steps.models import forest, svm
 from steps.scoring import metrics
 from steps.scoring.choice import middle_of_best
-from steps.subsystems.contract import ExperimentConfig, Kind
+from steps.subsystems.contract import ExperimentConfig, Learner
 from steps.training.random_state import derive
 from utils.arrays import read_npz, save_npz
 from utils.config import option
@@ -47,96 +47,98 @@ class LinearSvmConfig(ExperimentConfig):
 
 
 @dataclass
-class FittedForest:
-    """See contract.Fitted; logits are log-probabilities."""
+class ForestPredictor:
+    """See contract.Predictor; logits are log-probabilities."""
 
     model: forest.Forest
+    target: str
     about: dict[str, Any]
 
-    def logits(self, part: Part) -> np.ndarray:
-        return np.log(np.maximum(self.model.probabilities(part.x.matrix()), TINY))
+    def predict(self, part: Part) -> dict[str, np.ndarray]:
+        return {self.target: np.log(np.maximum(self.model.probabilities(part.x.matrix()), TINY))}
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.model.to_arrays(), self.about)
 
-    def fits(self, inputs: int | None, classes: int) -> bool:
-        return self.model.value.shape[1] == classes and (inputs is None or int(self.model.feature.max()) < inputs)
+    def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
+        return classes == {self.target: self.model.value.shape[1]} and \
+            all(int(self.model.feature.max()) < width for width in widths.values())
 
 
 @dataclass
-class FittedSvm:
-    """See contract.Fitted; logits are decision values."""
+class SvmPredictor:
+    """See contract.Predictor; logits are decision values."""
 
     model: svm.LinearSvm
+    target: str
     about: dict[str, Any]
 
-    def logits(self, part: Part) -> np.ndarray:
-        return self.model.decide(part.x.matrix())
+    def predict(self, part: Part) -> dict[str, np.ndarray]:
+        return {self.target: self.model.decide(part.x.matrix())}
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.model.to_arrays(), self.about)
 
-    def fits(self, inputs: int | None, classes: int) -> bool:
-        return self.model.weights.shape == (classes, self.model.weights.shape[1] if inputs is None else inputs)
+    def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
+        count, dim = self.model.weights.shape
+        return classes == {self.target: count} and all(width == dim for width in widths.values())
 
 
-class RandomForestKind(Kind):
+class RandomForestLearner(Learner):
     """500 trees."""
 
-    Config = RandomForestConfig
-
-    def fit(self) -> FittedForest:
+    def fit(self) -> ForestPredictor:
         sizes = self.config.min_leaf
         return chosen_on_dev(self, "min_leaf", sizes, [self._grow(self.examples.train, size) for size in sizes])
 
     @classmethod
-    def load(cls, config: RandomForestConfig, directory: Path, device: str = "cpu") -> FittedForest:
-        return FittedForest(forest.Forest.from_arrays(read_npz(directory / MODEL, forest.Forest.SHAPES)),
-                            read_json(directory / "model.json", ABOUT))
+    def load(cls, config: RandomForestConfig, directory: Path, targets: Sequence[str],
+             device: str = "cpu") -> ForestPredictor:
+        return ForestPredictor(forest.Forest.from_arrays(read_npz(directory / MODEL, forest.Forest.SHAPES)),
+                               targets[0], read_json(directory / "model.json", ABOUT))
 
-    def refit(self, fitted: FittedForest) -> FittedForest:
-        return self._grow(self.examples.train.join(self.examples.dev), fitted.about["chosen"]["min_leaf"])
+    def refit(self, chosen: ForestPredictor) -> ForestPredictor:
+        return self._grow(self.examples.train.join(self.examples.dev), chosen.about["chosen"]["min_leaf"])
 
-    def _grow(self, part: Part, size: int) -> FittedForest:
-        part = part.labelled()
-        grown = forest.grow(part.x.matrix(), part.y, len(self.examples.target.classes), trees=self.config.trees,
+    def _grow(self, part: Part, size: int) -> ForestPredictor:
+        part, target = part.labelled(), self.examples.target
+        grown = forest.grow(part.x.matrix(), part.y, len(target.classes), trees=self.config.trees,
                             min_leaf=size, balanced=self.config.balanced, seed=derive(self.workspace.seed, "forest"),
                             threads=int(os.environ.get("EMOTION_NUM_THREADS") or 1))
-        return FittedForest(grown, {"chosen": {"min_leaf": size}, "parameters": int(len(grown.left))})
+        return ForestPredictor(grown, target.name, {"chosen": {"min_leaf": size}, "parameters": int(len(grown.left))})
 
 
-class LinearSvmKind(Kind):
+class LinearSvmLearner(Learner):
     """Deterministic: every seed gives the same."""
 
-    Config = LinearSvmConfig
-    seeded = False
-
-    def fit(self) -> FittedSvm:
+    def fit(self) -> SvmPredictor:
         penalties = self.config.penalties
         return chosen_on_dev(self, "C", penalties, self._learn(self.examples.train, penalties))
 
     @classmethod
-    def load(cls, config: LinearSvmConfig, directory: Path, device: str = "cpu") -> FittedSvm:
-        return FittedSvm(svm.LinearSvm.from_arrays(read_npz(directory / MODEL, svm.LinearSvm.SHAPES)),
-                         read_json(directory / "model.json", ABOUT))
+    def load(cls, config: LinearSvmConfig, directory: Path, targets: Sequence[str],
+             device: str = "cpu") -> SvmPredictor:
+        return SvmPredictor(svm.LinearSvm.from_arrays(read_npz(directory / MODEL, svm.LinearSvm.SHAPES)),
+                            targets[0], read_json(directory / "model.json", ABOUT))
 
-    def refit(self, fitted: FittedSvm) -> FittedSvm:
-        return self._learn(self.examples.train.join(self.examples.dev), [fitted.about["chosen"]["C"]])[0]
+    def refit(self, chosen: SvmPredictor) -> SvmPredictor:
+        return self._learn(self.examples.train.join(self.examples.dev), [chosen.about["chosen"]["C"]])[0]
 
-    def _learn(self, part: Part, penalties: list[float]) -> list[FittedSvm]:
-        part = part.labelled()
-        return [FittedSvm(model, {"chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size)})
-                for penalty, model in svm.path(part.x.matrix(), part.y, len(self.examples.target.classes), penalties,
+    def _learn(self, part: Part, penalties: list[float]) -> list[SvmPredictor]:
+        part, target = part.labelled(), self.examples.target
+        return [SvmPredictor(model, target.name, {"chosen": {"C": penalty},
+                                                  "parameters": int(model.weights.size + model.biases.size)})
+                for penalty, model in svm.path(part.x.matrix(), part.y, len(target.classes), penalties,
                                                self.config.balanced)]
 
 
-def chosen_on_dev(kind: Kind, option: str, path: Sequence[float], fitted: Sequence[Any]) -> Any:
+def chosen_on_dev(learner: Learner, option: str, path: Sequence[float], predictors: Sequence[Any]) -> Any:
     """Of what was learned with each value of an option the best on dev; ties go to the middle of the path."""
-    dev, name = kind.examples.dev.labelled(), kind.config.metric
-    values = [dev_metric(name, dev, one.logits(dev), len(kind.examples.target.classes)) for one in fitted]
+    dev, target, name = learner.examples.dev.labelled(), learner.examples.target, learner.config.metric
+    values = [dev_metric(name, dev, one.predict(dev)[target.name], len(target.classes)) for one in predictors]
     for size, value in zip(path, values, strict=True):
-        kind.workspace.say(f"{option} {size:g}: dev {name} {100 * value:.1f}")
-    return fitted[middle_of_best(path, values)]
+        learner.workspace.say(f"{option} {size:g}: dev {name} {100 * value:.1f}")
+    return predictors[middle_of_best(path, values)]
 
 
 def dev_metric(name: str, part: Part, logits: np.ndarray, classes: int) -> float:

@@ -1,15 +1,15 @@
-"""The kinds of subsystem. A new one is a class like those in classical.py or networks.py and one line in KINDS;
-where its module imports torch, its traits lie in another, with a line in TRAITS.
+"""The contract of a subsystem. A new one is a configuration, a learner and a predictor (as in classical.py), and one
+line in SPECS.
 
-A kind is made with its configuration, the examples of one fold and a workspace, and then
+    learner = Learner(config, examples, workspace)
+    chosen = learner.fit()              # a predictor: learned on train; everything is chosen on dev
+    final = learner.refit(chosen)       # with config.refit: learned again on train and dev with what fit chose
+    final.predict(part)                 # {target: (N, C) logits or (N, 1) numbers}; whoever runs it calibrates them
+    final.save(directory)               # Learner.load(config, directory, targets) gives it back
 
-    fitted = kind.fit()            # learns on examples.train; everything is chosen on examples.dev
-    final = kind.refit(fitted)     # learns again on train and dev with what fit chose (config.refit); chooses nothing
-    final.logits(part)             # (N, C), uncalibrated; the runner calibrates on dev and writes score tables
-    final.save(directory)          # and Kind.load(config, directory) gives it back (apply.py, export, robustness)
-
-It may read `examples.train.x` as one matrix (features of kind "utterance") or utterance by utterance, lazily (frames),
-and every field of `examples.train.items` (text, dialogue, turn, speaker, ...).
+It may read an input as one matrix (layout "vector") or utterance by utterance, lazily ("frames"), every field of the
+items (text, dialogue, turn, speaker, ...), and with `reads="dialogue"` the dialogues of a part:
+`part.groups("dialogue")`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import abc
 import dataclasses
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from steps.semi_supervised.config import SelfTrainingConfig
 from utils.config import config_files, has_key, load_config, option, parse_scalar, read_yaml
@@ -35,30 +35,69 @@ if TYPE_CHECKING:
     from steps.examples.part import Part
     from steps.subsystems.start import Start
 
-# Imported when first asked for: a support vector machine never imports torch.
-KINDS = {
-    "random_forest": "steps.subsystems.classical:RandomForestKind",
-    "linear_svm": "steps.subsystems.classical:LinearSvmKind",
-    "multitask_dnn": "steps.subsystems.network:MultitaskDnnKind",
-    "attention_rnn": "steps.subsystems.sequence_network:AttentionRnnKind",
-    "spectrogram_network": "steps.subsystems.spectrogram_network:SpectrogramNetworkKind",
-    "text_svm": "steps.subsystems.text_svm:TextSvmKind",
-    "track_gru": "steps.subsystems.track_gru:TrackGruLearner",
-}
-# What a plan asks of a kind, where the kind itself would bring torch with it: that takes longer than the plan.
-TRAITS = {
-    "multitask_dnn": "steps.subsystems.network_config:MultitaskDnnTraits",
-    "attention_rnn": "steps.subsystems.network_config:AttentionRnnTraits",
-    "spectrogram_network": "steps.subsystems.network_config:SpectrogramNetworkTraits",
-    "track_gru": "steps.subsystems.track_gru_config:TrackGruTraits",
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of a subsystem before it learns; nothing here imports torch.
+
+    Attributes:
+        config, learner: "module:Class"; the configuration's module imports no torch.
+        targets: kinds of target that it predicts. several: whether it predicts more than one target at once.
+        layouts: of its inputs: vector, frames, waveform, text, images. Of "text" it reads the items' text, and has
+            `config.source`.
+        inputs: how many it reads, at least and at most.
+        reads: "utterance"; or "dialogue": it also gets the utterances of no part that belong to a part's dialogues.
+        unlabelled: whether it uses utterances without labels.
+        seeded: False: every seed gives the same scores, so only the first is run.
+        trunk: options of config.model that shape a trunk which may start from another model (start.py).
+    """
+
+    config: str
+    learner: str
+    targets: tuple[str, ...] = ("class",)
+    several: bool = False
+    layouts: tuple[str, ...] = ("vector",)
+    inputs: tuple[int, int] = (1, 1)
+    reads: str = "utterance"
+    unlabelled: bool = False
+    seeded: bool = True
+    trunk: tuple[str, ...] = ()
+
+    def config_type(self) -> type[ExperimentConfig]:
+        return imported(self.config)
+
+    def learner_type(self) -> type[Learner]:
+        return imported(self.learner)
+
+
+SPECS = {
+    "random_forest": Spec("steps.subsystems.classical:RandomForestConfig",
+                          "steps.subsystems.classical:RandomForestLearner"),
+    "linear_svm": Spec("steps.subsystems.classical:LinearSvmConfig",
+                       "steps.subsystems.classical:LinearSvmLearner", seeded=False),
+    "text_svm": Spec("steps.subsystems.text_svm:TextSvmConfig",
+                     "steps.subsystems.text_svm:TextSvmLearner", layouts=("text",), seeded=False),
+    "multitask_dnn": Spec("steps.subsystems.network_config:NetworkConfig",
+                          "steps.subsystems.network:MultitaskDnnLearner",
+                          targets=("class", "number"), several=True, unlabelled=True, trunk=("trunk",)),
+    "attention_rnn": Spec("steps.subsystems.network_config:SequenceNetworkConfig",
+                          "steps.subsystems.sequence_network:AttentionRnnLearner",
+                          targets=("class", "number"), several=True, layouts=("frames",), unlabelled=True),
+    "spectrogram_network": Spec("steps.subsystems.network_config:SpectrogramNetworkExperimentConfig",
+                                "steps.subsystems.spectrogram_network:SpectrogramNetworkLearner",
+                                targets=("class", "number"), several=True, layouts=("frames",), unlabelled=True,
+                                trunk=("architecture", "width", "encoder")),
+    "track_gru": Spec("steps.subsystems.track_gru_config:TrackGruExperimentConfig",
+                      "steps.subsystems.track_gru:TrackGruLearner",
+                      targets=("track",), several=True, layouts=("frames",)),
 }
 
 
 @dataclass
 class ExperimentConfig:
-    """Options that every kind has."""
+    """Options that every subsystem has."""
 
-    kind: str = option(choices=tuple(KINDS))
+    kind: str = option(choices=tuple(SPECS))
     refit: bool = option(False, help="after choosing on dev, learn again on train and dev (nothing is chosen on test)")
     keep_model: bool = option(True, help="keep the final model beside its scores")
     clip: float | None = option(3.0, min=0.1, max=1e6,
@@ -88,83 +127,63 @@ class Workspace:
         print(f"{self.name}: {text}" if self.name else text, flush=True)
 
 
-class Fitted(Protocol):
-    """A learned model. `about` goes into metrics.json: {"chosen": {...}, "parameters": n, "best_epoch": n or None}."""
+class Predictor(Protocol):
+    """A learned model. `about` goes into metrics.json: {"chosen": {...}, "parameters": n, "best_epoch": n or None}.
+
+    One that others can read has also `embed(part)`: (N, F), or a list of (T, F), an entry an item.
+    """
 
     about: dict[str, Any]
 
-    def logits(self, part: Part) -> np.ndarray:
-        """(N, C) float64, one row for each item of `part` (those with features), in their order."""
+    def predict(self, part: Part) -> dict[str, np.ndarray]:
+        """{target: float64 (N, C) logits, or (N, 1) numbers in their own unit}, a row an item, in their order."""
 
-    def fits(self, inputs: int | None, classes: int) -> bool:
-        """Whether it takes so many features (None: not known, or text) and tells so many classes."""
+    def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
+        """Whether it reads inputs so wide (those that are known) and tells so many classes of each target."""
 
     def save(self, directory: Path) -> None:
         """Write model.* into the experiment's directory: arrays and JSON, no pickle."""
 
 
-class Traits:
-    """What a kind is configured by and what it takes."""
-
-    Config: ClassVar[type[ExperimentConfig]]
-    seeded: ClassVar[bool] = True  # False: every seed gives the same scores, so only the first is run
-    targets: ClassVar[tuple[str, ...]] = ("class",)  # kinds of target (utils/corpus.py)
-    several: ClassVar[bool] = False  # whether it predicts several targets at once
-    # It learns from and scores utterances, whatever carries the label; the runner joins them (units.py).
-    # The options of config.model that shape a trunk which may start from another model (start.py); none: it has none.
-    of_trunk: ClassVar[tuple[str, ...]] = ()
-    unlabelled: ClassVar[bool] = False  # whether `training.objective` may be one that learns from unlabelled utterances
-    # Kinds of features that it reads; of none it reads the items' text (`--features text`), and has `config.source`.
-    features: ClassVar[tuple[str, ...]] = ("utterance",)
-
-
-class Kind(Traits, abc.ABC):
+class Learner(abc.ABC):
     """See the module's text."""
 
     def __init__(self, config: Any, examples: Examples, workspace: Workspace):
         self.config, self.examples, self.workspace = config, examples, workspace
 
     @abc.abstractmethod
-    def fit(self) -> Fitted:
+    def fit(self) -> Predictor:
         """Learn on train, choose on dev."""
 
     @abc.abstractmethod
-    def refit(self, fitted: Fitted) -> Fitted:
-        """Learn on train and dev with what `fitted` chose."""
+    def refit(self, chosen: Any) -> Predictor:
+        """Learn on train and dev with what `chosen`, the predictor of `fit`, chose."""
 
     @classmethod
     @abc.abstractmethod
-    def load(cls, config: Any, directory: Path, device: str = "cpu") -> Fitted:
-        """What `Fitted.save` wrote into `directory`: its logits are the same to float precision.
+    def load(cls, config: Any, directory: Path, targets: Sequence[str], device: str = "cpu") -> Predictor:
+        """What `Predictor.save` wrote into `directory`: its predictions are the same to float precision.
 
         Args:
-            device: cpu or cuda; classical kinds know only the former.
+            targets: names, as in training.
+            device: cpu or cuda; a classical subsystem knows only the former.
 
         Raises:
             DamagedFile, or one of utils.errors.MALFORMED: not what was written.
         """
 
-    def close(self) -> None:  # noqa: B027 - most kinds start nothing
+    def close(self) -> None:  # noqa: B027 - most learners start nothing
         """Leave what was started (processes); the last call."""
 
 
-def kind_class(name: str) -> type[Kind]:
+def spec_of(kind: str) -> Spec:
     """
     Raises:
-        UsageError: no such kind.
+        UsageError: no such kind of subsystem.
     """
-    return _imported(name, KINDS)
-
-
-def traits(name: str) -> type[Traits]:
-    """The same for who learns nothing and applies nothing: never imports torch."""
-    return _imported(name, {**KINDS, **TRAITS})
-
-
-def _imported(name: str, places: Mapping[str, str]) -> Any:
-    if name not in places:
-        raise UsageError(f"kind is {name!r}; accepted: {', '.join(KINDS)}")
-    return imported(places[name])
+    if kind not in SPECS:
+        raise UsageError(f"kind is {kind!r}; accepted: {', '.join(SPECS)}")
+    return SPECS[kind]
 
 
 def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> ExperimentConfig:
@@ -193,16 +212,16 @@ def load_experiment_config(name: str, overrides: Iterable[str] = ()) -> Experime
         key, _, value = text.partition("=")
         kind = parse_scalar(value) if key == "kind" else kind
     if kind is None:
-        raise UsageError(f"--config {name}: the key kind is missing; accepted: {', '.join(KINDS)}")
+        raise UsageError(f"--config {name}: the key kind is missing; accepted: {', '.join(SPECS)}")
     chosen = [text for text in chosen if text in scoped or not concerns_others(text, name, str(kind))]
-    return load_config(traits(str(kind)).Config, name, chosen)
+    return load_config(spec_of(str(kind)).config_type(), name, chosen)
 
 
 def concerns_others(text: str, name: str, kind: str) -> bool:
     """Whether `key=value` is of configurations of other kinds alone; then a note says that it does nothing here."""
     key, equals, _ = text.partition("=")
-    if not equals or text == "size=tiny" or has_key(traits(kind).Config, key) \
-            or not any(has_key(traits(other).Config, key) for other in KINDS if other != kind):
+    if not equals or text == "size=tiny" or has_key(spec_of(kind).config_type(), key) \
+            or not any(has_key(spec.config_type(), key) for other, spec in SPECS.items() if other != kind):
         return False
     print(f"note: --set {text}: {name} has no such key; left out here", file=sys.stderr)
     return True

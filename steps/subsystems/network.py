@@ -1,4 +1,4 @@
-"""Networks as kinds of subsystem: what all of them share, and the feed-forward one on utterance-level features."""
+"""What all networks share, and the feed-forward one on utterance-level features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from steps.examples.fold import Examples
-from steps.examples.part import Part
+from steps.examples.part import Part, known
 from steps.examples.tasks import MAIN_TASK, main_target, numbers, task_targets
 from steps.examples.units import by_unit, drawn, unit_names
 from steps.models.heads.branches import Outputs, balanced_weights
@@ -26,8 +26,8 @@ from steps.semi_supervised.batches import Inputs
 from steps.semi_supervised.config import SUPERVISED
 from steps.semi_supervised.objectives import make_batches, make_objective
 from steps.semi_supervised.views import Change
-from steps.subsystems.contract import Kind, Workspace
-from steps.subsystems.network_config import MultitaskDnnTraits, NetworkConfig, NetworkTraits
+from steps.subsystems.contract import Learner, Workspace
+from steps.subsystems.network_config import NetworkConfig
 from steps.training import distributed
 from steps.training.checkpoint import load_module
 from steps.training.random_state import generator, seed_everything, shuffled
@@ -77,12 +77,18 @@ class VectorBatches:
 
 
 @dataclass
-class FittedNetwork(abc.ABC):
-    """See contract.Fitted; logits are those of the main task."""
+class NetworkPredictor(abc.ABC):
+    """See contract.Predictor.
 
-    model: nn.Module  # its `heads` are TaskBranches
+    Attributes:
+        model: its `heads` are TaskBranches. config: of the subsystem.
+        targets: names of what it predicts.
+    """
+
+    model: nn.Module
     device: str
     config: Any
+    targets: tuple[str, ...]
     about: dict[str, Any]
 
     @abc.abstractmethod
@@ -90,22 +96,29 @@ class FittedNetwork(abc.ABC):
         """What `forward` takes, made once for a part that is scored every epoch."""
 
     @abc.abstractmethod
-    def forward(self, prepared: Any) -> np.ndarray:
-        """float64 (N, C)."""
+    def forward(self, prepared: Any) -> dict[str, np.ndarray]:
+        """{head of a target: float64 (N, C)}."""
 
-    def scores(self, prepared: Any) -> np.ndarray:
-        """float64 (N, C) logits, or (N, 1) numbers in the unit of the label's field."""
-        values, heads = self.forward(prepared), self.model.heads
-        if isinstance(heads.outputs[MAIN_TASK], int):  # type: ignore[union-attr,index]
-            return values
-        return heads.numbers(MAIN_TASK, values)[:, None]  # type: ignore[union-attr,operator]
+    @property
+    def heads(self) -> dict[str, str]:
+        """{target: the head that predicts it}."""
+        return heads_of(self.targets)
 
-    def logits(self, part: Part) -> np.ndarray:
+    def scores(self, prepared: Any) -> dict[str, np.ndarray]:
+        """{target: float64 (N, C) logits, or (N, 1) numbers in the unit of the target}."""
+        values, branches = self.forward(prepared), self.model.heads
+        return {target: values[head] if isinstance(branches.outputs[head], int) else  # type: ignore[union-attr,index]
+                branches.numbers(head, values[head])[:, None]  # type: ignore[union-attr,operator]
+                for target, head in self.heads.items()}
+
+    def predict(self, part: Part) -> dict[str, np.ndarray]:
         return self.scores(self.prepare(part))
 
-    def fits(self, inputs: int | None, classes: int) -> bool:
-        heads: Any = self.model.heads
-        return inputs in (None, self.about["inputs"]) and heads.outputs[MAIN_TASK] == classes
+    def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
+        outputs: Mapping[str, Outputs] = self.model.heads.outputs  # type: ignore[union-attr,assignment]
+        told = {target: outputs.get(head) for target, head in self.heads.items()}
+        return all(width == self.about["inputs"] for width in widths.values()) and \
+            classes == {target: count if isinstance(count, int) else 0 for target, count in told.items()}
 
     def save(self, directory: Path) -> None:
         with atomic_path(directory / "model.safetensors") as path:
@@ -130,17 +143,23 @@ class VectorInputs:
                                                 for position, random in zip(positions, randoms, strict=True)]))}
 
 
-class NetworkKind(NetworkTraits, Kind):
+def heads_of(targets: Sequence[str]) -> dict[str, str]:
+    """{target: head}: a single target has the head MAIN_TASK, of several each has its own."""
+    return {targets[0]: MAIN_TASK} if len(targets) == 1 else {name: name for name in targets}
+
+
+class NetworkLearner(Learner):
     """What networks share: targets of the tasks, training, selection on dev, the stored form.
 
-    A network is a subclass with a `Config` that has `model` (with `tasks`: name -> weight) and `training`.
+    The configuration of a network has `model` (with `tasks`: name -> weight) and `training`.
     """
 
-    Fitted: ClassVar[type[FittedNetwork]]
+    Predictor: ClassVar[type[NetworkPredictor]]
 
     def __init__(self, config: Any, examples: Examples, workspace: Workspace):
         super().__init__(config, examples, workspace)
         self.world = distributed.start(workspace.device)
+        self.heads = heads_of([target.name for target in examples.targets])
 
     @staticmethod
     @abc.abstractmethod
@@ -152,79 +171,83 @@ class NetworkKind(NetworkTraits, Kind):
         """
 
     @abc.abstractmethod
-    def batches(self, part: Part, targets: dict[str, Tensor]) -> Batches:
-        """The training batches of a part whose items the main task learns; targets: task -> (N, ...)."""
+    def batches(self, part: Part, labels: dict[str, Tensor]) -> Batches:
+        """The training batches of a part whose items have a label of a target; labels: task -> (N, ...)."""
 
     @abc.abstractmethod
     def inputs(self, part: Part) -> Inputs:
         """What the network reads of a part without labels, for objectives that use it."""
 
     @classmethod
-    def load(cls, config: Any, directory: Path, device: str = "cpu") -> FittedNetwork:
-        """What `FittedNetwork.save` wrote."""
+    def load(cls, config: Any, directory: Path, targets: Sequence[str], device: str = "cpu") -> NetworkPredictor:
+        """What `NetworkPredictor.save` wrote."""
         about = read_json(directory / "model.json", ABOUT)
+        config = with_heads(config, heads_of(targets))
         model = load_module(lambda: cls.build(config, about["inputs"], about["tasks"], {}),
                             directory / "model.safetensors")
-        return cls.Fitted(model.to(device).eval(), device, config, about)
+        return cls.Predictor(model.to(device).eval(), device, config, tuple(targets), about)
 
-    def fit(self) -> FittedNetwork:
+    def fit(self) -> NetworkPredictor:
         return self._train("select", self.examples.train, self.examples.dev.labelled(), None)
 
-    def refit(self, fitted: FittedNetwork) -> FittedNetwork:
-        return self._train("refit", self.examples.train.join(self.examples.dev), None, fitted.about["best_epoch"])
+    def refit(self, chosen: NetworkPredictor) -> NetworkPredictor:
+        return self._train("refit", self.examples.train.join(self.examples.dev), None, chosen.about["best_epoch"])
 
     def close(self) -> None:
         distributed.stop()
 
-    def _train(self, phase: str, part: Part, dev: Part | None, epochs: int | None) -> FittedNetwork:
+    def _train(self, phase: str, part: Part, dev: Part | None, epochs: int | None) -> NetworkPredictor:
         work = self.workspace
-        part, outputs, targets = self._targets(part)
-        balanced = self.config.training.class_weights == "balanced" and self.examples.target.classes
-        counted = targets[MAIN_TASK]
-        if self.config.training.per_unit:  # a session counts once, however long it is
-            counted = counted[np.unique(unit_names(part.items, self.examples.target.of), return_index=True)[1]]
-        weights = {MAIN_TASK: balanced_weights(counted, len(self.examples.target.classes))} if balanced else {}
+        part, outputs, labels = self._labels(part)
+        weights = self._class_weights(part, labels)
         seed_everything(work.seed, "weights")
-        fitted = self.Fitted(self.build(self.config, self.examples.dim, outputs, weights), self.world.device,
-                             self.config, {})
+        config = with_heads(self.config, self.heads)
+        predictor = self.Predictor(self.build(config, self.examples.dim, outputs, weights), self.world.device, config,
+                                   tuple(self.heads), {})
         if work.start is not None:
-            work.start.load_into(fitted.model)
+            work.start.load_into(predictor.model)
             work.say(f"the trunk starts from {work.start.name}, {work.start.path}")
         # The learning curve that people look at is the one with a dev part; the other has nothing to compare with.
         log = work.directory / "log" if phase == "select" else work.directory / "log" / phase
-        trainer = Trainer(make_objective(self.config.training, fitted.model, MAIN_TASK), self._batches(part, targets),
-                          self._evaluate(fitted, dev, outputs[MAIN_TASK]), self.config.training,
+        trainer = Trainer(make_objective(self.config.training, predictor.model, MAIN_TASK),
+                          self._batches(part, labels), self._evaluate(predictor, dev, outputs), self.config.training,
                           work.directory / "checkpoint" / phase, seed=work.seed, identity=work.identity,
                           world=self.world, log_dir=log, name=f"{work.name} {phase}".strip(), stop_after=epochs)
         outcome = trainer.fit()
-        fitted.model.zero_grad(set_to_none=True)
-        fitted.model.eval()
-        fitted.about = self._about(fitted.model, outputs, outcome)
-        return fitted
+        predictor.model.zero_grad(set_to_none=True)
+        predictor.model.eval()
+        predictor.about = self._about(predictor.model, outputs, outcome)
+        return predictor
 
-    def _batches(self, part: Part, targets: dict[str, Tensor]) -> Batches:
+    def _batches(self, part: Part, labels: dict[str, Tensor]) -> Batches:
         """Those of a labelled part, and beside them what the objective wants of the unlabelled utterances."""
         inputs = None
         if self.config.training.objective != SUPERVISED:
             unlabelled = self.examples.without_labels()
-            if not len(unlabelled) or not self.examples.target.classes:
-                what = "learns classes" if len(unlabelled) else "needs unlabelled utterances: use --unlabelled or " \
-                    "--labels"
+            if not len(unlabelled) or not self.examples.target.classes or len(self.heads) > 1:
+                what = "learns the classes of one target" if len(unlabelled) else \
+                    "needs unlabelled utterances: use --unlabelled or --labels"
                 raise UserError(f"training.objective={self.config.training.objective} {what}", 2)
             inputs = self.inputs(unlabelled)
-        return make_batches(self.config.training, self.batches(part, targets), part.ids, inputs, self.workspace.seed)
+        return make_batches(self.config.training, self.batches(part, labels), part.ids, inputs, self.workspace.seed)
 
-    def _evaluate(self, fitted: FittedNetwork, dev: Part | None,
-                  outputs: Outputs) -> Callable[[nn.Module], dict[str, float]] | None:
-        """The trainer's look at dev after every epoch; the model that it hands over is `fitted.model`."""
+    def _evaluate(self, predictor: NetworkPredictor, dev: Part | None,
+                  outputs: Mapping[str, Outputs]) -> Callable[[nn.Module], dict[str, float]] | None:
+        """The trainer's look at dev after every epoch; the model that it hands over is `predictor.model`."""
         if dev is None:
             return None
-        prepared, names = fitted.prepare(dev), unit_names(dev.items, self.examples.target.of)
-        deviation = outputs["deviation"] if isinstance(outputs, dict) else 1.0
+        prepared = predictor.prepare(dev)
 
         def evaluate(model: nn.Module) -> dict[str, float]:
-            units = by_unit(names, dev.y, fitted.scores(prepared))
-            return dev_metrics(units.values, units.y, len(self.examples.target.classes), deviation)
+            scores, found = predictor.scores(prepared), {}
+            for target in self.examples.targets:
+                y, output = dev.labels[target.name], outputs[self.heads[target.name]]
+                rows = np.flatnonzero(known(y))
+                names = unit_names([dev.items[row] for row in rows], target.of)
+                units = by_unit(names, y[rows], scores[target.name][rows])
+                found[target.name] = dev_metrics(units.values, units.y, len(target.classes),
+                                                 1.0 if isinstance(output, int) else output["deviation"])
+            return over_targets(found)
 
         return evaluate
 
@@ -236,16 +259,36 @@ class NetworkKind(NetworkTraits, Kind):
         names, ids = unit_names(part.items, self.examples.target.of), part.ids
         return lambda epoch: list(drawn(names, ids, each, self.workspace.seed, epoch))
 
-    def _targets(self, part: Part) -> tuple[Part, dict[str, Outputs], dict[str, Tensor]]:
-        """The items to learn from, and outputs and targets of each task whose labels they have."""
-        part, target = main_target(part, self.examples.target.classes, self.config.training.targets)
-        further = [task for task in self.config.model.tasks if task not in (MAIN_TASK, self.examples.target.field)]
-        outputs, targets = task_targets(part.items, further, self.workspace.say)
-        main: Outputs = len(self.examples.target.classes)
-        if not main:
-            main, target = numbers(target)
-        return (part, {MAIN_TASK: main, **outputs},
-                {task: torch.from_numpy(values) for task, values in {MAIN_TASK: target, **targets}.items()})
+    def _labels(self, part: Part) -> tuple[Part, dict[str, Outputs], dict[str, Tensor]]:
+        """The items to learn from, and outputs and labels of each task: of every target, then of the further ones."""
+        outputs: dict[str, Outputs] = {}
+        labels: dict[str, np.ndarray] = {}
+        if len(self.heads) == 1:
+            part, labels[MAIN_TASK] = main_target(part, self.examples.target.classes, self.config.training.targets)
+        else:
+            part = part.labelled()
+            labels = {name: part.labels[name] for name in self.heads}
+        for target, head in zip(self.examples.targets, self.heads.values(), strict=True):
+            outputs[head] = len(target.classes)
+            if not target.classes:
+                outputs[head], labels[head] = numbers(labels[head])
+        fields = [target.field for target in self.examples.targets]
+        further = [task for task in self.config.model.tasks if task not in (MAIN_TASK, *fields)]
+        more, values = task_targets(part.items, further, self.workspace.say)
+        return part, {**outputs, **more}, {task: torch.from_numpy(y) for task, y in {**labels, **values}.items()}
+
+    def _class_weights(self, part: Part, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """{head of a target of classes: (C,) weights in the loss}."""
+        weights: dict[str, Tensor] = {}
+        for target in self.examples.targets:
+            head = self.heads[target.name]
+            if self.config.training.class_weights != "balanced" or not target.classes:
+                continue
+            counted = labels[head]
+            if self.config.training.per_unit:  # a session counts once, however long it is
+                counted = counted[np.unique(unit_names(part.items, target.of), return_index=True)[1]]
+            weights[head] = balanced_weights(counted, len(target.classes))
+        return weights
 
     def _about(self, model: nn.Module, outputs: dict[str, Outputs], outcome: Outcome) -> dict[str, Any]:
         return {"chosen": {"epochs": outcome.best_epoch}, "best_epoch": outcome.best_epoch,
@@ -253,25 +296,44 @@ class NetworkKind(NetworkTraits, Kind):
                 "tasks": outputs, "inputs": self.examples.dim, "model": dataclasses.asdict(self.config.model)}
 
 
-class FittedDnn(FittedNetwork):
+def with_heads(config: Any, heads: Mapping[str, str]) -> Any:
+    """The configuration with a task for the head of each target; one that it does not name weighs 1."""
+    tasks = config.model.tasks
+    if len(heads) == 1:
+        return config
+    own = {head: tasks.get(head, 1.0) for head in heads.values()}
+    more = {task: weight for task, weight in tasks.items() if task not in own and task != MAIN_TASK}
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, tasks={**own, **more}))
+
+
+def over_targets(found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The metrics of the one target; of several each one's own, "UA_emotion", and the mean over those that have it."""
+    if len(found) == 1:
+        return dict(next(iter(found.values())))
+    names = dict.fromkeys(name for values in found.values() for name in values)
+    means = {name: float(np.mean([values[name] for values in found.values() if name in values])) for name in names}
+    return means | {f"{name}_{target}": value for target, values in found.items() for name, value in values.items()}
+
+
+class DnnPredictor(NetworkPredictor):
     """A network on vectors."""
 
     def prepare(self, part: Part) -> Tensor:
         return torch.from_numpy(part.x.matrix())
 
-    def forward(self, prepared: Tensor, rows: int = 512) -> np.ndarray:
-        """x (N, F) -> float64 (N, C), `rows` at a time."""
+    def forward(self, prepared: Tensor, rows: int = 512) -> dict[str, np.ndarray]:
+        """x (N, F) -> {head: float64 (N, C)}, `rows` at a time."""
         self.model.eval()
         with torch.no_grad():
-            parts = [self.model(block.to(self.device))[MAIN_TASK].double().cpu().numpy()
-                     for block in prepared.split(rows)]
-        return np.concatenate(parts)
+            found = [self.model(block.to(self.device)) for block in prepared.split(rows)]
+        return {head: np.concatenate([block[head].double().cpu().numpy() for block in found])
+                for head in self.heads.values()}
 
 
-class MultitaskDnnKind(MultitaskDnnTraits, NetworkKind):
+class MultitaskDnnLearner(NetworkLearner):
     """Single- and multitask feed-forward network."""
 
-    Fitted = FittedDnn
+    Predictor = DnnPredictor
 
     @staticmethod
     def build(config: NetworkConfig, inputs: int, outputs: Mapping[str, Outputs],
@@ -281,8 +343,8 @@ class MultitaskDnnKind(MultitaskDnnTraits, NetworkKind):
     def inputs(self, part: Part) -> VectorInputs:
         return VectorInputs(part.x.matrix())
 
-    def batches(self, part: Part, targets: dict[str, Tensor]) -> VectorBatches:
-        return VectorBatches(torch.from_numpy(part.x.matrix()), targets, part.ids, self.config.training.batch_size,
+    def batches(self, part: Part, labels: dict[str, Tensor]) -> VectorBatches:
+        return VectorBatches(torch.from_numpy(part.x.matrix()), labels, part.ids, self.config.training.batch_size,
                              self.workspace.seed, self.world, self.draw(part))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from steps.examples.tasks import TARGETS
 from steps.models.config import AttentionRnnConfig, MultitaskDnnConfig, SpectrogramNetworkConfig
 from steps.semi_supervised.config import ObjectiveOptions
-from steps.subsystems.contract import ExperimentConfig, Traits
+from steps.subsystems.contract import ExperimentConfig
 from steps.training.config import TrainingConfig
 from utils.config import option
 
@@ -84,30 +84,3 @@ class SpectrogramNetworkExperimentConfig(ExperimentConfig):
     frames: SpectrogramFramesConfig = field(default_factory=SpectrogramFramesConfig)
     model: SpectrogramNetworkConfig = field(default_factory=SpectrogramNetworkConfig)
     training: NetworkTraining = field(default_factory=NetworkTraining)
-
-
-class NetworkTraits(Traits):
-    """Of every network."""
-
-    targets = ("class", "number")
-    unlabelled = True
-
-
-class MultitaskDnnTraits(NetworkTraits):
-    Config = NetworkConfig
-    of_trunk = ("trunk",)
-
-
-class SequenceNetworkTraits(NetworkTraits):
-    """Of every network on frames."""
-
-    features = ("frames",)
-
-
-class AttentionRnnTraits(SequenceNetworkTraits):
-    Config = SequenceNetworkConfig
-
-
-class SpectrogramNetworkTraits(SequenceNetworkTraits):
-    Config = SpectrogramNetworkExperimentConfig
-    of_trunk = ("architecture", "width", "encoder")

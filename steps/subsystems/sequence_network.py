@@ -1,4 +1,4 @@
-"""Networks on sequences of frames as kinds of subsystem."""
+"""Networks on sequences of frames."""
 
 from __future__ import annotations
 
@@ -17,13 +17,8 @@ from steps.features.masking import spec_augment
 from steps.models.attention_rnn import AttentionRnn
 from steps.models.heads.branches import Outputs
 from steps.semi_supervised.views import Change
-from steps.subsystems.network import MAIN_TASK, Draw, FittedNetwork, NetworkKind, epoch_order
-from steps.subsystems.network_config import (
-    AttentionRnnTraits,
-    FramesConfig,
-    SequenceNetworkConfig,
-    SequenceNetworkTraits,
-)
+from steps.subsystems.network import Draw, NetworkLearner, NetworkPredictor, epoch_order
+from steps.subsystems.network_config import FramesConfig, SequenceNetworkConfig
 from steps.training import distributed
 from steps.training.random_state import derive, generator
 from utils.errors import UserError
@@ -190,7 +185,7 @@ class SequenceBatches:
                    "targets": {task: labels[torch.from_numpy(chosen)] for task, labels in self.targets.items()}}
 
 
-class FittedSequenceNetwork(FittedNetwork):
+class SequencePredictor(NetworkPredictor):
     """A network on sequences."""
 
     reads: ClassVar[type[Sequences]] = Sequences
@@ -198,36 +193,37 @@ class FittedSequenceNetwork(FittedNetwork):
     def prepare(self, part: Part) -> Sequences:
         return self.reads(part.x, self.config.frames)
 
-    def forward(self, prepared: Sequences, rows: int = 64) -> np.ndarray:
-        """float64 (N, C), `rows` sequences of like length at a time."""
+    def forward(self, prepared: Sequences, rows: int = 64) -> dict[str, np.ndarray]:
+        """{head: float64 (N, C)}, `rows` sequences of like length at a time."""
         self.model.eval()
-        logits = np.empty((len(prepared), 0))
+        values: dict[str, np.ndarray] = {head: np.empty((0, 0)) for head in self.heads.values()}
         order = np.argsort(prepared.lengths(), kind="stable")
         with torch.no_grad():
             for first in range(0, len(order), rows):
                 chosen = order[first:first + rows]
                 batch = prepared.batch(chosen)
-                scores = self.model(batch["x"].to(self.device), batch["lengths"].to(self.device))[MAIN_TASK]
-                if not first:
-                    logits = np.empty((len(prepared), scores.shape[1]))
-                logits[chosen] = scores.double().cpu().numpy()
-        return logits
+                scores = self.model(batch["x"].to(self.device), batch["lengths"].to(self.device))
+                for head in values:
+                    if not first:
+                        values[head] = np.empty((len(prepared), scores[head].shape[1]))
+                    values[head][chosen] = scores[head].double().cpu().numpy()
+        return values
 
 
-class SequenceNetworkKind(SequenceNetworkTraits, NetworkKind):
-    """What networks on sequences share; `Fitted` says how they read them."""
+class SequenceNetworkLearner(NetworkLearner):
+    """What networks on sequences share; `Predictor` says how they read them."""
 
-    Fitted: ClassVar[type[FittedSequenceNetwork]] = FittedSequenceNetwork
+    Predictor: ClassVar[type[SequencePredictor]] = SequencePredictor
 
     def inputs(self, part: Part) -> Sequences:
-        return self.Fitted.reads(part.x, self.config.frames)
+        return self.Predictor.reads(part.x, self.config.frames)
 
-    def batches(self, part: Part, targets: dict[str, Tensor]) -> SequenceBatches:
-        return SequenceBatches(self.Fitted.reads(part.x, self.config.frames), targets, part.ids,
+    def batches(self, part: Part, labels: dict[str, Tensor]) -> SequenceBatches:
+        return SequenceBatches(self.Predictor.reads(part.x, self.config.frames), labels, part.ids,
                                self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))
 
 
-class AttentionRnnKind(AttentionRnnTraits, SequenceNetworkKind):
+class AttentionRnnLearner(SequenceNetworkLearner):
     """Subsystem C: recurrent network with attention-weighted pooling, single- and multitask."""
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Convolutional networks on spectrograms as a kind of subsystem."""
+"""Convolutional networks on spectrograms."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from steps.features.masking import spec_augment
 from steps.models.heads.branches import Outputs
 from steps.models.spectrogram_network import SpectrogramNetwork
 from steps.semi_supervised.views import Change
-from steps.subsystems.network_config import (
-    SpectrogramFramesConfig,
-    SpectrogramNetworkExperimentConfig,
-    SpectrogramNetworkTraits,
-)
-from steps.subsystems.sequence_network import FittedSequenceNetwork, SequenceNetworkKind, Sequences
+from steps.subsystems.network_config import SpectrogramFramesConfig, SpectrogramNetworkExperimentConfig
+from steps.subsystems.sequence_network import SequenceNetworkLearner, SequencePredictor, Sequences
 
 
 class Spectrograms(Sequences):
@@ -54,16 +50,16 @@ def of_length(frames: np.ndarray, length: int, random: np.random.Generator) -> n
     return frames[(int(random.integers(0, len(frames))) + np.arange(length)) % len(frames)]
 
 
-class FittedSpectrogramNetwork(FittedSequenceNetwork):
+class SpectrogramPredictor(SequencePredictor):
     """A network on spectrograms."""
 
     reads = Spectrograms
 
 
-class SpectrogramNetworkKind(SpectrogramNetworkTraits, SequenceNetworkKind):
+class SpectrogramNetworkLearner(SequenceNetworkLearner):
     """PyResNet, ResNet and others (steps/models/spectrogram_network.py)."""
 
-    Fitted = FittedSpectrogramNetwork
+    Predictor = SpectrogramPredictor
 
     @staticmethod
     def build(config: SpectrogramNetworkExperimentConfig, inputs: int, outputs: Mapping[str, Outputs],

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from steps.data.trained_on import Record
     from steps.features.store import FeatureStore
-    from steps.subsystems.contract import Traits
+    from steps.subsystems.contract import Spec
 
 TRUNK, WEIGHTS = "trunk.", "model.safetensors"
 OF_RECOGNISER = ("encoder.", "mean", "deviation")  # what of a recogniser makes the trunk asr_encoder
@@ -92,14 +92,13 @@ def open_start(path: str | Path) -> Start:
 def _of_export(path: Path) -> Start:
     from steps.components.directory import SUBSYSTEMS, check, read_about
     from steps.data.trained_on import read_training
-    from steps.experiments.apply import CONFIG, TASK
-    from steps.subsystems.contract import traits
+    from steps.subsystems.contract import spec_of
     from utils.arrays import read_safetensors
     from utils.config import read_yaml
 
     about = read_about(path)
     check(path)
-    with_trunk = {name: told for name, told in about["subsystems"].items() if traits(told["kind"]).of_trunk}
+    with_trunk = {name: told for name, told in about["subsystems"].items() if spec_of(told["kind"]).trunk}
     if len(with_trunk) != 1:
         raise UserError(f"--init {path} has {len(with_trunk)} networks with a trunk to start from "
                         f"({', '.join(with_trunk) or 'none'}); export a single one", 2)
@@ -107,11 +106,11 @@ def _of_export(path: Path) -> Start:
     place = path / SUBSYSTEMS / name
     tensors = {key.removeprefix(TRUNK): value for key, value in read_safetensors(place / WEIGHTS).items()
                if key.startswith(TRUNK)}
-    config = read_yaml(place / CONFIG, {**TASK, "config": {"model": {str: Any}}})["config"]
+    model = read_yaml(place / "config.yaml", {"config": {"model": {str: Any}}})["config"]["model"]
     if told["features"] is None:
         raise UserError(f"--init {path}: {name} reads no features")
     return Start(path, about["name"], told["kind"], tensors,
-                 {key: config["model"][key] for key in traits(told["kind"]).of_trunk if key in config["model"]},
+                 {key: model[key] for key in spec_of(told["kind"]).trunk if key in model},
                  about["features"][told["features"]], read_training(path))
 
 
@@ -135,14 +134,14 @@ def _of_recogniser(path: Path) -> Start:
                  normalised=False)
 
 
-def prepare(start: Start, kind: type[Traits], config: Any, store: FeatureStore | None, norms: str) -> Any:
+def prepare(start: Start, spec: Spec, config: Any, store: FeatureStore | None, norms: str) -> Any:
     """The configuration of a network that starts so: of asr_encoder with the recogniser's sizes.
 
     Raises:
         UserError: it cannot start from this model; says what differs.
     """
     where = f"--init {start.path}"
-    if not kind.of_trunk:
+    if not spec.trunk:
         raise UserError(f"{where}: {config.kind} has no trunk that could start from another model", 2)
     if config.kind != start.kind:
         raise UserError(f"{where} is of kind {start.kind}, the configuration says {config.kind}")

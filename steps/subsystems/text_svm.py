@@ -1,7 +1,8 @@
-"""Support vector machine on what is said (steps/text) as a kind of subsystem. Reads no features. Imports no torch."""
+"""Support vector machine on what is said (steps/text). Imports no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from steps.examples.part import Part
 from steps.models import sparse_svm
 from steps.models.svm import LinearSvm
-from steps.subsystems.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmKind, save_arrays
+from steps.subsystems.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmLearner, save_arrays
 from steps.text.source import ASR, SOURCES, documents
 from steps.text.vectoriser import BLOCKS, Vectoriser
 from utils.arrays import read_npz
@@ -45,47 +46,45 @@ class TextSvmConfig(LinearSvmConfig):
 
 
 @dataclass
-class FittedTextSvm:
-    """See contract.Fitted; logits are decision values. Reads the items' text, whatever their features are."""
+class TextSvmPredictor:
+    """See contract.Predictor; logits are decision values. Reads the items' text, whatever their features are."""
 
     vectoriser: Vectoriser
     model: LinearSvm
     source: str
+    target: str
     about: dict[str, Any]
 
-    def logits(self, part: Part) -> np.ndarray:
-        return self.model.decide(self.vectoriser.transform(documents(part.items, self.source)))
+    def predict(self, part: Part) -> dict[str, np.ndarray]:
+        return {self.target: self.model.decide(self.vectoriser.transform(documents(part.items, self.source)))}
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, {**self.model.to_arrays(), **self.vectoriser.to_arrays()}, self.about)
         write_json(directory / VOCABULARY, self.vectoriser.to_json())
 
-    def fits(self, inputs: int | None, classes: int) -> bool:
-        return inputs is None and self.model.weights.shape == (classes, self.vectoriser.dim)
+    def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
+        return not widths and self.model.weights.shape == (classes.get(self.target), self.vectoriser.dim)
 
 
-class TextSvmKind(LinearSvmKind):
+class TextSvmLearner(LinearSvmLearner):
     """Deterministic: every seed gives the same."""
 
-    Config = TextSvmConfig
-    features = ()
-
     @classmethod
-    def load(cls, config: TextSvmConfig, directory: Path, device: str = "cpu") -> FittedTextSvm:
-        """What `FittedTextSvm.save` wrote."""
+    def load(cls, config: TextSvmConfig, directory: Path, targets: Sequence[str],  # type: ignore[override]
+             device: str = "cpu") -> TextSvmPredictor:
+        """What `TextSvmPredictor.save` wrote."""
         arrays = read_npz(directory / MODEL, LinearSvm.SHAPES)
         vectoriser = Vectoriser.from_parts(read_json(directory / VOCABULARY, Vectoriser.FORM), arrays)
-        return FittedTextSvm(vectoriser, LinearSvm.from_arrays(arrays), config.source,
-                             read_json(directory / "model.json", ABOUT))
+        return TextSvmPredictor(vectoriser, LinearSvm.from_arrays(arrays), config.source, targets[0],
+                                read_json(directory / "model.json", ABOUT))
 
-    def _learn(self, part: Part, penalties: list[float]) -> list[FittedTextSvm]:  # type: ignore[override]
-        part = part.labelled()
+    def _learn(self, part: Part, penalties: list[float]) -> list[TextSvmPredictor]:  # type: ignore[override]
+        part, target = part.labelled(), self.examples.target
         texts = documents(part.items, self.config.source)
         vectoriser = Vectoriser.fit(texts, {name: getattr(self.config, name) for name in BLOCKS},
                                     self.config.sublinear, self.config.min_documents)
         rows = vectoriser.transform(texts)
-        return [FittedTextSvm(vectoriser, model, self.config.source, {
+        return [TextSvmPredictor(vectoriser, model, self.config.source, target.name, {
             "chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size),
             "ngrams": {block.kind: len(block.vocabulary) for block in vectoriser.blocks}})
-            for penalty, model in sparse_svm.path(rows, part.y, len(self.examples.target.classes), penalties,
-                                                  self.config.balanced)]
+            for penalty, model in sparse_svm.path(rows, part.y, len(target.classes), penalties, self.config.balanced)]

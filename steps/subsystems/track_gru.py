@@ -23,10 +23,10 @@ from steps.examples.part import Frames, Part
 from steps.examples.tracks import Track, length, padded, pooled, scale_of, step_of, track_of
 from steps.models.track_gru import TrackGru
 from steps.scoring import metrics
-from steps.subsystems.contract import Kind, Workspace
+from steps.subsystems.contract import Learner, Workspace
 from steps.subsystems.network_config import FramesConfig
 from steps.subsystems.sequence_network import SequenceBatches, Sequences
-from steps.subsystems.track_gru_config import TrackGruExperimentConfig, TrackGruTraits
+from steps.subsystems.track_gru_config import TrackGruExperimentConfig
 from steps.training import distributed
 from steps.training.checkpoint import load_module
 from steps.training.random_state import seed_everything
@@ -89,7 +89,7 @@ class TrackPredictor:
         write_json(directory / "model.json", self.about)
 
     @classmethod
-    def load(cls, config: TrackGruExperimentConfig, directory: Path,
+    def load(cls, config: TrackGruExperimentConfig, directory: Path, targets: Sequence[str],
              device: str = "cpu") -> TrackPredictor:
         """What `save` wrote."""
         about = read_json(directory / "model.json", ABOUT)
@@ -98,7 +98,7 @@ class TrackPredictor:
         return cls(model.to(device).eval(), device, about)
 
 
-class TrackGruLearner(TrackGruTraits, Kind):
+class TrackGruLearner(Learner):
     """Learns on the training part, chooses the epoch on dev.
 
     Raises:
@@ -114,10 +114,10 @@ class TrackGruLearner(TrackGruTraits, Kind):
 
     load = TrackPredictor.load
 
-    def fit(self) -> TrackPredictor:  # type: ignore[override]
+    def fit(self) -> TrackPredictor:
         return self._train("select", self.examples.train, self.examples.dev, None)
 
-    def refit(self, chosen: TrackPredictor) -> TrackPredictor:  # type: ignore[override]
+    def refit(self, chosen: TrackPredictor) -> TrackPredictor:
         """Learn again, on train and dev, for the number of epochs that was best."""
         both = self.examples.train.join(self.examples.dev)
         return self._train("refit", both, None, chosen.about["best_epoch"])

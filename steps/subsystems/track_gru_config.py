@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from steps.models.config import TrackGruConfig
-from steps.subsystems.contract import ExperimentConfig, Traits
+from steps.subsystems.contract import ExperimentConfig
 from steps.training.config import TrainingConfig
 from utils.config import option
 
@@ -28,10 +28,3 @@ class TrackGruExperimentConfig(ExperimentConfig):
 
     model: TrackGruConfig = field(default_factory=TrackGruConfig)
     training: TrackTraining = field(default_factory=TrackTraining)
-
-
-class TrackGruTraits(Traits):
-    Config = TrackGruExperimentConfig
-    targets = ("track",)
-    several = True
-    features = ("frames",)

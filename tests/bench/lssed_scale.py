@@ -161,7 +161,7 @@ def measure(path: Path, batch_size: int) -> list[dict[str, Any]]:
     import torch
 
     from steps.data.dataset import Dataset
-    from steps.examples.fold import fingerprint, load_examples, open_features, what_is_read
+    from steps.examples.fold import fingerprint, load_examples, open_inputs, what_is_read
     from steps.subsystems.contract import load_experiment_config
     from steps.subsystems.sequence_network import SequenceBatches
     from steps.subsystems.spectrogram_network import Spectrograms
@@ -172,7 +172,7 @@ def measure(path: Path, batch_size: int) -> list[dict[str, Any]]:
     data = Dataset.open(path)
     watch.step("manifest", lambda: data.items)
     split = watch.step("split", lambda: data.split("speakers"))
-    store = watch.step("store", lambda: open_features(path, "spectrogram"))
+    store = watch.step("store", lambda: open_inputs(path, ["spectrogram"]))
     watch.step("fingerprint", lambda: fingerprint(data, split, 1, what_is_read(store)))
     examples = watch.step("normaliser, global", lambda: load_examples(data, store, split, 1, "global", 3.0))
     config = load_experiment_config("pyresnet", [f"training.batch_size={batch_size}"])
@@ -202,12 +202,12 @@ def extrapolate(utterances: int, batch_size: int, epochs: int = 60, batches: tup
     import torch
 
     from steps.subsystems.contract import load_experiment_config
-    from steps.subsystems.spectrogram_network import SpectrogramNetworkKind
+    from steps.subsystems.spectrogram_network import SpectrogramNetworkLearner
     from steps.training.optimiser import make_optimiser
 
     torch.set_num_threads(1)
     config = load_experiment_config("pyresnet", ["model.architecture=pyresnet50", "model.width=1.0"])
-    model = SpectrogramNetworkKind.build(config, MEL, {"emotion": len(CLASSES)}, {}).train()
+    model = SpectrogramNetworkLearner.build(config, MEL, {"emotion": len(CLASSES)}, {}).train()
     optimiser, seconds, peaks = make_optimiser(model, config.training), [], []
 
     def step(size: int) -> None:

@@ -12,7 +12,7 @@ import soundfile
 from steps.audit import audit_leaks
 from steps.data import prepare, validate
 from steps.data.dataset import Dataset
-from steps.examples.fold import load_examples, open_features
+from steps.examples.fold import load_examples, open_inputs
 from steps.examples.hidden import Kept
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
@@ -137,7 +137,7 @@ def test_an_item_with_hidden_labels_has_no_track_of_any_target(where):
     targets = [data.target("arousal"), data.target("valence")]
     found = load_examples(
         data,
-        open_features(data.path, "fbank"),
+        open_inputs(data.path, ["fbank"]),
         data.split("official"),
         1,
         "global",

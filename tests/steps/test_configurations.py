@@ -82,12 +82,12 @@ def test_a_setting_that_cannot_work_names_key_and_accepted_values(words, says):
 
 def test_the_configurations_of_the_repository_are_within_their_ranges():
     from steps.features import registry
-    from steps.subsystems.contract import KINDS, load_experiment_config
+    from steps.subsystems.contract import SPECS, load_experiment_config
     from utils.config import read_yaml
 
     for path in sorted((ROOT / "conf").glob("*.yaml")):
         content = read_yaml(path)
-        if content.get("kind") in KINDS:
+        if content.get("kind") in SPECS:
             load_experiment_config(path.stem)
         elif content.get("extractor") in registry.EXTRACTORS:
             registry.create(path.stem)

@@ -42,8 +42,8 @@ def noisy(toy, tmp_path):
 def examples_of(toy, noisy, norm):
     data = Dataset.open(toy)
     split, store = data.split("plain"), FeatureStore.open(toy / "toy")
-    both, joined, longer, _ = open_augmented(data, store, split, noisy)
-    return load_examples(data, store, split, 1, norm), load_examples(both, joined, longer, 1, norm), store
+    both, joined, longer, _ = open_augmented(data, {"toy": store}, split, noisy)
+    return load_examples(data, {"toy": store}, split, 1, norm), load_examples(both, joined, longer, 1, norm), store
 
 
 def test_copies_are_in_train_and_the_normaliser_has_seen_them(toy, noisy):
@@ -53,8 +53,8 @@ def test_copies_are_in_train_and_the_normaliser_has_seen_them(toy, noisy):
     assert augmented.train.missing.keys() == {"s1-05", "s1-05+aug"}
     rows = np.array([np.asarray(store[key]) for key in clean.train.ids], dtype=np.float64)
     rows = np.concatenate([rows, rows + 5])
-    np.testing.assert_allclose(augmented.normalisation["mean"], rows.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(augmented.normalisation["std"], rows.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(augmented.normalisation["toy"]["mean"], rows.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(augmented.normalisation["toy"]["std"], rows.std(axis=0), rtol=1e-6)
     test = np.array([np.asarray(store[key]) for key in clean.test.ids])
     np.testing.assert_allclose(augmented.test.x.matrix(), (test - rows.mean(axis=0)) / rows.std(axis=0), atol=1e-4)
 

@@ -13,7 +13,7 @@ from utils.errors import UserError
 
 def load(path, norm="global", fold=1, **options):
     data = Dataset.open(path)
-    return load_examples(data, FeatureStore.open(path / "toy"), data.split("plain"), fold, norm, **options)
+    return load_examples(data, {"toy": FeatureStore.open(path / "toy")}, data.split("plain"), fold, norm, **options)
 
 
 def test_every_item_is_there_or_named_as_missing(toy):

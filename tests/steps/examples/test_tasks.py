@@ -17,8 +17,9 @@ from steps.features.store import FeatureStore
 from steps.scoring.experiment import read_metrics
 from steps.scoring.scores import read_scores
 from steps.subsystems.contract import load_experiment_config
-from steps.subsystems.network import MultitaskDnnKind, dev_metrics
+from steps.subsystems.network import MultitaskDnnLearner, dev_metrics
 from steps.training.config import identity
+from utils.corpus import Target
 from utils.errors import UserError
 
 CLASSES = ["angry", "happy", "sad"]
@@ -37,7 +38,7 @@ def items(name, values):
 
 
 def part(votes, y):
-    return Part(tuple(items("emotion_votes", votes)), Nothing(len(y)), np.array(y))
+    return Part(tuple(items("emotion_votes", votes)), {"text": Nothing(len(y))}, {"emotion": np.array(y)})
 
 
 def test_the_type_of_a_field_decides_between_numbers_and_classes():
@@ -124,10 +125,10 @@ def test_fields_of_the_register_and_of_the_corpus_can_be_learned():
 
 def test_only_what_is_learned_further_is_read_further():
     config = {"model": {"tasks": {"emotion": 1, "speaker": 0.3, "gender": 0.6}}, "training": {"targets": "labels"}}
-    assert further_fields(config, "emotion") == []
-    assert further_fields({"penalties": [1]}, "emotion") == []
+    assert further_fields(config, [Target("emotion")]) == []
+    assert further_fields({"penalties": [1]}, [Target("emotion")]) == []
     config = {"model": {"tasks": {"emotion": 1, "valence": 1, "age": 0.3}}, "training": {"targets": "votes"}}
-    assert further_fields(config, "valence") == ["age", "emotion_votes"]
+    assert further_fields(config, [Target("valence", "number")]) == ["age", "emotion_votes"]
 
 
 def test_an_experiment_without_votes_is_what_it_was_before_there_were_any():
@@ -184,9 +185,10 @@ def test_a_stored_network_gives_back_its_numbers_and_scores(toy, tmp_path):
     data = with_fields(toy, lambda key, label: {"age": 30.0 + 10 * int(key[1])})
     settings = DNN + " refit=false 'model.tasks={emotion: 1.0, age: 1.0}' training.epochs=30"
     directory = run(data, tmp_path / "exp" / "net" / "plain", "multitask_dnn", settings)
-    fitted = MultitaskDnnKind.load(load_experiment_config("multitask_dnn", shlex.split(settings)), directory)
+    fitted = MultitaskDnnLearner.load(
+        load_experiment_config("multitask_dnn", shlex.split(settings)), directory, ["emotion"])
     data = Dataset.open(data)
-    examples = load_examples(data, FeatureStore.open(data.path / "toy"), data.split("plain"), 1, "global", 3.0)
+    examples = load_examples(data, {"toy": FeatureStore.open(data.path / "toy")}, data.split("plain"), 1, "global", 3.0)
     train, test = examples.train, examples.test
     with torch.no_grad():
         ages = fitted.model.heads.numbers("age", fitted.model(torch.from_numpy(train.x.matrix()))["age"]).numpy()

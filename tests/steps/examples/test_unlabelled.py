@@ -42,7 +42,7 @@ def opened(toy, text):
 def test_a_set_reaches_the_learner_without_labels_and_under_names_of_its_own(toy, other):
     data, split, sets = opened(toy, f"{other} {other}:plain/train")
     assert [one.name for one in sets] == ["other", "other-plain-train"]
-    both, store = add_unlabelled(data, FeatureStore.open(toy / "toy"), sets)
+    both, store = add_unlabelled(data, {"toy": FeatureStore.open(toy / "toy")}, sets)
     ids = {one.name: [one.renamed(key) for key in one.ids(data, split, 1)] for one in sets}
     examples = load_examples(both, store, split, 1, "global", sets=ids)
     whole, train = examples.unlabelled
@@ -172,7 +172,7 @@ def test_the_choice_of_labels_makes_seeds_differ_of_a_deterministic_machine(toy,
 
 def test_about_sets_tells_another_state_of_the_features(toy, other):
     data, split, sets = opened(toy, f"{other}")
-    store = FeatureStore.open(toy / "toy")
+    store = {"toy": FeatureStore.open(toy / "toy")}
     before = about_sets(sets, data, split, 1, store)
     assert before == about_sets(sets, data, split, 1, store)
     about = json.loads((other / "toy" / "feature.json").read_text())

@@ -9,7 +9,7 @@ from steps.data.dataset import Dataset
 from steps.experiments.apply import TrainedExperiment
 from steps.features.store import FeatureStore
 from steps.scoring.scores import read_scores
-from steps.subsystems.contract import KINDS, kind_class
+from steps.subsystems.contract import SPECS
 from tests.steps.experiments.test_run_task import FOREST, NETWORK, out, run_all  # noqa: F401 - out is a fixture
 from utils.errors import UserError
 
@@ -100,6 +100,6 @@ def test_a_damaged_experiment_is_one_line(toy, out, name, content, message):  # 
         TrainedExperiment.open(path.parent)
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_every_kind_can_be_read_back(name):
-    assert not getattr(kind_class(name).load, "__isabstractmethod__", False)
+@pytest.mark.parametrize("name", SPECS)
+def test_every_subsystem_can_be_read_back(name):
+    assert not getattr(SPECS[name].learner_type().load, "__isabstractmethod__", False)

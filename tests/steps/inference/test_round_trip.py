@@ -132,7 +132,8 @@ def test_a_few_utterances_are_normalised_as_the_average_speakers(lab, exported, 
     mean, std = np.mean([r.mean(0) for r in rows], 0), np.sqrt(np.mean([r.var(0) for r in rows], 0))
     experiment = model.subsystems["svm_is10"].experiment
     scaled = np.divide(store[lab.items[1].id] - mean, std, out=np.zeros_like(mean), where=std > 0).astype(np.float32)
-    logits = experiment.normalisation.apply(scaled) @ experiment.fitted.model.weights.T + experiment.fitted.model.biases
+    svm = experiment.predictor.model
+    logits = experiment.normalisation.apply(scaled) @ svm.weights.T + svm.biases
     z = logits / experiment.temperature
     np.testing.assert_allclose(list(few[1]["posteriors"].values()), np.exp(z) / np.exp(z).sum(), atol=1e-4)
 

@@ -31,13 +31,13 @@ def test_the_order_in_which_a_grid_is_written_does_not_matter():
 def test_a_linear_svm_that_is_perfect_at_every_c_takes_the_middle_one(capsys):
     from types import SimpleNamespace
 
-    from steps.subsystems.classical import LinearSvmConfig, LinearSvmKind
+    from steps.subsystems.classical import LinearSvmConfig, LinearSvmLearner
 
     rows = np.array([[1.0], [2.0], [-1.0], [-2.0]])
     y = np.array([0, 0, 1, 1])
     part = SimpleNamespace(x=SimpleNamespace(matrix=lambda: rows), y=y)
     part.labelled = lambda: part
-    kind = LinearSvmKind(LinearSvmConfig(kind="linear_svm", penalties=[0.01, 0.1, 1.0, 10.0, 100.0]),
-                         SimpleNamespace(train=part, dev=part, target=Target(classes=("a", "b"))),
-                         SimpleNamespace(say=lambda text: None))
-    assert kind.fit().about["chosen"] == {"C": 1.0}
+    learner = LinearSvmLearner(LinearSvmConfig(kind="linear_svm", penalties=[0.01, 0.1, 1.0, 10.0, 100.0]),
+                               SimpleNamespace(train=part, dev=part, target=Target(classes=("a", "b"))),
+                               SimpleNamespace(say=lambda text: None))
+    assert learner.fit().about["chosen"] == {"C": 1.0}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from steps.subsystems.contract import KINDS, Traits, kind_class, load_experiment_config, overrides, traits
+from steps.subsystems.contract import SPECS, ExperimentConfig, Learner, load_experiment_config, overrides
 from utils.errors import UsageError
 from utils.files import ROOT
 
@@ -24,12 +24,13 @@ def test_the_words_of_a_configuration_give_it_again(name, words):
     assert load_experiment_config(name, said) == config
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_the_traits_of_a_kind_are_those_of_the_kind_that_learns(name):
-    known, learns = traits(name), kind_class(name)
-    assert issubclass(learns, known)
-    for what in Traits.__annotations__:
-        assert getattr(known, what) is getattr(learns, what), what
+@pytest.mark.parametrize("name", SPECS)
+def test_a_specification_names_a_configuration_and_a_learner(name):
+    spec = SPECS[name]
+    assert issubclass(spec.config_type(), ExperimentConfig) and issubclass(spec.learner_type(), Learner)
+    assert {*spec.targets} <= {"class", "number", "track"} and spec.reads in ("utterance", "dialogue")
+    model = spec.config_type()(kind=name)
+    assert all(hasattr(model.model, option) for option in spec.trunk)
 
 
 def test_the_configuration_knows_every_trunk():

@@ -18,7 +18,7 @@ from steps.features.store import FeatureStore
 from steps.scoring.experiment import read_metrics
 from steps.subsystems.contract import load_experiment_config
 from steps.subsystems.sequence_network import (
-    AttentionRnnKind,
+    AttentionRnnLearner,
     FramesConfig,
     Room,
     SequenceBatches,
@@ -182,11 +182,12 @@ def test_an_experiment_learns_what_only_the_order_of_frames_tells(toy_frames, tm
 def test_a_stored_network_gives_the_same_logits(toy_frames, tmp_path):
     directory = run(toy_frames, tmp_path / "exp" / "rnn" / "plain", SMALL + " refit=false training.epochs=2")
     config = load_experiment_config("attention_rnn", SMALL.split())
-    fitted = AttentionRnnKind.load(config, directory)
+    fitted = AttentionRnnLearner.load(config, directory, ["emotion"])
     data = Dataset.open(toy_frames)
-    examples = load_examples(data, FeatureStore.open(toy_frames / "toy"), data.split("plain"), 1, "global", 3.0)
-    logits = fitted.logits(examples.dev)
-    one = fitted.logits(examples.dev.take(np.array([3])))
+    inputs = {"toy": FeatureStore.open(toy_frames / "toy")}
+    examples = load_examples(data, inputs, data.split("plain"), 1, "global", 3.0)
+    logits = fitted.predict(examples.dev)["emotion"]
+    one = fitted.predict(examples.dev.take(np.array([3])))["emotion"]
     np.testing.assert_allclose(one[0], logits[3], atol=1e-5)
     metrics = read_metrics(directory, "emotion")
     found = (logits.argmax(axis=1) == examples.dev.y).mean()

@@ -17,7 +17,7 @@ from steps.subsystems.contract import load_experiment_config
 from steps.subsystems.sequence_network import SequenceBatches
 from steps.subsystems.spectrogram_network import (
     SpectrogramFramesConfig,
-    SpectrogramNetworkKind,
+    SpectrogramNetworkLearner,
     Spectrograms,
     of_length,
 )
@@ -111,11 +111,12 @@ def test_an_experiment_learns_and_its_stored_network_gives_the_same_logits(bands
     directory = run(bands, tmp_path / "exp" / "net" / "plain", SMALL + " refit=false" + settings)
     metrics = read_metrics(directory, "emotion")
     assert metrics["test"]["UA"] > 0.85 and metrics["prior_scored"] == ["s5-07"]
-    fitted = SpectrogramNetworkKind.load(load_experiment_config("pyresnet", (SMALL + settings).split()), directory)
+    fitted = SpectrogramNetworkLearner.load(
+        load_experiment_config("pyresnet", (SMALL + settings).split()), directory, ["emotion"])
     data = Dataset.open(bands)
-    examples = load_examples(data, FeatureStore.open(bands / "toy"), data.split("plain"), 1, "global", 3.0)
-    logits = fitted.logits(examples.dev)
-    np.testing.assert_allclose(fitted.logits(examples.dev.take(np.array([3])))[0], logits[3], atol=1e-4)
+    examples = load_examples(data, {"toy": FeatureStore.open(bands / "toy")}, data.split("plain"), 1, "global", 3.0)
+    logits = fitted.predict(examples.dev)["emotion"]
+    np.testing.assert_allclose(fitted.predict(examples.dev.take(np.array([3])))["emotion"][0], logits[3], atol=1e-4)
     assert (logits.argmax(axis=1) == examples.dev.y).mean() == pytest.approx(metrics["dev"]["WA"])
 
 

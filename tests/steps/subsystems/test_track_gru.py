@@ -1,6 +1,8 @@
 """The GRU on tracks as a subsystem: two targets at once, chosen on dev by the mean CCC, saved and
 loaded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,16 +51,16 @@ def part(count, seed, shift=SHIFT):
         items.append(Item(key, duration=values * STEP, fields=fields))
     return Part(
         tuple(items),
-        Frames(
+        {"toy": Frames(
             lambda item: FRAMES[item.id], tuple(items), lambda item: len(FRAMES[item.id]), shift
-        ),
-        np.zeros(count),
+        )},
+        {target.name: np.zeros(count) for target in TARGETS},
     )
 
 
 def examples(**changed):
     parts = {"train": part(8, 1), "dev": part(4, 2), "test": part(4, 3), **changed}
-    return Examples(targets=TARGETS, dim=2, **parts)
+    return Examples(targets=TARGETS, widths={"toy": 2}, **parts)
 
 
 @pytest.mark.parametrize("loss", ["mse", "ccc"])
@@ -79,7 +81,7 @@ def test_both_targets_are_learned_at_once_and_a_saved_model_predicts_the_same(tm
     assert measured["CCC_arousal"] > 0.8 and measured["CCC_valence"] > 0.8
     assert measured["CCC"] == pytest.approx((measured["CCC_arousal"] + measured["CCC_valence"]) / 2)
     fitted.save(tmp_path)
-    again = TrackPredictor.load(CONFIG, tmp_path).predict(given.test)
+    again = TrackPredictor.load(CONFIG, tmp_path, ["arousal", "valence"]).predict(given.test)
     for name in found:
         for one, other in zip(found[name], again[name], strict=True):
             np.testing.assert_array_equal(one, other)
@@ -92,8 +94,8 @@ def test_without_a_frame_shift_or_a_label_one_line_says_so(tmp_path):
     )
     with pytest.raises(UserError, match="how many seconds lie between their frames"):
         learner.fit()
-    bare = tuple(Item(f"{n}", duration=1.0) for n in range(2))
+    bare = replace(part(2, 1), items=tuple(Item(f"{n}", duration=1.0) for n in range(2)))
     with pytest.raises(UserError, match="no label says it"):
         TrackGruLearner(
-            CONFIG, examples(train=Part(bare, part(2, 1).x, np.zeros(2))), Workspace(tmp_path, {})
+            CONFIG, examples(train=bare), Workspace(tmp_path, {})
         )
