@@ -21,10 +21,10 @@ from utils.shape import NAME, Either, Number
 
 if TYPE_CHECKING:
     from steps.data.dataset import Dataset
+    from steps.data.variant import Variant
     from steps.subsystems.contract import Spec
     from utils.corpus import Target
 
-PERMUTED, TARGETS = "+permuted", "+target-"
 KIND_OF = {"vector": "utterance"}  # layout: kind of features, where the two have different names
 FEW_UTTERANCES = 2000  # a linear SVM, a forest or a small network trains on them in about the time that torch loads
 NUMBER = Number(0, 10**6, whole=True)
@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     data, out = Dataset.open(arguments.data), Path(arguments.out)
     targets = [data.target(name) for name in arguments.targets.split()] or [data.target()]
-    own = of_targets(data, targets).removeprefix(TARGETS)
+    others = () if targets == [data.target()] else tuple(target.name for target in targets)
+    own = "-".join(others)
     log = out / "log" / own if own else out / "log"
     if arguments.finish:
         return count_outputs(out, log, [target.name for target in targets])
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_fits(spec, config.kind, data, targets, store)
     config = with_main_task(config, targets[0])
     check_learned(dataclasses.asdict(config), data.items.values())
-    more: dict[str, Any] = {} if targets == [data.target()] else {"targets": [target.name for target in targets]}
+    more: dict[str, Any] = {"targets": list(others)} if others else {}
     started: dict[str, Any] = {}
     if arguments.init not in ("", "none"):
         start = open_start(arguments.init)
@@ -78,25 +79,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     variants = text_variants(data, config, arguments.sources) if store is None else \
         norm_variants(config, arguments.norms, arguments.sources)
     sets, told = semi_supervised(arguments, config, spec, data, targets[0], inputs, split, folds)
-    variants = {f"{name}{mark(arguments, sets)}": chosen for name, chosen in variants.items()}
+    marks = {"labels": "" if arguments.labels is None else str(arguments.labels),
+             "unlabelled": tuple(one.name for one in sets), "targets": others, "permuted": arguments.permute_labels}
+    variants = {dataclasses.replace(variant, **marks): chosen for variant, chosen in variants.items()}
     if arguments.labels is not None:
         more["labels"] = arguments.labels
     if sets:
         started["unlabelled"] = {"sets": [one.text for one in sets],
                                  "trained_on": unlabelled.training_records(sets, data, split)}
-    suffix = of_targets(data, targets) + (PERMUTED if arguments.permute_labels else "")
     learned = further_fields(dataclasses.asdict(config), targets)
-    hashes = {(name, fold): fingerprint(data, split, fold, what_is_read(inputs, getattr(chosen, "source", ""), learned),
-                                        targets)
-              for name, (_, chosen) in variants.items() for fold in folds}
-    tasks = [{**more, **told.get(fold, {}), "variant": f"{name}{suffix}", "norm": norm, "fold": fold, "seed": seed,
+    hashes = {(variant, fold): fingerprint(
+        data, split, fold, what_is_read(inputs, getattr(chosen, "source", ""), learned), targets, spec.reads)
+        for variant, (_, chosen) in variants.items() for fold in folds}
+    tasks = [{**more, **told.get(fold, {}), "variant": str(variant), "norm": norm, "fold": fold, "seed": seed,
               "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
               "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
-              "permute_labels": arguments.permute_labels, "data": hashes[name, fold],
+              "permute_labels": arguments.permute_labels, "data": hashes[variant, fold],
               "config": dataclasses.asdict(chosen)}
-             for name, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
+             for variant, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
     if arguments.augment:
-        tasks += with_noise(tasks, targets, open_augmented(data, inputs, split, arguments.augment))
+        tasks += with_noise(tasks, targets, spec, open_augmented(data, inputs, split, arguments.augment))
     light = store is None or store.kind == "utterance"
     shares = shared_out(tasks, number_of_tasks(arguments.tasks, arguments.nj, len(data.items), light))
     write_tasks(log, shares)
@@ -114,22 +116,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def of_targets(data: Dataset, targets: Sequence[Target]) -> str:
-    """What a variant says of its targets: "+target-phq8"; "" of the default one."""
-    return "" if list(targets) == [data.target()] else TARGETS + "-".join(target.name for target in targets)
-
-
-def with_noise(tasks: list[dict[str, Any]], targets: Sequence[Target],
+def with_noise(tasks: list[dict[str, Any]], targets: Sequence[Target], spec: Spec,
                augmented: tuple[Any, Any, Any, dict[str, Any]]) -> list[dict[str, Any]]:
     """Each of the tasks once more, with noisy copies in its training part (steps/examples/augmented.py)."""
-    from steps.examples.augmented import SUFFIX
+    from steps.data.variant import Variant
     from steps.examples.fold import fingerprint, what_is_read
     from steps.examples.tasks import further_fields
 
     data, inputs, split, noise = augmented
-    return [{**task, "variant": f"{task['variant']}{SUFFIX}", "augment": noise, "data": fingerprint(
-        data, split, task["fold"], {**what_is_read(inputs, task["config"].get("source", ""), further_fields(
-            task["config"], targets)), "augment": noise}, targets)} for task in tasks]
+
+    def noisy(task: dict[str, Any]) -> dict[str, Any]:
+        variant = dataclasses.replace(Variant.parse(task["variant"]), augmented=True)
+        read = what_is_read(inputs, task["config"].get("source", ""), further_fields(task["config"], targets))
+        return {**task, "variant": str(variant), "augment": noise, "data": fingerprint(
+            data, split, task["fold"], {**read, "augment": noise}, targets, spec.reads)}
+
+    return [noisy(task) for task in tasks]
 
 
 def semi_supervised(arguments: argparse.Namespace, config: Any, spec: Spec, data: Dataset, target: Target,
@@ -160,12 +162,6 @@ def semi_supervised(arguments: argparse.Namespace, config: Any, spec: Spec, data
         raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")
     check_apart(sets, data, split, folds)
     return sets, {fold: {"unlabelled": about_sets(sets, data, split, fold, inputs)} for fold in folds if sets}
-
-
-def mark(arguments: argparse.Namespace, sets: Sequence[Any]) -> str:
-    """What hidden labels and unlabelled sets add to the name of a variant."""
-    labels = "" if arguments.labels is None else f"+labels-{arguments.labels}"
-    return "".join([labels, *(f"+unlabelled-{one.name}" for one in sets)])
 
 
 def share(text: str) -> float:
@@ -212,8 +208,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def norm_variants(config: Any, norms: str, sources: str) -> dict[str, tuple[str, Any]]:
+def norm_variants(config: Any, norms: str, sources: str) -> dict[Variant, tuple[str, Any]]:
     """{variant: (normalisation, configuration)} of a subsystem that reads features."""
+    from steps.data.variant import Variant
     from steps.features.normalise import check_mode
 
     if sources:
@@ -222,19 +219,20 @@ def norm_variants(config: Any, norms: str, sources: str) -> dict[str, tuple[str,
         check_mode(norm)
     if not norms.split():
         raise UsageError("--norms is empty; accepted: global, speaker, none")
-    return {f"norm-{norm}": (norm, config) for norm in norms.split()}
+    return {Variant(norm=norm): (norm, config) for norm in norms.split()}
 
 
-def text_variants(data: Any, config: Any, sources: str) -> dict[str, tuple[str, Any]]:
+def text_variants(data: Any, config: Any, sources: str) -> dict[Variant, tuple[str, Any]]:
     """{variant: (normalisation, configuration)} of a subsystem that reads text."""
-    from steps.text.source import SOURCES, VARIANTS, check_source
+    from steps.data.variant import Variant
+    from steps.text.source import SOURCES, check_source
 
     chosen = sources.split() or [config.source]
     for source in chosen:
         if source not in SOURCES:
             raise UsageError(f"--sources '{sources}': {source} is no source; accepted: {', '.join(SOURCES)}")
         check_source(data, source)
-    return {VARIANTS[source]: ("none", dataclasses.replace(config, source=source)) for source in chosen}
+    return {Variant(text=source): ("none", dataclasses.replace(config, source=source)) for source in chosen}
 
 
 def check_fits(spec: Spec, name: str, data: Dataset, targets: Sequence[Target], store: Any) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.data.variant import Variant
 from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import run_main
 from utils.files import atomic_directory, write_json
@@ -104,8 +105,6 @@ def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ense
     Args:
         fusions: of each target one an ensemble, all of one way. primary: {target: variant}, where it is of this way.
     """
-    from steps.text.source import source_of
-
     first = next(iter(fusions.values()))
     name, how = directory.parent.name, first[0].how
     with atomic_directory(directory) as out:
@@ -120,7 +119,8 @@ def write(directory: Path, data: Dataset, split: Split, ensembles: Sequence[Ense
                     for experiment in ensemble.experiments(fold, seed)))) for target in fusions}
                 write_run(out / ensemble.variant / f"fold{fold}" / f"seed{seed}",
                           {target: one.runs[fold, seed] for target, one in fused.items()}, task, split, prior)
-        sources = {source for fused in first for _, variant in fused.members if (source := source_of(variant))}
+        sources = {source for fused in first for _, variant in fused.members
+                   if (source := Variant.parse(variant).text)}
         chosen = next(iter(primary.values())) if len(fusions) == 1 and primary else dict(primary)
         write_json(out / "subsystem.json", {
             "subsystem": name, "kind": "fusion", "config": how, "features": "scores",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from steps.data.dataset import Dataset
 from steps.data.splits import Split
+from steps.data.variant import Variant
 from steps.fusion.fitting import Stack
 from steps.fusion.groups import held_out
 from steps.scoring.collect import System, is_permuted, read_part, speaker_of, systems_of
@@ -18,9 +19,7 @@ from steps.scoring.scores import Predictions, Scores
 from utils.corpus import Target
 from utils.errors import UserError
 
-NORM = "norm-"
 FUSED = "fusion"  # subsystem.json: kind
-MORE = "+more"  # variants that fuse the further subsystems too
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,15 @@ def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, vari
     have = trained(exp, protocol, [name for name in names if name not in leave_out], found)
     further = trained(exp, protocol, [name for name in more if name not in {*have, *leave_out}], found)
     wanted = list(dict.fromkeys(variants)) or sorted({
-        variant for systems in have.values() for variant in systems if variant.startswith(NORM) and "+" not in variant})
+        variant for systems in have.values() for variant in systems
+        if (own := Variant.parse(variant)).norm and own.plain})
     for variant in wanted:
         members = members_of(variant, have, text_variant, found)
         if len(members) >= 2:
             found.ensembles.append(ensemble_of(variant, members))
         others = members_of(variant, further, text_variant, found)
         if others:
-            found.ensembles.append(ensemble_of(variant + MORE, [*members, *others]))
+            found.ensembles.append(ensemble_of(str(replace(Variant.parse(variant), more=True)), [*members, *others]))
     if not found.ensembles:
         raise UserError(f"{exp}, {protocol}: a fusion needs the scores of two subsystems or more in one variant; "
                         f"{', '.join(have) or 'none'} of {', '.join(dict.fromkeys(names))} "
@@ -115,7 +115,7 @@ def members_of(variant: str, have: Mapping[str, Mapping[str, System]], text_vari
     """What each subsystem gives in a variant; those without it go into `found.missing`."""
     members = []
     for name, systems in have.items():
-        takes = variant if any(known.startswith(NORM) for known in systems) else text_variant
+        takes = variant if any(Variant.parse(known).norm for known in systems) else text_variant
         if takes in systems:
             members.append(systems[takes])
         else:

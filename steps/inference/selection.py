@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steps.data.variant import Variant
 from steps.experiments.apply import AGAIN as RETRAIN
 from steps.experiments.apply import read_description
 from steps.fusion.combine import AGAIN
@@ -102,7 +103,7 @@ def member(name: str, variant: str, directory: Path) -> Member:
     task, metrics = read_description(directory)
     if task.get("permute_labels"):
         raise UserError(f"{directory} was trained on permuted labels; it is of no use")
-    if variant.startswith("ref-text"):
+    if Variant.parse(variant).text == "reference":
         raise UserError(f"{directory} reads reference transcripts, which a new recording has not; export its asr-text "
                         "variant")
     return Member(name, variant, directory, task, metrics)

@@ -17,6 +17,7 @@ from steps.components import directory as names
 from steps.data.dataset import CUTS, Dataset
 from steps.data.layers import layer_path
 from steps.data.trained_on import Record, describe_training, write_training
+from steps.data.variant import Variant
 from steps.features.normalise import Normaliser, speaker_moments
 from steps.inference.selection import Chosen, Member
 from steps.subsystems.start import started_from
@@ -282,7 +283,7 @@ def marks_of(one: Member) -> list[str]:
     """What a result of this subsystem carries too."""
     found = ["per-speaker normalisation"] if one.task.get("norm") == "speaker" else []
     found += ["speakers of dev or test are in train"] if one.metrics.get("speaker_overlap") else []
-    return found + (["trained on noisy copies too"] if "+aug" in one.variant else [])
+    return found + (["trained on noisy copies too"] if Variant.parse(one.variant).augmented else [])
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ import json
 from html import escape as E  # noqa: N812
 from typing import Any
 
+from steps.data.variant import Variant
 from steps.scoring.cells import Cell
 from steps.scoring.study_table import StudyTable
 
@@ -52,7 +53,7 @@ def caption(row: dict[str, Any]) -> str:
 
 
 def norm_of(row: dict[str, Any]) -> str:
-    return " + ".join(part.removeprefix("norm-") for part in row["variant"].split("+"))
+    return Variant.parse(row["variant"]).short()
 
 
 def remark(row: dict[str, Any]) -> str:

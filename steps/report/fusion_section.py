@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from html import escape as E  # noqa: N812
 from typing import Any
 
+from steps.data.variant import Variant
 from steps.fusion.account import absent
 from steps.report import pictures
 from steps.report.cells import td_num, th
@@ -74,7 +75,7 @@ def candidates_table(account: Account) -> str:
         tag = ' <span class="tag accent">primary</span>' if chosen else ""
         cells = "".join(td_num(show(entry[part].get(metric)), entry[part].get(metric)) for part in ("dev", "test"))
         body.append(f'<tr class="{"best" if chosen else ""}"><td><span class="name">{E(entry["subsystem"])}</span>{tag}'
-                    f'</td><td>{E(entry["variant"].removeprefix("norm-"))}</td>{cells}</tr>')
+                    f'</td><td>{E(Variant.parse(entry["variant"]).short())}</td>{cells}</tr>')
     head = th("System", "") + th("Variant", "") + th(f"{metric} on dev", "num") + th(f"{metric} on test", "num")
     return (f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(dict.fromkeys(body))}</tbody>'
             "</table></div>")

@@ -6,15 +6,16 @@ Every text from outside goes through `E`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape as E  # noqa: N812
 from typing import Any
 
+from steps.data.variant import Variant
 from steps.report.cells import norm_of, table_html
 from steps.report.content import Content
 from steps.report.svg import PALETTE, axis, line, number, opening, polyline, words
 from steps.scoring.robustness import METRICS, Grid, grid, table
 
-AUGMENTED = "aug"  # part of a variant's name
 MOST_LINES = 16
 
 
@@ -66,7 +67,7 @@ def noise_plot(found: Grid, metric: str) -> str:
                        "middle"))
     for position, (system, points) in enumerate(series):
         colour = PALETTE[names.index(plain_name(*system)) % len(PALETTE)]
-        dash = "6 4" if AUGMENTED in system[1].split("+") else ""
+        dash = "6 4" if Variant.parse(system[1]).augmented else ""
         places = [(x(place), y(100 * value)) for place, value in enumerate(points) if value is not None]
         parts.append(polyline(places, colour, 2.0, 0.95, dash))
         parts += [f'<circle cx="{number(a)}" cy="{number(b)}" r="3" fill="{colour}"/>' for a, b in places]
@@ -78,4 +79,4 @@ def noise_plot(found: Grid, metric: str) -> str:
 
 def plain_name(subsystem: str, variant: str) -> str:
     """The system without how it was trained: the two ways share a colour."""
-    return f"{subsystem}/{'+'.join(word for word in variant.split('+') if word != AUGMENTED)}"
+    return f"{subsystem}/{replace(Variant.parse(variant), augmented=False)}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from steps.data.dataset import Dataset, Sequence
 from steps.data.splits import Split
+from steps.data.variant import Variant
 from steps.scoring.experiment import AGAIN, NUMBER, Experiment
 from steps.scoring.scores import Predictions, Scores, read_predictions, read_scores
 from steps.scoring.summary import Summary
@@ -129,7 +130,7 @@ def check_complete(system: System, directory: Path) -> None:
 
 def is_permuted(system: System) -> bool:
     """Whether the system was trained on permuted labels."""
-    return bool(system.about.get("permuted")) or "permuted" in system.variant.split("+")[1:]
+    return bool(system.about.get("permuted")) or Variant.parse(system.variant).permuted
 
 
 def expected(data: Dataset, split: Split, fold: int, part: str, of: str) -> list[str]:
@@ -163,7 +164,7 @@ def read_part(data: Dataset, split: Split, experiment: Experiment, part: str,
         if found.classes != list(target.classes):
             raise UserError(f"{path}: classes {', '.join(found.classes)}, the data set has "
                             f"{', '.join(target.classes)}")
-        if part == "dev" and "permuted" in experiment.variant:
+        if part == "dev" and Variant.parse(experiment.variant).permuted:
             return found
         for key, label in zip(found.ids, found.labels, strict=True):
             if label != data.value_of(key, target):

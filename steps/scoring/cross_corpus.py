@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.data.variant import Variant
 from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import UserError, run_main
 from utils.files import write_json
@@ -188,7 +189,7 @@ def marks_of(data: Dataset, system: System, train: str, test: str, cell: Cell) -
         marks.append("speaker overlap")
     if len(cell.summary.folds) != pooled[train]["folds"]:
         marks.append(f"{len(cell.summary.folds)} of {pooled[train]['folds']} folds")
-    if "norm-speaker" in system.variant.split("+"):
+    if Variant.parse(system.variant).norm == "speaker":
         marks.append("per-speaker normalisation")
     if cell.prior:
         marks.append(f"{len(cell.prior)} items scored by prior")
@@ -203,9 +204,8 @@ def command(data: Dataset, split: Split, system: System) -> str:
     words = recipe_command(data)
     if len(split.folds) > len(data.info["pooled"]):
         words += ["--own-folds", "all"]
-    norm = system.variant.split("+")[0]
-    if norm.startswith("norm-"):
-        words += ["--norms", norm.removeprefix("norm-")]
+    norm = Variant.parse(system.variant).norm
+    words += ["--norms", norm] if norm else []
     return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds)), *settings(data, split, system)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from steps.data.variant import Variant
 from steps.scoring import results
 from steps.scoring.cells import cell, escape
 from steps.scoring.metrics import TRACK
@@ -52,10 +53,11 @@ def chosen(group: Sequence[results.Row], system: str) -> list[results.Row]:
     tests = {(row["subsystem"], row["variant"]): row for row in group if row["part"] == "test" and row["metrics"]}
     found = [row for row in tests.values() if row in results.leading(group)]
     best: dict[tuple[str, bool], results.Row] = {}
-    dev = [row for row in group if row["part"] == "dev" and row["variant"].startswith("norm-")]
+    norms = {row["variant"]: Variant.parse(row["variant"]).norm for row in group}
+    dev = [row for row in group if row["part"] == "dev" and norms[row["variant"]]]
     for row in sorted(dev, key=lambda row: (-results.quality(row), results.key_of(row))):
-        best.setdefault((row["variant"].split("+")[0], bool(row.get("fuses"))), row)
-    for place in sorted(best, key=lambda place: (place[0] != "norm-speaker", place[0], not place[1])):
+        best.setdefault((norms[row["variant"]], bool(row.get("fuses"))), row)
+    for place in sorted(best, key=lambda place: (place[0] != "speaker", place[0], not place[1])):
         row = tests.get((best[place]["subsystem"], best[place]["variant"]))
         if row is not None and row not in found:
             found.append(row)

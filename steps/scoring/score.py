@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.data.variant import Variant
 from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import UserError, run_main
 from utils.files import read_json, write_json
@@ -114,9 +115,8 @@ def row_of(data: Dataset, split: Split, system: System, part: str, target: Targe
 def about_text(data: Dataset, system: System) -> dict[str, Any]:
     """Where the system's text comes from, and how many different sentences the reference has: few carry no emotion."""
     from steps.text.normal_form import normalise
-    from steps.text.source import source_of
 
-    source = source_of(system.variant) or system.about.get("text_source")
+    source = Variant.parse(system.variant).text or system.about.get("text_source")
     if source is None:
         return {"text_source": None}
     return {"text_source": source,
@@ -142,7 +142,7 @@ def marks_of(data: Dataset, split: Split, system: System, target: Target,
     from steps.scoring.rows import data_marks
 
     marks = data_marks(data, split, target)
-    if "norm-speaker" in system.variant.split("+"):
+    if Variant.parse(system.variant).norm == "speaker":
         marks += ["per-speaker normalisation", *few_utterances(data, target, split)]
         marks += [mark for mark in confound_marks(data, split, target, per_speaker=True) if mark not in marks]
     if system.folds != split.folds:
@@ -160,9 +160,8 @@ def command(data: Dataset, split: Split, system: System) -> str:
     from steps.scoring.rows import recipe_command
 
     words = recipe_command(data, "--protocol", split.name)
-    norm = system.variant.split("+")[0]
-    if norm.startswith("norm-"):
-        words += ["--norms", norm.removeprefix("norm-")]
+    norm = Variant.parse(system.variant).norm
+    words += ["--norms", norm] if norm else []
     return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds)), *settings(data, split, system)])
 
 

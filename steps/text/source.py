@@ -23,7 +23,6 @@ SOURCES = (ASR, NBEST, REFERENCE)
 # Fields that a source reads; they belong to the fingerprint of an experiment.
 FIELDS = {ASR: ("asr_text", "language"), NBEST: ("asr_nbest", "asr_text", "language"), REFERENCE: ("text", "language")}
 LAYERS = {ASR: "asr", NBEST: "asr"}  # that have these fields, where the data set itself does not
-VARIANTS = {ASR: "asr-text", NBEST: "nbest-text", REFERENCE: "ref-text"}
 EMPTY = "empty text"
 
 Weighted = list[tuple[str, float]]
@@ -70,8 +69,3 @@ def check_source(data: Dataset, source: str) -> None:
         return
     advice = "the corpus has no reference transcripts" if source == REFERENCE else "run steps/transcribe.sh first"
     raise UserError(f"{data.path} has no {names[0]}: {advice}")
-
-
-def source_of(variant: str) -> str | None:
-    """The source of a variant such as asr-text+permuted; None for a variant of another kind."""
-    return {name: source for source, name in VARIANTS.items()}.get(variant.split("+")[0])

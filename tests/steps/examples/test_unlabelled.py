@@ -51,10 +51,10 @@ def test_a_set_reaches_the_learner_without_labels_and_under_names_of_its_own(toy
     assert {item.speaker for item in whole} == {"other/s4", "other/s9"}
     assert len(examples.without_labels()) == 8 + 4 + 1  # s0-04 has no label
     # The other parts are what they are without sets.
-    alone = load_examples(data, FeatureStore.open(toy / "toy"), split, 1, "global")
+    alone = load_examples(data, {"toy": FeatureStore.open(toy / "toy")}, split, 1, "global")
     assert (alone.train.x.matrix() == examples.train.x.matrix()).all()
     raw = FeatureStore.open(other / "toy").matrix(["s4-00"])
-    arrays = alone.normalisation
+    arrays = alone.normalisation["toy"]
     np.testing.assert_allclose(whole.x[0], ((raw - arrays["mean"]) / arrays["std"])[0], rtol=1e-4,
                                atol=1e-5)
 

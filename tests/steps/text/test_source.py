@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from steps.text.source import source_of, weighted_texts
+from steps.text.source import weighted_texts
 
 
 def test_texts_are_read_in_normal_form():
@@ -28,8 +28,3 @@ def test_an_nbest_list_weighs_by_its_posteriors():
     assert [text for text, _ in found] == ["no way", "nowhere"]
     assert [weight for _, weight in found] == pytest.approx([1 / whole, math.exp(-1) / whole])
     assert weighted_texts({"asr_text": "no way"}, "nbest") == [("no way", 1.0)]
-
-
-def test_variants_name_their_source():
-    assert [source_of(name) for name in ("asr-text", "nbest-text+permuted", "ref-text", "norm-global")] == [
-        "asr", "nbest", "reference", None]
