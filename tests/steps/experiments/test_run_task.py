@@ -202,13 +202,15 @@ def test_tasks_that_the_corpus_lacks_are_left_out_aloud(toy, out, capsys):
     assert about["tasks"] == {"emotion": 3, "speaker": 4, "gender": 2}  # speakers of the training part only
 
 
-def test_an_override_may_concern_one_configuration_only(toy, out):
+def test_an_override_may_concern_one_configuration_only(toy, out, capsys):
     task = plan_tasks(toy, out, "random_forest", "random_forest:trees=7 dnn:training.epochs=3")[0]
     assert json.loads(task.read_text())["config"]["trees"] == 7
     with pytest.raises(UsageError, match="nonsense"):
         plan_tasks(toy, out, "random_forest", "nonsense:trees=7")
-    with pytest.raises(UsageError, match="unknown key training"):
-        plan_tasks(toy, out, "random_forest", "training.epochs=3")
+    with pytest.raises(UsageError, match="unknown key training;"):
+        plan_tasks(toy, out, "random_forest", "training.epoch=3")
+    plan_tasks(toy, out, "random_forest", "training.epochs=3")
+    assert "training.epochs=3: random_forest has no such key" in capsys.readouterr().err
 
 
 def test_bad_requests_are_one_line_each(toy, out):
