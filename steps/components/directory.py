@@ -21,8 +21,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from steps.data.trained_on import TRAINED_ON
-from steps.subsystems.contract import SPECS
 from utils.config import read_yaml
 from utils.errors import UserError
 from utils.files import read_json, write_json
@@ -30,6 +28,7 @@ from utils.printable import printable
 from utils.shape import NAME, Maybe, Number, OneOf
 
 ABOUT, CHECKSUMS, README = "model.yaml", "checksums.json", "README.md"
+TRAINED_ON = "trained_on.json"  # see steps/data/trained_on.py
 SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNISER = "subsystems", "fusion", "features", "ivectors", "recogniser"
 AVERAGE = "average_speaker.npz"  # of a subsystem with per-speaker normalisation
 FORMAT = 1
@@ -38,7 +37,7 @@ ADVICE = "copy the model again, or export it again with steps/export.sh"
 FORM = {  # of model.yaml
     "name": str, "label": str, "classes": [NAME], "tracks?": [NAME], "fusion": bool, "marks?": [str],
     "trained_on?": {str: Any},
-    "subsystems": {NAME: {"kind": OneOf(*SPECS), "variant": str, "features": Maybe(NAME)}},
+    "subsystems": {NAME: {"kind": NAME, "variant": str, "features": Maybe(NAME)}},
     "features": {NAME: {"kind": OneOf("utterance", "frames"), "dim": Number(1, 10**6, whole=True), "version": str,
                         "options": {str: Any}}},
     "recogniser?": Maybe({"decoding": {str: Any}, "features": {str: Any}})}

@@ -21,13 +21,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from steps.components.directory import TRAINED_ON
 from steps.data.dataset import Dataset, Item
 from utils.errors import UserError
 from utils.files import write_json
 from utils.names import plain_name
 from utils.text_files import read_text
 
-TRAINED_ON = "trained_on.json"
 KEY = "trained_on"
 LISTS = ("speakers", "sentences", "recordings")
 DIGITS = 16  # of a digest; 64 bits tell millions of sentences apart
