@@ -59,7 +59,7 @@ CHANGES = [
     ("model.yaml", put("subsystems", "svm_is10", value=None), "svm_is10 is null"),
     ("model.yaml", lambda content: content["subsystems"].update({"../../x": content["subsystems"].pop("svm_is10")}),
      "a name without a directory"),
-    ("model.yaml", put("subsystems", "svm_is10", "kind", value="os:system"), "kind is 'os:system'; expected"),
+    ("model.yaml", put("subsystems", "svm_is10", "kind", value="os:system"), "kind is not what model.yaml says"),
     ("model.yaml", put("subsystems", "svm_is10", "features", value="compare"), "which features does not describe"),
     ("model.yaml", put("subsystems", "svm_is10", "features", value=None), "model"),
     ("model.yaml", put("features", "is10", "dim", value=10**10), "dim is 10000000000"),
