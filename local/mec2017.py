@@ -1,12 +1,12 @@
 """MEC 2017, the second Multimodal Emotion Recognition Challenge: CHEAVD 2.0, clips of Mandarin films and television
-(Li et al. 2018). The organisers publish the eight classes and that there is a train, a validation and a test part, not
+(Li et al. 2018). The organizers publish the eight classes and that there is a train, a validation and a test part, not
 how the files lie; this layout is our own (egs/mec2017/ensemble/README.md tells how to bring others to it):
 
     DIR/train/<clip>.wav   DIR/validation/<clip>.wav   DIR/test/<clip>.wav      (or .flac)
     DIR/train.tsv          DIR/validation.tsv          DIR/test.tsv, if its labels are known
 
 A table's header names the columns: clip, emotion, and what is known of speaker, gender, age, text. Clips of the test
-part that no table has, and those whose emotion is "-", are unlabelled. Classes are read in any case; the organisers'
+part that no table has, and those whose emotion is "-", are unlabelled. Classes are read in any case; the organizers'
 page says Happiness where others say happy.
 """
 
@@ -70,8 +70,8 @@ def _table(table: Path) -> dict[str, dict[str, str]]:
 
 
 def protocols(rows: Sequence[Row]) -> list[Protocol]:
-    """The organisers' split; whether its parts share speakers is for the tables to say, and is marked."""
+    """The organizers' split; whether its parts share speakers is for the tables to say, and is marked."""
     fold = {row.id: PARTS[row.fields["list"]] for row in rows}
     places = {(row.speaker, fold[row.id]) for row in rows if row.speaker is not None}
     overlap = len(places) > len({speaker for speaker, _ in places})
-    return [Protocol("official", [fold], "the organisers' train, validation (dev) and test", speaker_overlap=overlap)]
+    return [Protocol("official", [fold], "the organizers' train, validation (dev) and test", speaker_overlap=overlap)]

@@ -1,7 +1,7 @@
-"""mini: a synthetic corpus for trying every stage without a licence to sign; spoken by espeak-ng (local/synthesis).
+"""mini: a synthetic corpus for trying every stage without a license to sign; spoken by espeak-ng (local/synthesis).
 
 Eight classes of MEC 2017, twelve speakers, Mandarin and English; the second set, `asr`, has other speakers, other
-sentences and no emotions, and trains a recogniser. Layout, written by steps/synthesize_corpus.sh:
+sentences and no emotions, and trains a recognizer. Layout, written by steps/synthesize_corpus.sh:
 
     DIR/utterances.tsv                   id, path and the fields below
     DIR/wav/<speaker>/<utterance>.wav    16 kHz, 16 bits, mono
@@ -40,7 +40,7 @@ CORPUS = Corpus(
 
 
 def plan(kind: str, size: str, seed: int) -> list[Utterance]:
-    """What there is to synthesise (local/synthesis/plan.py)."""
+    """What there is to synthesize (local/synthesis/plan.py)."""
     from local.synthesis.plan import make_plan
 
     return make_plan(kind, size, seed)

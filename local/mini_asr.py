@@ -1,4 +1,4 @@
-"""mini_asr: the second synthetic set of local/mini.py, without emotions, to train the recogniser of the mini recipes.
+"""mini_asr: the second synthetic set of local/mini.py, without emotions, to train the recognizer of the mini recipes.
 
 24 voices, 20 to train, 2 dev, 2 test; Mandarin and English. Made by
 steps/synthesize_corpus.sh --corpus mini --set asr.

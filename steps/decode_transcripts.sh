@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Decode a data set by a recogniser, by array tasks. --help shows the options.
+# Decode a data set by a recognizer, by array tasks. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"

@@ -9,7 +9,7 @@ usage() {
 Usage: steps/extract_ivectors.sh --extractor DIR [--asr DIR] [option ...] DATA
 
   --extractor DIR   OUT/extractor of steps/train_ivector_extractor.sh
-  --asr DIR         the recogniser that it was trained with (not needed with occupancy gmm)
+  --asr DIR         the recognizer that it was trained with (not needed with occupancy gmm)
   --nj N            tasks (default: 1)
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --features NAME   name of the result, conf/NAME.yaml (default: ivector)

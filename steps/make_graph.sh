@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build a decoding graph from a recogniser's units and a language model. --help shows the options.
+# Build a decoding graph from a recognizer's units and a language model. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"

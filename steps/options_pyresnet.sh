@@ -7,7 +7,7 @@ pyresnet_options() {
   option width        ""            "share of the published channels (default: 1.0; tiny: 0.0625)"
   option windows      false         "also PyResNet on windows of 25, 40, 65 and 100 ms" --choices "true false"
   option comparisons  false         "also VGG, and the published networks MTS and head fusion" --choices "true false"
-  option norms        "global"      "feature normalisations, one experiment each: global, speaker, none"
+  option norms        "global"      "feature normalizations, one experiment each: global, speaker, none"
   option seeds        "0"           "seeds of each network"
   option folds        ""            "folds of the networks and the baseline (default: all)"
   option set          ""            "key=value ... over every model configuration"

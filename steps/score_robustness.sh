@@ -19,7 +19,7 @@ Usage: steps/score_robustness.sh --protocol NAME --conditions "NAME=DIR ..." [op
   --cmd CMD         how tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
 
-Nothing is learned: models, normalisation, calibration and the weights of a fusion are those that were learned on clean
+Nothing is learned: models, normalization, calibration and the weights of a fusion are those that were learned on clean
 speech, or with noise (variants ...+aug). Each system's clean test part is scored too and must come out as it was. Writes
 EXP/robustness/<protocol>.json, which steps/score.sh puts among the results, and below EXP/robustness/<protocol>/ the
 scores of every condition.

@@ -53,7 +53,7 @@ every_member() {
 # stage_synthesize N [CORPUS [option ...]]: make the recordings of a synthetic corpus (default: $corpus) under $corpus_dir.
 stage_synthesize() {
   local number=$1 of=${2:-$corpus}; shift; [ $# -eq 0 ] || shift
-  stage "$number" "Synthesise the corpus" --out "$corpus_dir" -- \
+  stage "$number" "Synthesize the corpus" --out "$corpus_dir" -- \
     steps/synthesize_corpus.sh --corpus "$of" --size "$size" --seed "$synthesis_seed" --nj "$nj" --cmd "$cpu_cmd" "$@" "$corpus_dir"
 }
 
@@ -91,7 +91,7 @@ stage_features() {
     steps/extract_features.sh --features "$2" "${words[@]}" --nj "$nj" --cmd "$cpu_cmd" "$data"
 }
 
-# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalisation, fold and seed of one subsystem. Options go to
+# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalization, fold and seed of one subsystem. Options go to
 # steps/train_subsystem.sh, in any order; --init none: random weights. --own "KEY=VALUE ...": settings of the subsystem; what
 # --set of the recipe says has the last word. With --targets (empty: the default one) several trainings of a subsystem stand
 # side by side, so that the outputs are named variant by variant.
@@ -136,17 +136,17 @@ stage_text() {
 }
 
 # stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
-# system. One that no stage trains (there is no recogniser, say) is told and left out. Where a recipe has the setting
-# fused_more, each variant is fused a second time, with these too (...+more), and dev chooses among all.
+# system. One that no stage trains (there is no recognizer, say) is told and left out. Where a recipe has the setting
+# extended, each variant is fused a second time, with these too (...+extended), and dev chooses among all.
 stage_fuse() {
   local number=$1 inputs=() outputs=() more=() variants="" name how norm; shift
   for name in $only; do   # whoever asks for one wants it fused
-    case " $* ${fused_more:-} " in *" $name "*) ;; *) set -- "$@" "$name" ;; esac
+    case " $* ${extended:-} " in *" $name "*) ;; *) set -- "$@" "$name" ;; esac
   done
-  [ -z "${fused_more:-}" ] || more=(--more "$fused_more")
+  [ -z "${extended:-}" ] || more=(--extended "$extended")
   for norm in $norms; do variants+="norm-$norm ${noise:+norm-$norm+aug }"; done
   # shellcheck disable=SC2086  # one name a word
-  members "$@" ${fused_more:-}
+  members "$@" ${extended:-}
   for how in equal simplex logistic; do
     outputs+=(--out "$exp/fusion_$how/$protocol")
     trained+=("$exp/fusion_$how/$protocol")
@@ -165,7 +165,7 @@ stage_noisy_set() {
   stage "$number" "Noise, $snr dB" --in-sound "$data/cuts.jsonl.gz" --in-late "$data/cuts.jsonl.gz" \
     --in-late "$data/corpus.json" --in-late "$data/splits" "${inputs[@]}" \
     --out "$to/cuts.jsonl.gz" --out "$to/corpus.json" --out "$to/splits" --out "$to/audio" "${outputs[@]}" -- \
-    steps/make_noisy_set.sh --snr "$snr" --only "$part" --musan "${musan:-}" --features "$*" --nj "$nj" --cmd "$cpu_cmd" \
+    steps/make_noisy_set.sh --snr "$snr" --parts "$part" --musan "${musan:-}" --features "$*" --nj "$nj" --cmd "$cpu_cmd" \
     "$data" "$to"
 }
 
@@ -244,7 +244,7 @@ stage_report() {
     steps/make_report.sh --leave-out "{left-out}" --protocol "$protocol" --results "$results" "$data" "$exp"
 }
 
-# stage_export_one N SUBSYSTEM FEATURES [option ...]: one subsystem in its first normalisation -> $exp/model. Options go to
+# stage_export_one N SUBSYSTEM FEATURES [option ...]: one subsystem in its first normalization -> $exp/model. Options go to
 # steps/export.sh.
 stage_export_one() {
   local number=$1 subsystem=$2 features=$3; shift 3
@@ -286,7 +286,7 @@ check_settings() {
     _o_fail "--norms is '$norms'; accepted: one or more of global, speaker, none"
   [[ ${noise:-} =~ ^$space*($ratio($space+|$))*$ ]] ||
     _o_fail "--noise is '$noise'; accepted: ratios in dB, such as \"20 10 5 0\""
-  [ -z "${_o_default[asr]-}" ] || [ -n "$asr" ] || _o_fail "--asr is empty; accepted: none, or a recogniser's directory"
+  [ -z "${_o_default[asr]-}" ] || [ -n "$asr" ] || _o_fail "--asr is empty; accepted: none, or a recognizer's directory"
   [ -z "${ivectors:-}" ] || [[ $ivectors =~ [^[:space:]] ]] ||
     _o_fail "--ivectors is blank; accepted: kinds such as phone_states, or \"\" for none"
   for kind in ${ivectors:-}; do

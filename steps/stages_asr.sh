@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The stages of recognisers and i-vector extractors, one function a kind of stage; see steps/stages.sh.
+# The stages of recognizers and i-vector extractors, one function a kind of stage; see steps/stages.sh.
 #
 # The functions read the recipe's settings: data, exp, protocol, set, nj, cpu_cmd, train_cmd, asr_cmd, config,
 # extractors, asr, and the list speeds: features of other speeds that training needs (--in DIR ...).
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
-# stage_transcribe N [DATA]: transcripts of the whole corpus, or of the data set DATA, by the recogniser $asr, with its graph
+# stage_transcribe N [DATA]: transcripts of the whole corpus, or of the data set DATA, by the recognizer $asr, with its graph
 # where it has one -> the layers DATA/layers/asr and asr_words. An $asr_onnx is taken instead.
 stage_transcribe() {
   local set_of=${2:-$data} from=(--asr "$asr")
@@ -17,27 +17,27 @@ stage_transcribe() {
   [ "$set_of" != "$data" ] || transcribed=true
 }
 
-# stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNISER]: phone states by forced alignment -> $exp/NAME; without
-# a recogniser from a flat start.
+# stage_phone_states N NAME LEXICON "KEY=VALUE ..." [RECOGNIZER]: phone states by forced alignment -> $exp/NAME; without
+# a recognizer from a flat start.
 stage_phone_states() {
-  local number=$1 name=$2 lexicon=$3 phones_set=$4 recogniser=${5:-} inputs=() words=()
+  local number=$1 name=$2 lexicon=$3 phones_set=$4 recognizer=${5:-} inputs=() words=()
   [ "$lexicon" = graphemes ] || inputs+=(--in "$lexicon")
-  if [ -n "$recogniser" ]; then inputs+=(--in "$exp/$recogniser"); words+=(--asr "$exp/$recogniser"); fi
-  stage "$number" "Align phone states${recogniser:+ with $recogniser}" --conf phone_states --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
+  if [ -n "$recognizer" ]; then inputs+=(--in "$exp/$recognizer"); words+=(--asr "$exp/$recognizer"); fi
+  stage "$number" "Align phone states${recognizer:+ with $recognizer}" --conf phone_states --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" --out "$exp/$name" -- \
     steps/train_phone_states.sh --lexicon "$lexicon" --split "$protocol" --cmd "$asr_cmd" "${words[@]}" \
     --set "$phones_set $tiny" "$data" "$exp/$name"
 }
 
-# stage_recogniser N NAME [option ...]: train a recogniser on $data -> $exp/NAME. Options go to steps/train_recogniser.sh.
-stage_recogniser() {
+# stage_recognizer N NAME [option ...]: train a recognizer on $data -> $exp/NAME. Options go to steps/train_recognizer.sh.
+stage_recognizer() {
   local number=$1 name=$2 inputs=() words=("$@") index; shift 2
   for index in "${!words[@]}"; do
     [ "${words[index]}" != --alignment ] || inputs+=(--in "${words[index + 1]}")
   done
-  stage "$number" "Train the recogniser $name" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
+  stage "$number" "Train the recognizer $name" --in "$data/fbank" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${speeds[@]}" --out "$exp/$name" -- \
-    steps/train_recogniser.sh --config "$config" --data "$data" --protocol "$protocol" \
+    steps/train_recognizer.sh --config "$config" --data "$data" --protocol "$protocol" \
     --set "$tiny$set" --cmd "$asr_cmd" "$@" "$exp/$name"
 }
 
@@ -49,34 +49,34 @@ stage_language_model() {
     steps/train_language_model.sh --data "$data" --split "$protocol" "$@" --out "$exp/lm.arpa"
 }
 
-# stage_graph N RECOGNISER [option ...]: decoding graph, its weights tuned on dev -> $exp/graph.
+# stage_graph N RECOGNIZER [option ...]: decoding graph, its weights tuned on dev -> $exp/graph.
 stage_graph() {
-  local number=$1 recogniser=$2 inputs=() words=("$@") index; shift 2
+  local number=$1 recognizer=$2 inputs=() words=("$@") index; shift 2
   for index in "${!words[@]}"; do
     [ "${words[index]}" != --more-words ] || inputs+=(--in "${words[index + 1]}")
   done
-  stage "$number" "Build the decoding graph" --in "$exp/$recogniser" --in "$exp/lm.arpa" --in "$data/fbank" \
+  stage "$number" "Build the decoding graph" --in "$exp/$recognizer" --in "$exp/lm.arpa" --in "$data/fbank" \
     --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" --conf asr_decode "${inputs[@]}" --out "$exp/graph" -- \
-    steps/make_graph.sh --recogniser "$exp/$recogniser" --arpa "$exp/lm.arpa" --tune-on "$data" --split "$protocol" "$@" \
+    steps/make_graph.sh --recognizer "$exp/$recognizer" --arpa "$exp/lm.arpa" --tune-on "$data" --split "$protocol" "$@" \
     --out "$exp/graph"
 }
 
-# stage_assemble N RECOGNISER [PHONE_STATES]: it, the graph and phone states in one directory -> $exp/recogniser.
-stage_assemble() {
+# stage_bundle_asr N RECOGNIZER [PHONE_STATES]: it, the graph and phone states in one directory -> $exp/recognizer.
+stage_bundle_asr() {
   local inputs=() words=()
   if [ -n "${3:-}" ]; then inputs+=(--in "$exp/$3") words+=(--phone-states "$exp/$3"); fi
-  stage "$1" "Put the recogniser together" --in "$exp/$2" --in "$exp/graph" "${inputs[@]}" --out "$exp/recogniser" -- \
-    steps/assemble_recogniser.sh --asr "$exp/$2" --graph "$exp/graph" "${words[@]}" "$exp/recogniser"
+  stage "$1" "Put the recognizer together" --in "$exp/$2" --in "$exp/graph" "${inputs[@]}" --out "$exp/recognizer" -- \
+    steps/bundle_asr.sh --asr "$exp/$2" --graph "$exp/graph" "${words[@]}" "$exp/recognizer"
 }
 
-# stage_decode N SYSTEM RECOGNISER METHOD PART [option ...]: transcripts of a part -> $exp/hypotheses/SYSTEM/PART. The
-# recogniser is a directory under $exp.
+# stage_decode N SYSTEM RECOGNIZER METHOD PART [option ...]: transcripts of a part -> $exp/hypotheses/SYSTEM/PART. The
+# recognizer is a directory under $exp.
 stage_decode() {
-  local number=$1 system=$2 recogniser=$3 method=$4 part=$5 inputs=(--in "$exp/${3%%/*}"); shift 5
+  local number=$1 system=$2 recognizer=$3 method=$4 part=$5 inputs=(--in "$exp/${3%%/*}"); shift 5
   if [ "$method" = graph ]; then inputs+=(--in "$exp/graph"); set -- --graph "$exp/graph" "$@"; fi
   stage "$number" "Decode $part: $system" --conf asr_decode --in "$data/fbank" --in "$data/splits/$protocol.tsv" "${inputs[@]}" \
     --out "$exp/hypotheses/$system/$part" -- \
-    steps/decode_transcripts.sh --asr "$exp/$recogniser" --method "$method" --split "$protocol" --part "$part" \
+    steps/decode_transcripts.sh --asr "$exp/$recognizer" --method "$method" --split "$protocol" --part "$part" \
     --nj "$nj" --cmd "$cpu_cmd" "$@" "$data" "$exp/hypotheses/$system/$part"
   decoded+=("$exp/hypotheses/$system/$part")
   case " ${systems[*]-} " in *" $system "*) ;; *) systems+=("$system") ;; esac
@@ -96,7 +96,7 @@ stage_transcripts() {
 }
 
 # stage_extractor N KIND: i-vector extractor with this kind of occupancies -> $extractors/KIND. All kinds but gmm need $asr, a
-# directory with phone states (stage_assemble).
+# directory with phone states (stage_bundle_asr).
 stage_extractor() {
   local number=$1 kind=$2 inputs=() words=()
   if [ "$kind" != gmm ]; then inputs+=(--in "$asr") words+=(--asr "$asr"); fi

@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
 # The stages of the MEC 2017 ensemble (Tao, Liu & Zhao, ICASSP 2018), in groups and with the same numbers in every recipe:
 #
-#      1 to  9   the recipe's own        manifest, splits; a recogniser
+#      1 to  9   the recipe's own        manifest, splits; a recognizer
 #     10 to 22   ensemble_features       is10, compare, is10_lld; fbank, transcripts, i-vectors where there is a
-#                                        recogniser; with --noise the same of a noisy copy of the training parts
-#     23 to 24   ensemble_more           what $fused_more may name beside the baselines: a linear SVM on ComParE, a PyResNet
+#                                        recognizer; with --noise the same of a noisy copy of the training parts
+#     23 to 24   ensemble_more           what $extended may name beside the baselines: a linear SVM on ComParE, a PyResNet
 #                                        on spectrograms (--spectrograms)
 #     25 to 29   ensemble_comparisons    C with other poolings, one task, the advanced LSTM, every frame (--comparisons)
 #     30 to 33   ensemble_baselines      random forest, linear SVM, single-task DNNs
 #     34 to 41   ensemble_subsystems     A multitask DNN, B the same on i-vectors, C attention RNN, D text; i-vectors' SVMs
-#     42         ensemble_fusion         linear sums of A to D, and of these and $fused_more; dev declares the primary one
+#     42         ensemble_fusion         linear sums of A to D, and of these and $extended; dev declares the primary one
 #     43.1 to 59 ensemble_robustness     A to D and their fusion, trained clean and with noise, at the ratios of --noise
 #     60 to 64   ensemble_results        permuted labels, audit, scores, report, the model to use
 #
 # A recipe sources this file after steps/stages.sh and steps/stages_asr.sh. Another subsystem is one more stage_train line
-# in the recipe, and its name in $fused_more (or in $fused, then the published four are not fused by themselves). A recipe
-# may say fused_more itself, before it sources this file: what its dev parts speak for.
-# Settings, besides those of steps/stages.sh: asr (a recogniser, or none), extractors, ivectors (kinds; the first is
+# in the recipe, and its name in $extended (or in $fused, then the published four are not fused by themselves). A recipe
+# may say extended itself, before it sources this file: what its dev parts speak for.
+# Settings, besides those of steps/stages.sh: asr (a recognizer, or none), extractors, ivectors (kinds; the first is
 # B's), noise (ratios in dB, or nothing), musan (a directory, or nothing), text_sources (default: asr reference),
 # comparisons and spectrograms (true or false).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
-fused=(multitask_is10 multitask_ivector attention_lld text) fused_more=${fused_more-svm_is10 svm_compare}
+fused=(multitask_is10 multitask_ivector attention_lld text) extended=${extended-svm_is10 svm_compare}
 recipe_options=""
 [ "${comparisons:-false}" != true ] || recipe_options+="--comparisons true "
 [ "${spectrograms:-false}" != true ] || recipe_options+="--spectrograms true "
@@ -30,7 +30,7 @@ if [ -n "$noise" ]; then
   augment=(--augment "${data}_noisy")
   recipe_options+="--noise '$noise' "
 fi
-more_features=(compare)   # what the members of $fused_more read that A to D do not
+more_features=(compare)   # what the members of $extended read that A to D do not
 [ "${spectrograms:-false}" != true ] || more_features+=(fbank_lssed)
 
 ensemble_features() {
@@ -49,7 +49,7 @@ ensemble_more() {
   stage_train 23 svm_compare linear_svm compare "${augment[@]}"
   [ "${spectrograms:-false}" = true ] || return 0
   stage_train 24 pyresnet pyresnet fbank_lssed "${augment[@]}"
-  fused_more+=" pyresnet"
+  extended+=" pyresnet"
 }
 
 ensemble_baselines() {
@@ -77,7 +77,7 @@ ensemble_comparisons() {
   stage_train 26 attention_lld_last attention_rnn is10_lld --set "$tiny$set $name.pooling=last"
   stage_train 27 attention_lld_single attention_rnn is10_lld --set "$tiny$set '$name.tasks={emotion: 1.0}'"
   stage_train 28 attention_lld_advanced attention_rnn is10_lld --set "$tiny$set $name.cell=advanced"
-  stage_train 29 attention_lld_frames attention_rnn is10_lld --set "$tiny$set $frames.stack=1 $frames.every=1"
+  stage_train 29 attention_lld_frames attention_rnn is10_lld --set "$tiny$set $frames.stack=1 $frames.stride=1"
 }
 
 ensemble_fusion() { stage_fuse 42 "${fused[@]}"; }
@@ -90,7 +90,7 @@ ensemble_robustness() {
     n=$((n + 3))
   done
   # shellcheck disable=SC2086  # one name a word
-  [ -z "$noise" ] || stage_robustness 59 "is10 is10_lld ${more_features[*]}" "${fused[@]}" $fused_more \
+  [ -z "$noise" ] || stage_robustness 59 "is10 is10_lld ${more_features[*]}" "${fused[@]}" $extended \
     fusion_equal fusion_simplex fusion_logistic
 }
 
@@ -111,5 +111,5 @@ ensemble_results() {
   stage_score    62
   stage_report   63
   # shellcheck disable=SC2086  # one name a word
-  stage_export   64 "${fused[@]}" $fused_more
+  stage_export   64 "${fused[@]}" $extended
 }

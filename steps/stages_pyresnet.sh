@@ -11,7 +11,7 @@
 #
 # A recipe sources this file after steps/stages.sh. Another subsystem is one more stage_train line in the recipe. Settings,
 # besides those of steps/stages.sh: architecture, width, windows, comparisons, folds; where a corpus gives features instead
-# of recordings, spectrograms (given), given_as (the extractor that makes such of a recording, for the exported model) and
+# of recordings, spectrograms (given), precomputed_as (the extractor that makes such of a recording, for the exported model) and
 # functionals (is13 in $functionals_dir, or nothing).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 spectrograms=${spectrograms:-fbank_lssed} functionals=${functionals-is10} functionals_dir=${functionals_dir:-}
@@ -61,7 +61,7 @@ pyresnet_windows() {
   [ "$windows" = true ] || return 0
   for window in 25 40 65 100; do
     words="pyresnet:model.architecture=pyresnet$architecture"
-    [ "$size" = tiny ] || words+=" pyresnet:frames.longest=$((10240 / window))"
+    [ "$size" = tiny ] || words+=" pyresnet:frames.max_crop=$((10240 / window))"
     pyresnet_train $((n += 1)) "pyresnet_${window}ms" pyresnet "fbank_${window}ms" "$words"
   done
 }
@@ -77,7 +77,7 @@ pyresnet_permuted() {
 
 pyresnet_results() {
   local words=()
-  [ -z "${given_as:-}" ] || words=(--given-as "$given_as")
+  [ -z "${precomputed_as:-}" ] || words=(--precomputed-as "$precomputed_as")
   pyresnet_permuted
   stage_audit      61
   stage_score      62 --reference resnet

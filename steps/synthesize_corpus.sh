@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Synthesise the recordings of a corpus that is made, not recorded, by array tasks. --help shows the options.
+# Synthesize the recordings of a corpus that is made, not recorded, by array tasks. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"

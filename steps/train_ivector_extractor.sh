@@ -8,9 +8,9 @@ usage() {
   cat <<'END'
 Usage: steps/train_ivector_extractor.sh --occupancy KIND [--asr DIR] [option ...] DATA OUT
 
-  --occupancy KIND  what tells the components: phone_states (the recogniser's head, DIR/phone_states), clusters (of its
-                    hidden states), tokens (its CTC posteriors), gmm (a mixture; no recogniser) (default: phone_states)
-  --asr DIR         the recogniser; for phone_states also a head that was trained without one
+  --occupancy KIND  what tells the components: phone_states (the recognizer's head, DIR/phone_states), clusters (of its
+                    hidden states), tokens (its CTC posteriors), gmm (a mixture; no recognizer) (default: phone_states)
+  --asr DIR         the recognizer; for phone_states also a head that was trained without one
   --split P[/PART]  fold 1 of DATA/splits/P.tsv, part PART (default: official/train)
   --config NAME     conf/NAME.yaml (default: ivector_extractor)
   --set "KEY=VALUE ..."   over the configuration

@@ -9,10 +9,10 @@ usage() {
 Usage: steps/train_phone_states.sh --lexicon FILE|graphemes [option ...] DATA OUT
 
   --lexicon FILE    Kaldi lexicon.txt; words that it lacks are spelled by their letters. graphemes: all words are
-  --asr DIR         recogniser: places the words, gives its hidden states. Without one words are placed by energy
+  --asr DIR         recognizer: places the words, gives its hidden states. Without one words are placed by energy
   --split NAME      protocol of DATA; its train and dev parts are used (default: official)
   --fold N          of the protocol (default: 1)
-  --features NAME   features in DATA/NAME, those of the recogniser (default: fbank)
+  --features NAME   features in DATA/NAME, those of the recognizer (default: fbank)
   --config NAME     conf/NAME.yaml, overlaid by the recipe's own (default: phone_states)
   --set "KEY=VALUE ..."   over the configuration
   --seed N          (default: 0)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train one subsystem: every normalisation, fold and seed is a task of its own. --help shows the options.
+# Train one subsystem: every normalization, fold and seed is a task of its own. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
@@ -14,9 +14,9 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
   --protocol NAME   split in DATA/splits/NAME.tsv
   --targets "T ..." predict these of the corpus's targets, such as phq8 (default: the first; of others the variant
                     says so: ...+target-phq8)
-  --init MODEL      exported model (steps/export.sh) or recogniser whose trunk the network starts from (default: none,
+  --init MODEL      exported model (steps/export.sh) or recognizer whose trunk the network starts from (default: none,
                     random weights); what it was trained on is told to the leak audit
-  --norms "N ..."   normalisations, one experiment each: global, speaker, none (default: global)
+  --norms "N ..."   normalizations, one experiment each: global, speaker, none (default: global)
   --sources "S ..." of --features text, one experiment each: asr, nbest, reference (default: as configured)
   --seeds "S ..."   seeds (default: 0); a deterministic subsystem runs the first one only
   --folds "F ..."   folds (default: all)

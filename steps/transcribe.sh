@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Add a recogniser's transcripts to a data set, as layers beside it, by array tasks. --help shows the options.
+# Add a recognizer's transcripts to a data set, as layers beside it, by array tasks. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
@@ -8,9 +8,9 @@ usage() {
   cat <<'END_OF_USAGE'
 Usage: steps/transcribe.sh (--asr DIR | --asr-onnx DIR | --text FILE) [option ...] DATA
 
-  --asr DIR         recogniser of this repository, or a foreign one as model.onnx with tokens.txt
-  --asr-onnx DIR    foreign recogniser: model.onnx (filter banks of 80 in, log-probabilities out) and tokens.txt
-  --text FILE       transcripts of another recogniser: Kaldi text (`id word ...`), or TSV with a header
+  --asr DIR         recognizer of this repository, or a foreign one as model.onnx with tokens.txt
+  --asr-onnx DIR    foreign recognizer: model.onnx (filter banks of 80 in, log-probabilities out) and tokens.txt
+  --text FILE       transcripts of another recognizer: Kaldi text (`id word ...`), or TSV with a header
                     (id, text and any of confidence, nbest)
   --method M        greedy, prefix or graph (default: graph with --graph, else prefix)
   --graph DIR       decoding graph
@@ -25,7 +25,7 @@ Usage: steps/transcribe.sh (--asr DIR | --asr-onnx DIR | --text FILE) [option ..
 
 Writes the layer DATA/layers/asr with the fields asr_text, asr_confidence and asr_nbest, and DATA/layers/asr_words with
 the words' times where they are known; the data set itself stays as it is. --asr reads the features in DATA/fbank. Every
-utterance comes out: one that could not be recognised has an empty text and confidence 0, and is listed. An interrupted
+utterance comes out: one that could not be recognized has an empty text and confidence 0, and is listed. An interrupted
 run is taken up at the tasks that are missing.
 END_OF_USAGE
 }

@@ -19,7 +19,7 @@ from utils.errors import run_main
 
 PROTOCOL = "official"
 NETWORK = ("keep_model=true model.trunk=[16] model.branch=[8] training.epochs=6 training.batch_size=8 "
-           "training.tensorboard=false training.optimiser.learning_rate=0.01")
+           "training.tensorboard=false training.optimizer.learning_rate=0.01")
 SUBSYSTEMS = {"svm_is10": ("linear_svm", ""), "forest_is10": ("random_forest", "trees=8"),
               "multitask_is10": ("multitask_dnn", NETWORK)}
 

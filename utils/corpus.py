@@ -126,7 +126,7 @@ class Corpus:
             recognizer.
         published: counts of the whole corpus, e.g. {"utterances": 1440, "speakers": 24, "emotion": {"happy": 192}}.
         fields: further fields that this corpus registers: name -> {"type": ..., "help": ...} as in conf/fields.yaml.
-        source: where a reader gets it, and its licence.
+        source: where a reader gets it, and its license.
         text_only: rows may have neither a recording nor features, but a text; `end` is then how long it took, if known.
     """
 

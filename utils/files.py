@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from utils.errors import DamagedFile, UserError
+from utils.renamed import present_content
 from utils.shape import check
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -246,5 +247,6 @@ def read_json(path: str | Path, shape: Any = Any, advice: str = "") -> Any:
         raise
     except ValueError as error:  # a number of thousands of digits
         raise DamagedFile(f"{path}: no valid JSON ({error!s:.80}){then}") from error
+    value = present_content(value)
     check(value, shape, path, advice)
     return value

@@ -1,4 +1,4 @@
-"""Open Mandarin corpora for a recogniser: raw layout -> utterance rows, one module a corpus.
+"""Open Mandarin corpora for a recognizer: raw layout -> utterance rows, one module a corpus.
 
 `rows(name, corpus_dir)` gives the rows of a corpus one after the other. A row's id starts with the corpus's name; its
 fields are those of conf/fields.yaml and `part` (train, dev or test, as published), and `overlap`, the share of a
@@ -24,7 +24,7 @@ class SpeechCorpus:
     name: str
     title: str
     hours: int
-    licence: str
+    license: str
     source: str
 
 

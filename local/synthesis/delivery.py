@@ -1,4 +1,4 @@
-"""How an utterance is delivered: tempo, pitch, range, loudness, colour, tremor, pauses and bursts of each emotion.
+"""How an utterance is delivered: tempo, pitch, range, loudness, color, tremor, pauses and bursts of each emotion.
 
 The changes are rough averages of what reviews of vocal emotion report (Scherer 2003; Juslin & Laukka 2003): anger
 loud, fast and bright; sadness slow, low, narrow, soft and dark; joy high and wide; and so on. They are scaled by
@@ -73,7 +73,7 @@ class Delivery:
 def deliver(speaker: Speaker, emotion: str, strength: float, rng: Random) -> Delivery:
     """Settings for `speaker` showing `emotion` with `strength` (0 not at all, 1 fully)."""
     profile = PROFILES[emotion]
-    tempo, melody, colour = (strength * style for style in speaker.style)
+    tempo, melody, color = (strength * style for style in speaker.style)
     rate = speaker.rate * (1 + tempo * profile.rate) * rng.gauss(1, 0.04)
     pitch = speaker.pitch + melody * profile.pitch + rng.gauss(0, 4)
     pitch_range = speaker.pitch_range + melody * profile.pitch_range + rng.gauss(0, 6)
@@ -85,9 +85,9 @@ def deliver(speaker: Speaker, emotion: str, strength: float, rng: Random) -> Del
     return Delivery(
         rate=_clip(rate, 90, 300), pitch=_clip(pitch, 2, 98), pitch_range=_clip(pitch_range, 5, 98),
         gap=_clip(tempo * profile.gap + rng.choice((0, 0, 0, 1)), 0, 6),
-        loudness=speaker.gain + colour * profile.loudness + rng.gauss(0, 1.5),
-        tilt=colour * profile.tilt + rng.gauss(0, 0.4),
-        tremor=min(0.8, max(0.0, colour * profile.tremor + abs(rng.gauss(0, 0.04)))),
+        loudness=speaker.gain + color * profile.loudness + rng.gauss(0, 1.5),
+        tilt=color * profile.tilt + rng.gauss(0, 0.4),
+        tremor=min(0.8, max(0.0, color * profile.tremor + abs(rng.gauss(0, 0.04)))),
         tremor_rate=profile.tremor_rate * rng.gauss(1, 0.12),
         pauses=min(3, int(strength * profile.pauses + rng.random() * 1.1)),
         burst=burst, mark=profile.mark if rng.random() < strength * profile.mark_probability else ".")

@@ -55,7 +55,7 @@ class Utterance:
 def make_plan(kind: str, size: str, seed: int) -> list[Utterance]:
     """
     Args:
-        kind: "emotion", or "asr" for the set without emotions that trains a recogniser. size: "full" or "tiny".
+        kind: "emotion", or "asr" for the set without emotions that trains a recognizer. size: "full" or "tiny".
 
     Returns: the utterances in a fixed order, speaker by speaker.
     """

@@ -19,7 +19,7 @@ EMOTION_SLOTS = ("state", "cry", "judgement")
 class Sentence:
     """
     Attributes:
-        spoken: with the punctuation that the synthesiser pauses at, without a final mark.
+        spoken: with the punctuation that the synthesizer pauses at, without a final mark.
         text: the transcript: no punctuation, lower case.
         question: whether it ends in a question mark.
         template: code of the pattern, e.g. en-own-test-2. code: template and hash of the text.

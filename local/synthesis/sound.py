@@ -1,4 +1,4 @@
-"""From espeak-ng's samples to an emotional voice at 16 kHz: colour, tremor, pauses, level, bursts. numpy only."""
+"""From espeak-ng's samples to an emotional voice at 16 kHz: color, tremor, pauses, level, bursts. numpy only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VIBRATO = 0.035  # relative change of frequency at tremor depth 1
 
 def reshape(samples: np.ndarray, rate: int, *, warp: float = 1.0, tilt: float = 0.0, tremor: float = 0.0,
             tremor_rate: float = 5.0, phase: float = 0.0) -> np.ndarray:
-    """Colour, resample and shake in one pass.
+    """Color, resample and shake in one pass.
 
     Filters in the frequency domain, oversamples by 4, and reads the result at the (trembling) times of 16 kHz samples.
 

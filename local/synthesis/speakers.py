@@ -13,7 +13,7 @@ class Speaker:
         variant: espeak-ng's voice variant. accent: its English voice.
         rate: words a minute. pitch, pitch_range: espeak-ng's 0 to 100. gain: dB.
         warp: factor on every frequency (vocal tract and pitch) by resampling; 1 leaves the voice as it is.
-        style: factors on the emotional change of (tempo, melody, loudness and colour).
+        style: factors on the emotional change of (tempo, melody, loudness and color).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Synthesise a corpus by array tasks:
+"""Synthesize a corpus by array tasks:
 
     python -m local.synthesis.task --corpus mini --size tiny --seed 0 --num-tasks 2 --prepare OUT
     python -m local.synthesis.task ... --num-tasks 2 --task 1 OUT
@@ -42,7 +42,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--num-tasks", type=int, default=1, metavar="N", help="tasks of the array")
     parser.add_argument("out", type=Path, metavar="OUT", help="directory of the corpus")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--task", type=int, metavar="J", help="synthesise share J of 1 ... N")
+    what.add_argument("--task", type=int, metavar="J", help="synthesize share J of 1 ... N")
     what.add_argument("--prepare", action="store_true", help="clear what other settings made")
     what.add_argument("--finish", action="store_true", help=f"check that every recording is there, write {TABLE}")
     arguments = parser.parse_args(argv)
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = module.plan(arguments.kind, arguments.size, arguments.seed)
     settings = {"corpus": arguments.corpus, "set": arguments.kind, "size": arguments.size, "seed": arguments.seed,
                 "code": code_digest()}
-    work = ArrayPlan(arguments.out, settings, MADE, "synthesising", "steps/synthesize_corpus.sh", SETTINGS)
+    work = ArrayPlan(arguments.out, settings, MADE, "synthesizing", "steps/synthesize_corpus.sh", SETTINGS)
     if arguments.prepare:
         prepare(work, plan)
         return 0
@@ -84,7 +84,7 @@ def load_corpus(name: str) -> ModuleType:
         raise UsageError(f"--corpus {name}: there is no local/{name}.py")
     module = importlib.import_module(f"local.{name}")
     if not hasattr(module, "plan"):
-        raise UsageError(f"--corpus {name}: local/{name}.py has no plan of utterances to synthesise")
+        raise UsageError(f"--corpus {name}: local/{name}.py has no plan of utterances to synthesize")
     return module
 
 
@@ -116,7 +116,7 @@ def prepare(work: ArrayPlan, plan: Sequence[Any]) -> None:
     there = sum(wav_path(out, utterance).is_file() for utterance in plan)
     if there < len(plan) and (out / TABLE).is_file():  # complete once, and now somebody has removed recordings
         _forget(out)
-    print(f"{work.planned['corpus']} {work.planned['set']}: {len(plan)} utterances, {len(plan) - there} to synthesise")
+    print(f"{work.planned['corpus']} {work.planned['set']}: {len(plan)} utterances, {len(plan) - there} to synthesize")
 
 
 def _forget(out: Path) -> None:
@@ -126,7 +126,7 @@ def _forget(out: Path) -> None:
 
 
 def synthesize(out: Path, plan: Sequence[Any], seed: int, task: int, num_tasks: int) -> None:
-    """Write the recordings of share `task`: neighbours in the plan, because they babble behind each other."""
+    """Write the recordings of share `task`: neighbors in the plan, because they babble behind each other."""
     from local.synthesis.render import Renderer, wav_path, write_wav
 
     share = plan[len(plan) * (task - 1) // num_tasks:len(plan) * task // num_tasks]
@@ -158,7 +158,7 @@ def finish(out: Path, plan: Sequence[Any], module: ModuleType) -> None:
         except ValueError as error:
             _forget(out)
             path.unlink(missing_ok=True)
-            raise UserError(f"{path}: {error}; run the same command again to synthesise it") from error
+            raise UserError(f"{path}: {error}; run the same command again to synthesize it") from error
         fields = module.describe(utterance)
         lines.append("\t".join((utterance.id, path.relative_to(out).as_posix(),
                                 *(str(fields.get(name, "")) for name in module.FIELDS))))

@@ -1,4 +1,4 @@
-"""Options of a recogniser: conf/asr_small.yaml, conf/asr_base.yaml, conf/asr_large.yaml."""
+"""Options of a recognizer: conf/asr_small.yaml, conf/asr_base.yaml, conf/asr_large.yaml."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class AugmentationConfig:
     snr_low: float = option(10.0, min=-20.0, max=60.0, help="dB")
     snr_high: float = option(30.0, min=-20.0, max=60.0, help="dB")
     frequency_masks: int = option(2, min=0, max=100)
-    frequency_width: int = option(20, min=0, max=10000, help="widest mask, mel bins")
+    max_frequency_mask_bins: int = option(20, min=0, max=10000, help="widest mask, mel bins")
     time_masks: int = option(6, min=0, max=1000)
-    time_width: float = option(0.05, min=0.0, max=1.0, help="widest mask, share of the utterance")
+    max_time_mask_fraction: float = option(0.05, min=0.0, max=1.0, help="widest mask, share of the utterance")
 
 
 @dataclass
@@ -43,7 +43,7 @@ class SamplingConfig:
 
 @dataclass
 class AsrConfig:
-    """A CTC recogniser and its training."""
+    """A CTC recognizer and its training."""
 
     units: UnitsConfig = field(default_factory=UnitsConfig)
     model: ConformerConfig = field(default_factory=ConformerConfig)

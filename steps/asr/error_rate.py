@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steps.text.normal_form import normalise, words
+from steps.text.normal_form import normalize, words
 
-NOTHING = "\0"  # no word: normalised text has no control character
+NOTHING = "\0"  # no word: normalized text has no control character
 
 Pair = tuple[str | None, str | None]
 
@@ -83,6 +83,6 @@ def score(key: str, speaker: str | None, reference: str, hypothesis: Sequence[st
     """Score one utterance.
 
     Args:
-        reference: text as the corpus has it; it is normalised here. hypothesis: scoring tokens.
+        reference: text as the corpus has it; it is normalized here. hypothesis: scoring tokens.
     """
-    return Transcript(key, speaker, tuple(align(words(normalise(reference, language)), hypothesis)))
+    return Transcript(key, speaker, tuple(align(words(normalize(reference, language)), hypothesis)))

@@ -1,4 +1,4 @@
-"""The CTC recogniser as a network: normalisation, Conformer, linear layer to the units, loss."""
+"""The CTC recognizer as a network: normalization, Conformer, linear layer to the units, loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CtcModel(nn.Module):
 
     Args:
         inputs: features a frame F. units: number of units V, the blank (0) included.
-        engine: what computes the loss; not needed to recognise.
+        engine: what computes the loss; not needed to recognize.
         intermediate: weight of a second CTC loss half-way up the encoder, through the same output layer.
         states: number of phone states C of an alignment; 0 without one. A second output layer half-way up learns them,
             which tells a network that knows nothing yet where the sounds are; it serves training only.

@@ -1,4 +1,4 @@
-"""The output units of a recogniser: what its network gives a posterior to, and how text is spelled with them.
+"""The output units of a recognizer: what its network gives a posterior to, and how text is spelled with them.
 
 Three kinds:
 
@@ -38,7 +38,7 @@ FORM = {"size": int, "pieces": bool, "config": Maybe({str: Any})}  # of units.js
 
 @dataclass
 class UnitsConfig:
-    """Which units a recogniser has."""
+    """Which units a recognizer has."""
 
     kind: str = option("bpe", choices=("bpe", "char", "mixed"))
     vocabulary: int = option(500, min=3, max=1000000,
@@ -91,12 +91,12 @@ class Units:
         return isinstance(other, Units) and (self.tokens, self.config) == (other.tokens, other.config)
 
     def encode(self, text: str) -> list[int]:
-        """The ids that spell a text, which is normalised first; never the blank.
+        """The ids that spell a text, which is normalized first; never the blank.
 
         Raises:
             UserError: a character that a foreign model, which has no unknown unit, cannot spell.
         """
-        return [number for word in normal.words(normal.normalise(text)) for number in self.spell(word)]
+        return [number for word in normal.words(normal.normalize(text)) for number in self.spell(word)]
 
     def spell(self, word: str) -> list[int]:
         """The ids of one scoring token (see text.words)."""
@@ -147,7 +147,7 @@ class Units:
     def unknown_characters(self, text: str) -> set[str]:
         """The characters of a text that only the unknown unit can stand for (bytes spell every character)."""
         found = set()
-        for character in {character for word in normal.words(normal.normalise(text)) for character in word}:
+        for character in {character for word in normal.words(normal.normalize(text)) for character in word}:
             with contextlib.suppress(UserError):
                 if self.unknown not in self.spell(character):
                     continue
@@ -155,7 +155,7 @@ class Units:
         return found
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Normalised text of ids; blank, unknown and other special tokens give nothing."""
+        """Normalized text of ids; blank, unknown and other special tokens give nothing."""
         return normal.join(word for word, _, _ in self.word_spans(ids))
 
     def word_spans(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
@@ -165,10 +165,10 @@ class Units:
         for character, start, end in [*self._characters(list(ids)), (SPACE, 0, 0)]:
             han = normal.is_han(character)
             if letters and (han or character == SPACE):
-                found += [(word, first, last) for word in normal.words(normal.normalise(letters))]
+                found += [(word, first, last) for word in normal.words(normal.normalize(letters))]
                 letters = ""
             if han:
-                found += [(word, start, end) for word in normal.words(normal.normalise(character))]
+                found += [(word, start, end) for word in normal.words(normal.normalize(character))]
             elif character != SPACE:
                 first = first if letters else start
                 letters, last = letters + character, end
@@ -212,12 +212,12 @@ class Units:
         """
         directory = Path(directory)
         if not (directory / ABOUT).is_file():
-            raise UserError(f"{directory} has no {ABOUT}: it holds no units of a recogniser")
-        about = read_json(directory / ABOUT, FORM, "copy or train the recogniser again")
+            raise UserError(f"{directory} has no {ABOUT}: it holds no units of a recognizer")
+        about = read_json(directory / ABOUT, FORM, "copy or train the recognizer again")
         tokens = read_tokens(directory / TOKENS)
         if len(tokens) != about["size"] or (about["pieces"] and not (directory / MODEL).is_file()):
             raise UserError(f"{directory} is damaged: {TOKENS} or {MODEL} is not what {ABOUT} says; copy or train the "
-                            "recogniser again")
+                            "recognizer again")
         config = None if about["config"] is None else from_dict(UnitsConfig, about["config"])
         return cls(tokens, config, (directory / MODEL).read_bytes() if about["pieces"] else b"")
 
@@ -238,7 +238,7 @@ def read_tokens(path: Path) -> list[str]:
         UserError: naming file and line.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist: a recogniser has its tokens there, one `token id` a line")
+        raise UserError(f"{path} does not exist: a recognizer has its tokens there, one `token id` a line")
     found: dict[int, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():

@@ -1,5 +1,5 @@
 """Audit a protocol for leaks: what its test parts share with train and dev, what dev and test share with that which the
-recogniser, the i-vectors and the models that training starts from were trained on, and whether a subsystem trained on
+recognizer, the i-vectors and the models that training starts from were trained on, and whether a subsystem trained on
 permuted labels falls to chance. Writes EXP/audit/<protocol>.json; exit status 1 on a leak.
 """
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--permuted", type=Path, metavar="DIR",
                         help="EXP/<name>/<protocol> of a subsystem trained with --permute-labels")
     parser.add_argument("--trained-on", type=Path, action="append", default=[], metavar="PATH",
-                        help="directory or JSON file of a component trained elsewhere (recogniser, language model, "
+                        help="directory or JSON file of a component trained elsewhere (recognizer, language model, "
                         "i-vector extractor); may be repeated. Those that DATA names are held against it anyhow")
     parser.add_argument("--sentences-may-be-shared", action="store_true",
                         help="sentences that such a component was trained on are told, and are no leak")

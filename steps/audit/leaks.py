@@ -1,4 +1,4 @@
-"""What a test part shares with the parts that anything was learned or chosen on: train (classifier, normaliser) and dev
+"""What a test part shares with the parts that anything was learned or chosen on: train (classifier, normalizer) and dev
 (epoch, hyper-parameters, calibration, the weights of a fusion and which one is primary; and the classifier too where a
 model is refitted on both). A fusion takes each fold's weights from that fold's own dev part.
 
@@ -30,8 +30,8 @@ from utils.groups import connected
 
 KINDS = ("utterance", "audio", "sound", "recording", "speaker", "sentence", "session", "dialogue")
 EXAMPLES = 5
-TRAINED = {"classifier": "train, and dev where it is refitted", "normaliser": "train",
-           "per-speaker normalisation": "each speaker's own unlabelled audio, test too (marked in the results)",
+TRAINED = {"classifier": "train, and dev where it is refitted", "normalizer": "train",
+           "per-speaker normalization": "each speaker's own unlabelled audio, test too (marked in the results)",
            "epoch, hyper-parameters": "dev", "calibration": "dev", "fusion": "dev"}
 
 

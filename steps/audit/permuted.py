@@ -22,7 +22,7 @@ from steps.audit.permuted_tracks import judge_tracks
 from steps.data.dataset import Dataset, Sequence
 from steps.data.splits import Split
 from steps.scoring import metrics
-from steps.scoring.collect import System, read_part, summarise, systems_of
+from steps.scoring.collect import System, read_part, summarize, systems_of
 from steps.scoring.scores import Predictions, Scores
 from steps.scoring.summary import Summary, plain
 from utils.corpus import Target
@@ -61,7 +61,7 @@ def check_target(data: Dataset, split: Split, system: System, target: Target) ->
     if target.kind != "class":
         raise UserError(f"{system.name}: permuted labels are judged by UA or, of tracks, by CCC; {target.name} of "
                         f"{data.name} has no classes")
-    summary, _ = summarise(data, split, system, "test", target)
+    summary, _ = summarize(data, split, system, "test", target)
     if summary.labelled:
         return {"part": "test", **judge(summary)}
     entry = judge(true_dev(data, split, system, target))

@@ -1,6 +1,6 @@
 """What the components that come from outside share with a protocol's dev and test parts, of all folds.
 
-The recogniser, its language model, the UBM, the total variability matrix and the LDA are trained once and outside the
+The recognizer, its language model, the UBM, the total variability matrix and the LDA are trained once and outside the
 emotion corpora, so here nothing may be shared: no speaker of the same corpus, no recording, no sentence. Sentences may
 be told only, where an audit is asked so: thousands of hours of speech hold every "yes" and "no".
 """
@@ -58,7 +58,7 @@ def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
         if records is None:
             unknown += [path] if path not in unknown else []
         for record in records or ():
-            if record not in seen:  # one recogniser stands behind transcripts, i-vectors and itself
+            if record not in seen:  # one recognizer stands behind transcripts, i-vectors and itself
                 seen.append(record)
                 found += [compare(data, split, record, kind, part, names, sentences_may_be_shared)
                           | {"source": path} for kind in KINDS for part in PARTS]

@@ -1,12 +1,12 @@
 """The directory of an exported model: which file is what, and whether all of them are as they were written.
 
     model.yaml              what it is: classes, subsystems, what it was trained on, versions; written by export.py
-    subsystems/<name>/      of each its config.yaml, metrics.json (calibration, prior), model.*, normalisation.npz
+    subsystems/<name>/      of each its config.yaml, metrics.json (calibration, prior), model.*, normalization.npz
     fusion/model.json       weights; only there where several subsystems are fused (of further tracks
                             fusion/model.<target>.json)
     features/<name>.yaml    options of an extractor
     ivectors/<name>/        an i-vector extractor
-    recogniser/             transcribes, and tells the phone states of an i-vector extractor
+    recognizer/             transcribes, and tells the phone states of an i-vector extractor
     trained_on.json         speakers and recordings that it has seen, for the leak audit of what starts from it
     checksums.json          {file: SHA-256} of all others
     README.md
@@ -25,14 +25,16 @@ from utils.config import read_yaml
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.printable import printable
+from utils.renamed import FILES, present_content
 from utils.shape import NAME, Maybe, Number, OneOf
+from utils.shape import check as check_shape
 
 ABOUT, CHECKSUMS, README = "model.yaml", "checksums.json", "README.md"
 TRAINED_ON = "trained_on.json"  # see steps/data/trained_on.py
-SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNISER = "subsystems", "fusion", "features", "ivectors", "recogniser"
-AVERAGE = "average_speaker.npz"  # of a subsystem with per-speaker normalisation
+SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNIZER = "subsystems", "fusion", "features", "ivectors", "recognizer"
+AVERAGE = "average_speaker.npz"  # of a subsystem with per-speaker normalization
 FORMAT = 1
-ROOMS, ARRAYS = (SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNISER), (".npz", ".safetensors")
+ROOMS, ARRAYS = (SUBSYSTEMS, FUSION, FEATURES, IVECTORS, RECOGNIZER, FILES[RECOGNIZER]), (".npz", ".safetensors")
 ADVICE = "copy the model again, or export it again with steps/export.sh"
 FORM = {  # of model.yaml
     "name": str, "label": str, "classes": [NAME], "tracks?": [NAME], "fusion": bool, "marks?": [str],
@@ -40,7 +42,7 @@ FORM = {  # of model.yaml
     "subsystems": {NAME: {"kind": NAME, "variant": str, "features": Maybe(NAME)}},
     "features": {NAME: {"kind": OneOf("utterance", "frames"), "dim": Number(1, 10**6, whole=True), "version": str,
                         "options": {str: Any}}},
-    "recogniser?": Maybe({"decoding": {str: Any}, "features": {str: Any}})}
+    "recognizer?": Maybe({"decoding": {str: Any}, "features": {str: Any}})}
 
 
 def read_about(directory: Path) -> dict[str, Any]:
@@ -52,10 +54,10 @@ def read_about(directory: Path) -> dict[str, Any]:
     path = directory / ABOUT
     if not path.is_file():
         raise UserError(f"{directory} is no exported model ({ABOUT} is missing); make one with steps/export.sh", 2)
-    found = read_yaml(path).get("format")
-    if found != FORMAT:
-        raise UserError(f"{path} has format {found!s:.20}; this version reads {FORMAT}")
-    about = read_yaml(path, FORM, ADVICE)
+    about = present_content(read_yaml(path))
+    if about.get("format") != FORMAT:
+        raise UserError(f"{path} has format {about.get('format')!s:.20}; this version reads {FORMAT}")
+    check_shape(about, FORM, path, ADVICE)
     classes, members = about["classes"], about["subsystems"]
     if (not classes and not about.get("tracks")) or len(set(classes)) < len(classes):
         raise UserError(f"{path}: classes are missing, or one comes twice; {ADVICE}")

@@ -37,7 +37,7 @@ from steps.data.audio import (
 )
 from steps.data.dataset import NATIVE
 from steps.data.fields import FieldSpec
-from steps.data.given_arrays import load_given
+from steps.data.precomputed_arrays import load_precomputed
 from utils.corpus import UNLABELLED, Corpus, Row
 from utils.errors import UserError
 from utils.files import atomic_open
@@ -156,7 +156,7 @@ def _recording(row: Row, info: AudioInfo) -> dict[str, Any]:
 def _features(row: Row) -> dict[str, Any]:
     path = row.features
     assert path is not None
-    array = load_given(path, f"{row_where(row)}: ", mmap_mode="r")
+    array = load_precomputed(path, f"{row_where(row)}: ", mmap_mode="r")
     if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind != "f":
         raise UserError(f"{row_where(row)}: {show_path(path)} holds {array.dtype} {array.shape}; expected floats of "
                         "shape (T, F) or (F,)")
@@ -167,8 +167,9 @@ def _features(row: Row) -> dict[str, Any]:
     duration = row.end if row.end is not None else round(rows * shift, 8)
     if shift <= 0 or duration <= 0:
         raise UserError(f"{row_where(row)}: frame_shift and end must be more than 0")
-    return {"type": "given", "num_frames": rows, "num_features": width, "frame_shift": shift, "sampling_rate": 16000,
-            "start": 0.0, "duration": duration, "storage_type": "numpy_files", "storage_path": str(path.parent),
+    return {"type": "precomputed", "num_frames": rows, "num_features": width, "frame_shift": shift,
+            "sampling_rate": 16000, "start": 0.0, "duration": duration, "storage_type": "numpy_files",
+            "storage_path": str(path.parent),
             "storage_key": path.name, "recording_id": row.id, "channels": 0}
 
 

@@ -1,6 +1,6 @@
 """The same audio under two ids: exactly, or but for the rounding or dither of a conversion.
 
-RAVDESS holds such a pair; after a resampling its two files differ by two quantisation steps, so that a hash of the
+RAVDESS holds such a pair; after a resampling its two files differ by two quantization steps, so that a hash of the
 samples alone does not see it. Utterances of one length whose envelopes agree are therefore compared sample by sample.
 """
 

@@ -37,7 +37,7 @@ def decode(item: Item) -> Decoded:
     from steps.data.audio import Remark, read_sound, show_path
     from steps.data.duplicates import Print, envelope
     from steps.data.fingerprint import fingerprint
-    from steps.data.given_arrays import load_given
+    from steps.data.precomputed_arrays import load_precomputed
 
     remarks: tuple[Remark, ...] = ()
     if item.path is None and item.features is None:
@@ -45,7 +45,7 @@ def decode(item: Item) -> Decoded:
     if item.path is None:
         name, problem, values = show_path((item.features or {}).get("path", item.id)), "", numpy.zeros(0)
         try:
-            values = load_given(Path(name), f"{item.id}: ")
+            values = load_precomputed(Path(name), f"{item.id}: ")
         except UserError as error:
             problem = str(error)
         what = f"features of {item.id} hold"

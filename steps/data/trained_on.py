@@ -1,9 +1,9 @@
 """What a component was trained on: the records that the leak audit holds against every dev and test part.
 
-A recogniser, language model, phone-state head, UBM, total variability matrix or LDA is trained outside the emotion
+A recognizer, language model, phone-state head, UBM, total variability matrix or LDA is trained outside the emotion
 corpora, so its directory says on what. A record is plain JSON, and a component has a list of them:
 
-    {"component": "recogniser", "corpus": "speechocean762", "utterances": 2250,
+    {"component": "recognizer", "corpus": "speechocean762", "utterances": 2250,
      "speakers": names, "sentences": digests of plain texts, "recordings": digests of decoded audio, or corpus/id}
 
 `"sentences_may_be_shared": true` says that sentences are told, and are no leak, as between train and test.
@@ -39,7 +39,7 @@ def describe_training(data: Dataset, ids: Iterable[str], component: str = "") ->
     """The record of a component that was trained on the utterances `ids` of a data set.
 
     Args:
-        component: what was trained, for messages, e.g. "recogniser".
+        component: what was trained, for messages, e.g. "recognizer".
     """
     items = [data.items[key] for key in ids]
     hashes = read_hashes(data.path / "audio_hashes.tsv")
@@ -90,7 +90,7 @@ def read_training(path: Path) -> list[Record] | None:
     """The records of a component, each once; None where it does not say.
 
     Args:
-        path: a JSON file, or a directory with such files in it or one level below (a recogniser may hold its decoding
+        path: a JSON file, or a directory with such files in it or one level below (a recognizer may hold its decoding
             graph).
 
     Raises:

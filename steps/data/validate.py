@@ -52,7 +52,7 @@ def check_tracks(data: Dataset) -> list[str]:
     return warnings
 
 
-def summarise(data: Dataset) -> dict[str, Any]:
+def summarize(data: Dataset) -> dict[str, Any]:
     """Counts over the items, as they go into validation.json; "label" and "classes" are of the default target."""
     import numpy
 
@@ -126,7 +126,7 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
         warnings += notes
         protocols[split.name] = {"description": split.description, "speaker_overlap": split.speaker_overlap,
                                  "folds": folds}
-    result = {"name": data.name, **summarise(data), "sound": sound,
+    result = {"name": data.name, **summarize(data), "sound": sound,
               "confounds": [found.to_json() for found in confounds.confounds(
                   data, learned_target(data.targets))], "protocols": protocols,
               "warnings": warnings}

@@ -1,7 +1,7 @@
 """Training with noise: the training part of every fold also gets its utterances as they sound in a noisy set.
 
 The noisy copies are utterances of their own, named <id>+aug, in the training part alone: dev and test stay clean. They
-have the labels and the speaker of the clean ones as fields, but count as another speaker where features are normalised
+have the labels and the speaker of the clean ones as fields, but count as another speaker where features are normalized
 by speaker: noise changes a speaker's statistics, and those of his clean utterances must be what they are in a test.
 """
 

@@ -1,6 +1,6 @@
-"""The examples of one fold: data set + split + feature store + normalisation -> arrays, or sequences read lazily.
+"""The examples of one fold: data set + split + feature store + normalization -> arrays, or sequences read lazily.
 
-Normalisation is learned on the training part alone. Utterances without features stay known by id: they are scored with
+Normalization is learned on the training part alone. Utterances without features stay known by id: they are scored with
 the class prior and never trained on.
 """
 
@@ -22,7 +22,7 @@ from steps.examples.hidden import Kept, hide, without_label
 from steps.examples.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
 from steps.examples.tracks import track_means, with_exchanged
 from steps.examples.units import unit_names
-from steps.features.normalise import Normalisation, Normaliser, normalise
+from steps.features.normalize import Normalization, Normalizer, normalize
 from steps.features.store import FeatureStore
 from steps.text.source import EMPTY, FIELDS, weighted_texts
 from steps.training.random_state import generator
@@ -38,8 +38,8 @@ class Examples:
 
     Attributes:
         targets: what is predicted. widths: {input: features a vector or frame}, 0 of text.
-        unlabelled: sets without labels that training may use (`--unlabelled`), normalised as the training part.
-        normalisation: {input: arrays of what was learned on the training part}; without those that are not normalised.
+        unlabelled: sets without labels that training may use (`--unlabelled`), normalized as the training part.
+        normalization: {input: arrays of what was learned on the training part}; without those that are not normalized.
     """
 
     targets: tuple[Target, ...]
@@ -48,7 +48,7 @@ class Examples:
     dev: Part
     test: Part
     unlabelled: tuple[Part, ...] = ()
-    normalisation: Mapping[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    normalization: Mapping[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     @property
     def target(self) -> Target:
@@ -94,7 +94,7 @@ def load_examples(data: Dataset, inputs: Mapping[str, FeatureStore | None], spli
     Args:
         inputs: {name: features}; None for text, then of `source` (steps/text/source.py), and an empty text counts as
             no features.
-        norm: global, speaker or none. clip: largest magnitude of a normalised feature.
+        norm: global, speaker or none. clip: largest magnitude of a normalized feature.
         permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
         kept: which labels of the training part stay (hidden.py); None: all.
         sets: {name: utterances of `data`} that training may use without labels (unlabelled.py).
@@ -193,8 +193,8 @@ def absent(data: Dataset, inputs: Mapping[str, FeatureStore | None], ids: list[s
 
 
 def read_input(data: Dataset, store: FeatureStore | None, ids: Mapping[str, list[str]], learned_on: Collection[str],
-               norm: str, clip: float | None) -> tuple[dict[str, Features], Normaliser | None]:
-    """One input of every part, normalised; and the normaliser, learned on the utterances `learned_on`."""
+               norm: str, clip: float | None) -> tuple[dict[str, Features], Normalizer | None]:
+    """One input of every part, normalized; and the normalizer, learned on the utterances `learned_on`."""
     if store is None:
         return {part: Nothing(len(keys)) for part, keys in ids.items()}, None
     if store.kind == "utterance":
@@ -203,22 +203,22 @@ def read_input(data: Dataset, store: FeatureStore | None, ids: Mapping[str, list
 
 
 def read_vectors(data: Dataset, store: FeatureStore, ids: Mapping[str, list[str]], learned_on: Collection[str],
-                 norm: str, clip: float | None) -> tuple[dict[str, Features], Normaliser | None]:
+                 norm: str, clip: float | None) -> tuple[dict[str, Features], Normalizer | None]:
     """Features of kind "utterance", in memory."""
     everyone = [key for keys in ids.values() for key in keys]
     train = np.array([key in learned_on for key in everyone], dtype=bool)
     speakers = [data.items[key].speaker for key in everyone]
-    rows, overall = normalise(norm, store.matrix(everyone), speakers, train, clip)
+    rows, overall = normalize(norm, store.matrix(everyone), speakers, train, clip)
     edges = np.cumsum([0] + [len(keys) for keys in ids.values()])
     return {part: Vectors(rows[start:end])
             for part, start, end in zip(ids, edges[:-1], edges[1:], strict=True)}, overall
 
 
 def read_frames(data: Dataset, store: FeatureStore, ids: Mapping[str, list[str]], learned_on: Collection[str],
-                norm: str, clip: float | None) -> tuple[dict[str, Features], Normaliser | None]:
-    """Features of kind "frames", read and normalised when asked for."""
+                norm: str, clip: float | None) -> tuple[dict[str, Features], Normalizer | None]:
+    """Features of kind "frames", read and normalized when asked for."""
     utterances = [(store[key], data.items[key].speaker, key in learned_on) for keys in ids.values() for key in keys]
-    learned = Normalisation.fit(norm, utterances, clip)
+    learned = Normalization.fit(norm, utterances, clip)
     return {part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
                          tuple(data.items[key] for key in keys), lambda item: store.rows(item.id), store.frame_shift)
             for part, keys in ids.items()}, learned.overall

@@ -15,7 +15,7 @@ NO_LABEL = -1
 
 
 class Features(Protocol):
-    """Normalised features of a part, by position."""
+    """Normalized features of a part, by position."""
 
     def __len__(self) -> int: ...
 
@@ -54,7 +54,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Frames:
-    """Sequences of frames, read from the archive and normalised when asked for.
+    """Sequences of frames, read from the archive and normalized when asked for.
 
     Attributes:
         rows: how many frames an item has, where that is known without reading them.

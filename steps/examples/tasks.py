@@ -1,6 +1,6 @@
 """What the tasks of a network learn: classes, numbers, or the distribution of the annotators' votes.
 
-A task names a field (conf/fields.yaml). Numbers (type float, or int without choices) are regression, standardised with
+A task names a field (conf/fields.yaml). Numbers (type float, or int without choices) are regression, standardized with
 mean and deviation of the training part; everything else is a class for each different value in the training part. With
 `training.targets: votes` the main task learns from `emotion_votes` where an utterance has them, and then also from an
 utterance that has no label: two emotions with equal votes are a target, though no class.

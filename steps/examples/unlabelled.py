@@ -3,7 +3,7 @@
 A SET is DATA or DATA:PROTOCOL/PART: a data set, or one part of it in a protocol; of the
 experiment's own data and protocol the part of the same fold. Whatever labels it has are not read.
 Its utterances are called <set>/<id> and its speakers <set>/<speaker>; the features are those of the
-experiment, extracted alike, and normalised with what was learned on the training part.
+experiment, extracted alike, and normalized with what was learned on the training part.
 
 What shares utterances, sound or, unless the protocol declares it, speakers with dev or test of a
 fold is refused.

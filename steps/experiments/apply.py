@@ -17,20 +17,21 @@ import numpy as np
 
 from steps.data.dataset import Item
 from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors
-from steps.features.normalise import MODES, Normalisation, Normaliser, check_speakers, speaker_moments
+from steps.features.normalize import MODES, Normalization, Normalizer, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
 from steps.subsystems.contract import SPECS, ExperimentConfig, Predictor, spec_of
 from steps.text.source import weighted_texts
 from utils.config import from_dict, read_yaml
 from utils.errors import UserError, reading
 from utils.files import read_json
+from utils.renamed import present_path
 from utils.shape import NAME, Number, OneOf, check
 
 if TYPE_CHECKING:
     Rows = Sequence[np.ndarray | None]
 
 # All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
-ABOUT, CONFIG, MODEL, NORMALISATION = "metrics.json", "config.yaml", "model.json", "normalisation.npz"
+ABOUT, CONFIG, MODEL, NORMALIZATION = "metrics.json", "config.yaml", "model.json", "normalization.npz"
 AGAIN = "copy it again, or train it again"
 TASK = {"kind": OneOf(*SPECS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME,
         "corpus": str, "config_name?": str, "permute_labels?": bool}
@@ -45,7 +46,7 @@ class TrainedExperiment:
 
     Attributes:
         task: config.yaml, as steps/experiments/plan.py wrote it. target: the name of what is predicted (emotion).
-        norm: global, speaker or none. normalisation: learned on the training part; None for none.
+        norm: global, speaker or none. normalization: learned on the training part; None for none.
         log_prior: (C,), of the training part.
     """
 
@@ -58,7 +59,7 @@ class TrainedExperiment:
     temperature: float
     log_prior: np.ndarray
     norm: str = "none"
-    normalisation: Normaliser | None = field(default=None)
+    normalization: Normalizer | None = field(default=None)
 
     @classmethod
     def open(cls, directory: str | Path, device: str = "cpu", inputs: int | None = None) -> TrainedExperiment:
@@ -78,7 +79,8 @@ class TrainedExperiment:
         with reading(f"{directory}: the model", AGAIN, OSError):
             spec = spec_of(task["kind"])
             config = from_dict(spec.config_type(), task["config"], prefix="config.", where=directory / CONFIG)
-            learned = None if norm == "none" else Normaliser.load(directory / NORMALISATION, inputs or "F", AGAIN)
+            arrays = present_path(directory / NORMALIZATION)
+            learned = None if norm == "none" else Normalizer.load(arrays, inputs or "F", AGAIN)
             predictor = spec.learner_type().load(config, directory, [about["target"]], device)
             width = inputs if learned is None else len(learned.mean)
             if not predictor.fits({} if width is None else {task["features"]: width}, {about["target"]: len(classes)}):
@@ -87,11 +89,11 @@ class TrainedExperiment:
                    np.array(list(about["log_prior"].values()), dtype=np.float64), norm, learned)
 
     def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
-                       speakers: Mapping[str, Normaliser] | None = None) -> np.ndarray:
+                       speakers: Mapping[str, Normalizer] | None = None) -> np.ndarray:
         """
         Args:
             items: N utterances with ids of their own.
-            rows: of each its features as the store has them, (F,) or (T, F), not normalised; None where they could not
+            rows: of each its features as the store has them, (F,) or (T, F), not normalized; None where they could not
                 be computed. A kind that reads no features takes no rows; the log prior is for empty texts then.
             speakers: statistics of a speaker's own features, in mode "speaker"; of those that are not there they are
                 learned from the given rows.
@@ -109,19 +111,19 @@ class TrainedExperiment:
         known = [position for position, row in enumerate(rows) if row is not None]
         if known:
             chosen = tuple(items[position] for position in known)
-            x = self.normalised(chosen, [np.asarray(rows[position]) for position in known], speakers or {})
+            x = self.normalized(chosen, [np.asarray(rows[position]) for position in known], speakers or {})
             part = Part(chosen, {self.task["features"]: x}, {self.target: np.full(len(known), NO_LABEL)})
             out[known] = apply_temperature(self.predictor.predict(part)[self.target], self.temperature)
         return out
 
-    def normalised(self, items: tuple[Item, ...], rows: Sequence[np.ndarray],
-                   speakers: Mapping[str, Normaliser]) -> Features:
+    def normalized(self, items: tuple[Item, ...], rows: Sequence[np.ndarray],
+                   speakers: Mapping[str, Normalizer]) -> Features:
         """The features of `items` as the model takes them."""
-        return normalised(self.norm, self.normalisation, items, rows, speakers)
+        return normalized(self.norm, self.normalization, items, rows, speakers)
 
 
-def normalised(norm: str, overall: Normaliser | None, items: tuple[Item, ...], rows: Sequence[np.ndarray],
-               speakers: Mapping[str, Normaliser], shift: float | None = None) -> Features:
+def normalized(norm: str, overall: Normalizer | None, items: tuple[Item, ...], rows: Sequence[np.ndarray],
+               speakers: Mapping[str, Normalizer], shift: float | None = None) -> Features:
     """Features of `items` as a model takes them.
 
     Args:
@@ -131,7 +133,7 @@ def normalised(norm: str, overall: Normaliser | None, items: tuple[Item, ...], r
     if norm == "speaker":
         check_speakers([item.speaker for item in items])
         own = {**speaker_statistics(items, rows), **own}
-    learned = Normalisation(norm, overall, own)
+    learned = Normalization(norm, overall, own)
     if rows[0].ndim == 1:
         return Vectors(np.stack([learned.apply(row, item.speaker) for item, row in zip(items, rows, strict=True)]))
     of = {item.id: row for item, row in zip(items, rows, strict=True)}
@@ -140,17 +142,17 @@ def normalised(norm: str, overall: Normaliser | None, items: tuple[Item, ...], r
     return Frames(lambda item: learned.apply(of[item.id], item.speaker), items, shift=shift)
 
 
-def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dict[str, Normaliser]:
-    """Mean and standard deviation of each speaker's own rows, as steps/features/normalise.py learns them."""
+def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dict[str, Normalizer]:
+    """Mean and standard deviation of each speaker's own rows, as steps/features/normalize.py learns them."""
     if rows[0].ndim == 2:
         moments = speaker_moments((row, item.speaker) for item, row in zip(items, rows, strict=True))
-        return {speaker: Normaliser.of_moments(each) for speaker, each in moments.items()}
+        return {speaker: Normalizer.of_moments(each) for speaker, each in moments.items()}
     vectors: dict[str, list[np.ndarray]] = {}
     for item, row in zip(items, rows, strict=True):
         vectors.setdefault(str(item.speaker), []).append(row)
     found = {}
     for speaker, own in vectors.items():
-        found[speaker] = Normaliser.fit(np.stack(own))  # at once, not one by one: the same rounding as in training
+        found[speaker] = Normalizer.fit(np.stack(own))  # at once, not one by one: the same rounding as in training
     return found
 
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from steps.data.dataset import Item
 from steps.examples.part import Part
-from steps.experiments.apply import AGAIN, CONFIG, NORMALISATION, normalised, read_description
-from steps.features.normalise import Normaliser
+from steps.experiments.apply import AGAIN, CONFIG, NORMALIZATION, normalized, read_description
+from steps.features.normalize import Normalizer
 from steps.subsystems.contract import spec_of
 from utils.config import from_dict
 from utils.errors import reading
+from utils.renamed import present_path
 
 if TYPE_CHECKING:
     from steps.subsystems.track_gru import TrackPredictor
@@ -26,13 +27,13 @@ class TrackExperiment:
     """One trained subsystem on tracks: one fold, one seed.
 
     Attributes:
-        targets: names. norm: global, speaker or none. normalisation: learned on the training part.
+        targets: names. norm: global, speaker or none. normalization: learned on the training part.
     """
 
     targets: list[str]
     predictor: TrackPredictor
     norm: str = "none"
-    normalisation: Normaliser | None = None
+    normalization: Normalizer | None = None
 
     @property
     def step(self) -> float:
@@ -53,7 +54,7 @@ class TrackExperiment:
             predictor: Any = spec.learner_type().load(config, directory, about["tracks"], device)
             norm, width = task["norm"], predictor.about["inputs"]
             learned = None if norm == "none" else \
-                Normaliser.load(directory / NORMALISATION, width, AGAIN)
+                Normalizer.load(present_path(directory / NORMALIZATION), width, AGAIN)
             if predictor.targets != about["tracks"]:
                 raise ValueError("it predicts other tracks than metrics.json says")
         return cls(about["tracks"], predictor, norm, learned)
@@ -63,9 +64,9 @@ class TrackExperiment:
         """{target: (T,) of each item}; T is as many steps as the item's duration has room for.
 
         Args:
-            rows: of each item its frames (T, F), not normalised. shift: seconds between frames.
+            rows: of each item its frames (T, F), not normalized. shift: seconds between frames.
         """
         chosen = tuple(items)
-        x = normalised(self.norm, self.normalisation, chosen, rows, {}, shift)
+        x = normalized(self.norm, self.normalization, chosen, rows, {}, shift)
         labels = {name: np.full(len(chosen), np.nan) for name in self.targets}
         return self.predictor.predict(Part(chosen, {"frames": x}, labels))

@@ -182,7 +182,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--features", required=True,
                         help="directory of features below the data directory; text: none, what is said")
     parser.add_argument("--protocol", required=True)
-    parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recogniser whose trunk training "
+    parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recognizer whose trunk training "
                         "starts from; none: random weights")
     parser.add_argument("--targets", default="", metavar="NAME ...", help="predict these of the corpus's targets; "
                         "empty: the default one")
@@ -209,9 +209,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def norm_variants(config: Any, norms: str, sources: str) -> dict[Variant, tuple[str, Any]]:
-    """{variant: (normalisation, configuration)} of a subsystem that reads features."""
+    """{variant: (normalization, configuration)} of a subsystem that reads features."""
     from steps.data.variant import Variant
-    from steps.features.normalise import check_mode
+    from steps.features.normalize import check_mode
 
     if sources:
         raise UsageError(f"--sources '{sources}' goes with --features text only")
@@ -223,7 +223,7 @@ def norm_variants(config: Any, norms: str, sources: str) -> dict[Variant, tuple[
 
 
 def text_variants(data: Any, config: Any, sources: str) -> dict[Variant, tuple[str, Any]]:
-    """{variant: (normalisation, configuration)} of a subsystem that reads text."""
+    """{variant: (normalization, configuration)} of a subsystem that reads text."""
     from steps.data.variant import Variant
     from steps.text.source import SOURCES, check_source
 

@@ -121,7 +121,7 @@ def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, ide
     sets: dict[str, list[str]] = {}
     if task.get("unlabelled"):
         data, inputs, sets = open_unlabelled(task, data, inputs, split, unlabelled)
-    examples = load_examples(data, inputs, split, task["fold"], task["norm"], config.clip,
+    examples = load_examples(data, inputs, split, task["fold"], task["norm"], config.clip_features,
                              task["seed"] if task["permute_labels"] else None, source,
                              Kept(task["labels"], task["seed"]) if "labels" in task else None, sets, targets,
                              spec.reads)
@@ -172,7 +172,7 @@ class Experiment:
                 write_guesses(directory, self.examples, dev[name], guesses[name])
             if self.config.keep_model:
                 final.save(directory)
-                save_normalisation(directory, self.examples)
+                save_normalization(directory, self.examples)
             about = about_training(chosen, final) | {
                 "train_seconds": round(time.monotonic() - started, 2), "train_items": len(learned.train.labelled())}
             finish(directory, self.data, self.split, self.task, self.examples, dev, test, about)
@@ -220,12 +220,12 @@ def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], e
         "speaker_overlap": split.speaker_overlap, "permuted": task["permute_labels"]})
 
 
-def save_normalisation(directory: Path, examples: Examples) -> None:
-    """normalisation.npz: what was learned on the training part."""
+def save_normalization(directory: Path, examples: Examples) -> None:
+    """normalization.npz: what was learned on the training part."""
     from utils.arrays import save_npz
 
-    for arrays in examples.normalisation.values():
-        save_npz(directory / "normalisation.npz", arrays, compressed=False)
+    for arrays in examples.normalization.values():
+        save_npz(directory / "normalization.npz", arrays, compressed=False)
 
 
 def print_header(name: str, examples: Examples) -> None:

@@ -1,1 +1,1 @@
-"""Features: extractors, their archives, and normalisation."""
+"""Features: extractors, their archives, and normalization."""

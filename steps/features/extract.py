@@ -41,7 +41,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar='"KEY=VALUE ..."',
                         help="over conf/NAME.yaml; a value with spaces in quotes: \"asr='a directory'\"")
     parser.add_argument("--from", dest="source", default="", metavar="PATH", help="given: a directory of <id>.npy; "
-                        "given_vectors: a table, or an archive of Kaldi's; ivector: the extractor")
+                        "precomputed_vectors: a table, or an archive of Kaldi's; ivector: the extractor")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: DATA/NAME")
     add_array_options(parser)
     parser.add_argument("data", type=Path, metavar="DATA", help="prepared data set")
@@ -116,7 +116,7 @@ def _check_audio(extractor: Extractor, items: Iterable[Item]) -> None:
     without = given or (items[0].id if all(item.path is None for item in items) else None)
     if extractor.needs_audio and without is not None:
         raise UserError(f"{without} has no recording to compute {extractor.name} from; its given features are taken "
-                        "with --features given")
+                        "with --features precomputed")
 
 
 def run_task(extractor: Extractor, items: Sequence[Item], task: int, planned: ArrayPlan) -> None:

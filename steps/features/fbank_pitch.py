@@ -1,7 +1,7 @@
 """Log mel filter bank with the log energy, the harmonic ratio and the log pitch of each frame.
 
 The pitch comes from our own cross-correlation (pitch.py): its frames are the filter bank's, where openSMILE's contours
-are cut otherwise and shorter by some frames, and it is free of openSMILE's licence.
+are cut otherwise and shorter by some frames, and it is free of openSMILE's license.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def frames_of(samples: np.ndarray, length: int, shift: int) -> np.ndarray:
-    """(T,) -> (round(T / shift), length): frame i is centred on sample (i + 1/2) shift; the ends are mirrored.
+    """(T,) -> (round(T / shift), length): frame i is centerd on sample (i + 1/2) shift; the ends are mirrored.
 
     These are the frames of kaldi-native-fbank with snip_edges off, so that columns of either stand side by side.
     """

@@ -11,9 +11,9 @@ class Masks(Protocol):
     """How many masks and how wide; widths are drawn evenly from 0 to the widest."""
 
     frequency_masks: int
-    frequency_width: int  # columns
+    max_frequency_mask_bins: int  # columns
     time_masks: int
-    time_width: float  # share of the utterance
+    max_time_mask_fraction: float  # share of the utterance
 
 
 def spec_augment(features: np.ndarray, config: Masks, random: np.random.Generator) -> np.ndarray:
@@ -21,11 +21,11 @@ def spec_augment(features: np.ndarray, config: Masks, random: np.random.Generato
     frames, bins = features.shape
     masked, mean = features.copy(), features.mean(axis=0)
     for _ in range(config.frequency_masks):
-        width = int(random.integers(0, min(config.frequency_width, bins) + 1))
+        width = int(random.integers(0, min(config.max_frequency_mask_bins, bins) + 1))
         first = int(random.integers(0, bins - width + 1))
         masked[:, first:first + width] = mean[first:first + width]
     for _ in range(config.time_masks):
-        width = int(random.integers(0, int(config.time_width * frames) + 1))
+        width = int(random.integers(0, int(config.max_time_mask_fraction * frames) + 1))
         first = int(random.integers(0, frames - width + 1))
         masked[first:first + width] = mean
     return masked

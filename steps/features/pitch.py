@@ -1,4 +1,4 @@
-"""Harmonic ratio and pitch of frames from their normalised cross-correlation (Giannakopoulos & Pikrakis 2014, 4.3.8).
+"""Harmonic ratio and pitch of frames from their normalized cross-correlation (Giannakopoulos & Pikrakis 2014, 4.3.8).
 
     G(m) = sum_n x(n) x(n - m) / sqrt(sum_n x(n)^2 sum_n x(n - m)^2),  n = m ... L - 1
 

@@ -19,8 +19,8 @@ EXTRACTORS = {
     "sequence36": "steps.features.sequence:Sequence36",
     "mfcc": "steps.features.mfcc:Mfcc",
     "opensmile": "steps.features.smile:Smile",
-    "given": "steps.features.given:Given",
-    "given_vectors": "steps.features.given_vectors:GivenVectors",
+    "precomputed": "steps.features.precomputed:Precomputed",
+    "precomputed_vectors": "steps.features.precomputed_vectors:PrecomputedVectors",
     "ivector": "steps.ivector.extract:Ivector",
 }
 

@@ -75,7 +75,7 @@ def fft_size(length: int) -> int:
 
 
 def zero_crossing_rate(frames: np.ndarray) -> np.ndarray:
-    """(T, L) -> (T,): the share of neighbours of different sign."""
+    """(T, L) -> (T,): the share of neighbors of different sign."""
     return (np.diff(np.signbit(frames).astype(np.int8), axis=1) != 0).mean(axis=1)
 
 

@@ -1,6 +1,6 @@
 """openSMILE's feature sets from samples in memory: the same values as `opensmile.Smile`, without pandas around them.
 
-opensmile's licence is non-commercial: it is a dependency and nothing of it is copied. Its own Python class imports
+opensmile's license is non-commercial: it is a dependency and nothing of it is copied. Its own Python class imports
 pandas and audformat (1.3 s) and builds a table a file; only its binding to the C library is used here, with the
 configuration files that it ships. One engine serves all files: `reset` starts it afresh without reading the
 configuration again.

@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from steps.fusion.simplex import COARSE, FINE, MOST, first_best, grid, neighbours
+from steps.fusion.simplex import COARSE, FINE, MOST, first_best, grid, neighbors
 
 
 class AverageSearch:
@@ -46,7 +46,7 @@ class AverageSearch:
         place = first_best(values, self.weights)
         weights, value = self.weights[place], values[place]
         while len(weights) in COARSE:
-            near = neighbours(weights)
+            near = neighbors(weights)
             values = ccc_of(near, sums)
             place = first_best(values, near)
             if not values[place] > value:

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     split, names = data.split(arguments.protocol), arguments.subsystems.split()
     targets = [data.target(name) for name in arguments.targets.split()] or [data.target()]
     found = find(arguments.exp, split.name, names, arguments.text_variant, arguments.variants.split(),
-                 arguments.more.split(), arguments.leave_out)
+                 arguments.extended.split(), arguments.leave_out)
     tell_missing(found)
     fusions, contents = {}, {}
     for target in targets:
@@ -82,8 +82,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--text-variant", default="asr-text", metavar="NAME",
                         help="what a subsystem without norm-... variants gives (%(default)s)")
     parser.add_argument("--variants", default="", help='e.g. "norm-global"; empty: every norm-... without +aug')
-    parser.add_argument("--more", default="", metavar="NAME ...",
-                        help="each variant is fused a second time, with these too (variant ...+more)")
+    parser.add_argument("--extended", default="", metavar="NAME ...",
+                        help="each variant is fused a second time, with these too (variant ...+extended)")
     add_leave_out(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")

@@ -65,7 +65,7 @@ def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, vari
     Args:
         text_variant: what a subsystem without norm variants gives. variants: those to fuse; empty: every norm-...
             that a subsystem has, without those on augmented data (...+aug).
-        more: further subsystems; each variant in which one has scores is fused with them too, as ...+more.
+        more: further subsystems; each variant in which one has scores is fused with them too, as ...+extended.
         leave_out: named ones that are not looked at.
 
     Raises:
@@ -85,7 +85,8 @@ def find(exp: Path, protocol: str, names: Sequence[str], text_variant: str, vari
             found.ensembles.append(ensemble_of(variant, members))
         others = members_of(variant, further, text_variant, found)
         if others:
-            found.ensembles.append(ensemble_of(str(replace(Variant.parse(variant), more=True)), [*members, *others]))
+            both = str(replace(Variant.parse(variant), extended=True))
+            found.ensembles.append(ensemble_of(both, [*members, *others]))
     if not found.ensembles:
         raise UserError(f"{exp}, {protocol}: a fusion needs the scores of two subsystems or more in one variant; "
                         f"{', '.join(have) or 'none'} of {', '.join(dict.fromkeys(names))} "

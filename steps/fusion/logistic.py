@@ -1,10 +1,10 @@
 """Multinomial logistic regression that fuses log-posteriors: one weight a subsystem, one bias a class. numpy only.
 
-The logit of class c is sum_k w_k l[k, c] + b_c, as in the fusion of language recognisers (Brümmer & van Leeuwen,
+The logit of class c is sum_k w_k l[k, c] + b_c, as in the fusion of language recognizers (Brümmer & van Leeuwen,
 Odyssey 2006). One weight for each pair of an input and a class would be the textbook's model, with hundreds of numbers
 to learn from a few hundred items; as a conditional logit (McFadden 1974) both are `fit`, with other features.
 
-The penalty strength / 2 * |theta - centre|^2 pulls to the equally weighted sum without biases: a strong penalty gives
+The penalty strength / 2 * |theta - center|^2 pulls to the equally weighted sum without biases: a strong penalty gives
 `equal`, whatever dev says. The strength is chosen by cross-validation within dev.
 """
 
@@ -21,26 +21,26 @@ STRENGTHS = (1.0, 5.0, 25.0, 125.0, 625.0)
 STEPS = 100
 
 
-def fit(features: np.ndarray, y: np.ndarray, strength: float, centre: np.ndarray) -> np.ndarray:
+def fit(features: np.ndarray, y: np.ndarray, strength: float, center: np.ndarray) -> np.ndarray:
     """theta (P,) with the least loss: negative log-likelihood of logits features @ theta, plus the penalty.
 
     Newton's method with halved steps; the loss is strictly convex.
 
     Args:
-        features: (N, C, P). y: (N,) class numbers. centre: (P,).
+        features: (N, C, P). y: (N,) class numbers. center: (P,).
     """
     rows, size = np.arange(len(y)), features.shape[2]
     flat, right = features.reshape(-1, size), features[rows, y].sum(axis=0)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         logp = log_softmax(features @ theta)
-        return float(-logp[rows, y].sum() + strength / 2 * ((theta - centre) ** 2).sum()), np.exp(logp)
+        return float(-logp[rows, y].sum() + strength / 2 * ((theta - center) ** 2).sum()), np.exp(logp)
 
-    theta = np.array(centre, dtype=np.float64)
+    theta = np.array(center, dtype=np.float64)
     value, posteriors = loss(theta)
     for _ in range(STEPS):
         mean = np.einsum("nc,ncp->np", posteriors, features)
-        gradient = mean.sum(axis=0) - right + strength * (theta - centre)
+        gradient = mean.sum(axis=0) - right + strength * (theta - center)
         if np.abs(gradient).max() < 1e-7 * max(len(y), 1):
             break
         weighted = (features * posteriors[:, :, None]).reshape(-1, size)
@@ -65,7 +65,7 @@ def features_of(logp: np.ndarray) -> np.ndarray:
     return np.concatenate([logp.transpose(0, 2, 1), each], axis=2)
 
 
-def centre_of(count: int, classes: int) -> np.ndarray:
+def center_of(count: int, classes: int) -> np.ndarray:
     """(K + C,): equal weights, no biases."""
     return np.concatenate([np.full(count, 1 / count), np.zeros(classes)])
 
@@ -89,7 +89,7 @@ class Regression:
         known = self.y >= 0
         self.y, self.groups = self.y[known], self.groups[known]
         self.features = features_of(self.logp[known])
-        self.centre = centre_of(*self.logp.shape[1:])
+        self.center = center_of(*self.logp.shape[1:])
 
     def best(self, without: Collection[int] = ()) -> tuple[np.ndarray, float]:
         """(theta (K + C,), strength) of all groups but `without`, the strength by cross-validation among them."""
@@ -114,5 +114,5 @@ class Regression:
         key = frozenset(without), strength
         if key not in self.fits:
             use = ~np.isin(self.groups, list(without))
-            self.fits[key] = fit(self.features[use], self.y[use], strength, self.centre) if use.any() else self.centre
+            self.fits[key] = fit(self.features[use], self.y[use], strength, self.center) if use.any() else self.center
         return self.fits[key]

@@ -92,7 +92,7 @@ class Search:
         if len(weights) not in COARSE:
             return weights
         while True:
-            near = neighbours(weights)
+            near = neighbors(weights)
             values = self.values(self.confusions(near), without)
             place = first_best(values, near)
             if not values[place] > value:
@@ -115,7 +115,7 @@ def first_best(values: np.ndarray, weights: np.ndarray) -> int:
     return int(np.lexsort((np.round(distance(weights), 12), -values))[0])
 
 
-def neighbours(weights: np.ndarray) -> np.ndarray:
+def neighbors(weights: np.ndarray) -> np.ndarray:
     """Weights (M, K) that a move of 1 / FINE (or of what is left) from one subsystem to another makes of (K,)."""
     found = []
     for giver in np.flatnonzero(weights > 1e-9).tolist():

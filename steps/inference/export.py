@@ -25,12 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, metavar="S", help="default: the first that is there")
     parser.add_argument("--data", type=Path, metavar="DIR", help="data set of the experiment (default: "
                         "EXP/../data/<corpus>)")
-    parser.add_argument("--asr", type=Path, metavar="DIR", help="recogniser: subsystems that read transcripts need "
+    parser.add_argument("--asr", type=Path, metavar="DIR", help="recognizer: subsystems that read transcripts need "
                         "it, and most i-vectors; where it is given, transcripts are printed too")
     parser.add_argument("--ivectors", type=Path, action="append", default=[], metavar="DIR",
                         help="i-vector extractor, or directory of several (EXP/ivector); may be repeated")
-    parser.add_argument("--given-as", metavar="FEATURES", help="conf/FEATURES.yaml makes of a recording what was given "
-                        "with the corpus: a model that was trained on given features hears by it")
+    parser.add_argument("--precomputed-as", metavar="FEATURES", help="conf/FEATURES.yaml makes of a recording what "
+                        "came precomputed with the corpus: a model that was trained on such features hears by it")
+    parser.add_renamed("--given-as", "--precomputed-as")
     parser.add_argument("experiment", type=Path, metavar="EXPERIMENT")
     parser.add_argument("out", type=Path, metavar="OUT", help="directory to write")
     arguments = parser.parse_args(argv)
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = select(arguments.experiment, arguments.fold, arguments.seed)
     data = arguments.data or chosen.exp.parent / "data" / chosen.corpus
     with atomic_directory(arguments.out) as directory:
-        Writer(directory, chosen, data, arguments.asr, arguments.ivectors, arguments.given_as).write()
+        Writer(directory, chosen, data, arguments.asr, arguments.ivectors, arguments.precomputed_as).write()
         open_model(directory)  # what is written opens, or it is not written
     size = sum(path.stat().st_size for path in arguments.out.rglob("*") if path.is_file())
     print(f"{arguments.out}: {chosen.name}, {len(chosen.members)} subsystem{'s' * (len(chosen.members) > 1)}, "

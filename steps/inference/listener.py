@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steps.components.directory import ADVICE, FEATURES, IVECTORS, RECOGNISER
+from steps.components.directory import ADVICE, FEATURES, IVECTORS, RECOGNIZER
 from steps.features.extractor import CannotCompute, Extractor
 from utils.config import read_yaml
 from utils.errors import UserError
+from utils.renamed import present_path
 
 if TYPE_CHECKING:
     from steps.asr.decode.config import DecodeConfig
     from steps.asr.decode.decode import Decoder
     from steps.asr.decode.graph import Graph
-    from steps.asr.recognisers.recogniser import Recogniser
-    from steps.asr.transcripts.given_transcripts import Transcript
+    from steps.asr.recognizers.recognizer import Recognizer
+    from steps.asr.transcripts.precomputed_transcripts import Transcript
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Heard:
     """What is known of one recording, or of a window of one.
 
     Attributes:
-        features: name -> (F,) or (T, F), not normalised. failed: name -> why there are none.
+        features: name -> (F,) or (T, F), not normalized. failed: name -> why there are none.
         transcript: None where nobody was asked to transcribe, or the recording is too short.
         notes: what is to be said of the sound.
     """
@@ -68,10 +69,10 @@ class Computed:
 
 
 class Transcriber:
-    """A recogniser with its decoding; each thread has a decoder of its own."""
+    """A recognizer with its decoding; each thread has a decoder of its own."""
 
-    def __init__(self, recogniser: Recogniser, config: DecodeConfig, graph: Graph | None = None):
-        self.recogniser, self.config, self.graph = recogniser, config, graph
+    def __init__(self, recognizer: Recognizer, config: DecodeConfig, graph: Graph | None = None):
+        self.recognizer, self.config, self.graph = recognizer, config, graph
         self._local = threading.local()
 
     @classmethod
@@ -81,37 +82,37 @@ class Transcriber:
             settings: all keys of steps.asr.decode.decode.DecodeConfig.
 
         Raises:
-            UserError: no recogniser there, or it is damaged.
+            UserError: no recognizer there, or it is damaged.
         """
         from steps.asr.decode.config import DecodeConfig
         from steps.asr.decode.graph import Graph
-        from steps.asr.recognisers.recogniser import open_recogniser
+        from steps.asr.recognizers.recognizer import open_recognizer
         from utils.config import from_dict
 
         config = from_dict(DecodeConfig, settings)
-        recogniser = open_recogniser(directory)
-        return cls(recogniser, config,
-                   Graph.open(directory / "graph", recogniser.units) if config.method == "graph" else None)
+        recognizer = open_recognizer(directory)
+        return cls(recognizer, config,
+                   Graph.open(directory / "graph", recognizer.units) if config.method == "graph" else None)
 
     def of(self, computed: Computed) -> Transcript | None:
         """As steps/transcribe.sh writes it; None for what is too short for a frame, or no sound."""
-        from steps.asr.transcripts.given_transcripts import of_hypotheses
+        from steps.asr.transcripts.precomputed_transcripts import of_hypotheses
 
         try:
-            rows = computed.of(self.recogniser.extractor)
+            rows = computed.of(self.recognizer.extractor)
         except CannotCompute:
             return None
         if not np.isfinite(rows).all():
             return None
-        return of_hypotheses(self._decoder().decode(self.recogniser.log_posteriors([rows])[0]))
+        return of_hypotheses(self._decoder().decode(self.recognizer.log_posteriors([rows])[0]))
 
     def _decoder(self) -> Decoder:
         from steps.asr.decode.decode import make_decoder
 
         decoder: Decoder | None = getattr(self._local, "decoder", None)
         if decoder is None:
-            decoder = self._local.decoder = make_decoder(self.config, self.recogniser.units,
-                                                         self.recogniser.frame_shift, self.graph)
+            decoder = self._local.decoder = make_decoder(self.config, self.recognizer.units,
+                                                         self.recognizer.frame_shift, self.graph)
         return decoder
 
 
@@ -131,10 +132,11 @@ class Listener:
             UserError: an extractor that is not installed, or that makes other features now.
         """
         extractors = {name: open_extractor(directory, name, described) for name, described in about["features"].items()}
-        told = about.get("recogniser")
-        transcriber = Transcriber.open(directory / RECOGNISER, told["decoding"]) if transcribe and told else None
+        told = about.get("recognizer")
+        asr = present_path(directory / RECOGNIZER)
+        transcriber = Transcriber.open(asr, told["decoding"]) if transcribe and told else None
         if transcriber is not None:
-            check_options(transcriber.recogniser.extractor, told["features"])
+            check_options(transcriber.recognizer.extractor, told["features"])
         return cls(extractors, transcriber)
 
     def __call__(self, key: str, samples: np.ndarray, seconds: float, speaker: str | None = None) -> Heard:
@@ -168,12 +170,13 @@ def open_extractor(directory: Path, name: str, described: Mapping[str, Any]) -> 
     if not path.is_file():
         raise UserError(f"{path} is missing; {ADVICE}")
     kind = read_yaml(path, {"extractor": str}, ADVICE)["extractor"]
-    if kind.startswith("given") or (kind == "ivector") != (directory / IVECTORS / name).is_dir():
+    if kind.startswith("precomputed") or (kind == "ivector") != (directory / IVECTORS / name).is_dir():
         raise UserError(f"{path}: extractor is {kind}, whose files are not in the model; {ADVICE}")
     if (directory / IVECTORS / name).is_dir():
         places = [f"directory={json.dumps(str(directory / IVECTORS / name))}"]
-        if (directory / RECOGNISER).is_dir():
-            places.append(f"asr={json.dumps(str(directory / RECOGNISER))}")
+        asr = present_path(directory / RECOGNIZER)
+        if asr.is_dir():
+            places.append(f"asr={json.dumps(str(asr))}")
     extractor = registry.create(str(path), places)
     extractor.name = name
     extractor.bind({})

@@ -14,7 +14,7 @@ value, and takes recordings of any length; --timeline draws its curves.
 In a table (--format tsv) a name that begins with = + - or @ has a ' before it, so that no spreadsheet takes it for a
 formula; control characters of names are shown as escapes in either form.
 
-A model with per-speaker normalisation wants 5 utterances of a speaker or more, named by --speaker or in the list
+A model with per-speaker normalization wants 5 utterances of a speaker or more, named by --speaker or in the list
 (`path<tab>speaker`); with fewer it takes the statistics of the average training speaker, and the record says so.
 """
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_one_thread()
     tracks = isinstance(model, TrackModel)
     if not tracks and model.by_speaker and not any(speaker for _, speaker in named):
-        print("note: this model normalises by speaker, and no speaker is named (--speaker, or a list): the average "
+        print("note: this model normalizes by speaker, and no speaker is named (--speaker, or a list): the average "
               "training speaker stands in", file=sys.stderr)
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] - a file's name may be anything
     out = Json() if arguments.format == "json" else TrackTable(model.targets) if tracks else \

@@ -12,7 +12,7 @@ and, where they say something,
 
     "notes"     what is to be said of the sound: digital silence, channels that cancel, bytes that were not read, ...
     "prior"     {subsystem: why it knows the class prior only}
-    "speaker"   whose statistics normalised the features ("average": those of the average training speaker, for lack of
+    "speaker"   whose statistics normalized the features ("average": those of the average training speaker, for lack of
                 utterances of one speaker)
 """
 
@@ -33,7 +33,7 @@ from steps.components.directory import ABOUT, ADVICE, AVERAGE, FUSION, SUBSYSTEM
 from steps.data.audio import RATE, Recording, Remark, TooLong, read_sound, remarks_of, show_path
 from steps.data.dataset import Item
 from steps.experiments.apply import TrainedExperiment, speaker_statistics
-from steps.features.normalise import Normaliser
+from steps.features.normalize import Normalizer
 from steps.inference.listener import Heard, Listener
 from steps.inference.windows import Windows, starts_of, windows_of
 from utils.errors import UserError
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from steps.fusion.combine import Fusion
 
     Record = dict[str, Any]
-    Learned = Mapping[str, Mapping[str, Normaliser]]
+    Learned = Mapping[str, Mapping[str, Normalizer]]
 
 BLOCK = 32  # recordings that are scored together
-LONGEST = 300  # seconds; what a recogniser's attention takes grows by their square
+LONGEST = 300  # seconds; what a recognizer's attention takes grows by their square
 FEWEST = 5  # utterances of a speaker from which his own mean and deviation are worth more than the average speaker's
 MOST = 1000  # windows of a recording that its speaker's mean and deviation are learned from
 NOBODY = "-"  # stands for a speaker of whom too little is known
@@ -57,16 +57,16 @@ class Subsystem:
 
     Attributes:
         features: their name; None for a kind that reads the transcript.
-        average: statistics of the average training speaker, for per-speaker normalisation; else None.
+        average: statistics of the average training speaker, for per-speaker normalization; else None.
     """
 
     name: str
     experiment: TrainedExperiment
     features: str | None
-    average: Normaliser | None = None
+    average: Normalizer | None = None
 
     def log_posteriors(self, items: Sequence[Item], heard: Sequence[Heard],
-                       known: Mapping[str, Normaliser]) -> np.ndarray:
+                       known: Mapping[str, Normalizer]) -> np.ndarray:
         """(N, C) natural log; `known` are speakers with statistics of their own, beside NOBODY."""
         if self.features is None:
             return self.experiment.log_posteriors(items)
@@ -75,8 +75,8 @@ class Subsystem:
             return self.experiment.log_posteriors(items, rows)
         return self.experiment.log_posteriors(items, rows, {NOBODY: self.average, **known})
 
-    def learn(self, heard: Sequence[Heard]) -> dict[str, Normaliser]:
-        """Statistics of each speaker; none where nothing is normalised by speaker, or has features."""
+    def learn(self, heard: Sequence[Heard]) -> dict[str, Normalizer]:
+        """Statistics of each speaker; none where nothing is normalized by speaker, or has features."""
         known = [] if self.average is None else [one for one in heard if self.features in one.features]
         if not known:
             return {}
@@ -89,7 +89,7 @@ class EmotionModel:
 
     Attributes:
         about: model.yaml. classes: in the order of the tables. subsystems: by name.
-        by_speaker: whether features are normalised by speaker, so that several utterances of one are wanted.
+        by_speaker: whether features are normalized by speaker, so that several utterances of one are wanted.
     """
 
     def __init__(self, about: dict[str, Any], listener: Listener, subsystems: Sequence[Subsystem],
@@ -113,8 +113,8 @@ class EmotionModel:
         check(directory)
         subsystems = [open_subsystem(directory / SUBSYSTEMS / name, about, name) for name in about["subsystems"]]
         reads = any(subsystem.features is None for subsystem in subsystems)
-        if reads and not about.get("recogniser"):
-            raise UserError(f"{directory / ABOUT}: a subsystem reads the transcript, and recogniser is null; {ADVICE}")
+        if reads and not about.get("recognizer"):
+            raise UserError(f"{directory / ABOUT}: a subsystem reads the transcript, and recognizer is null; {ADVICE}")
         fusion = open_fusion(directory, about) if about["fusion"] else None
         return cls(about, Listener.open(directory, about, transcribe or reads), subsystems, fusion)
 
@@ -130,7 +130,7 @@ class EmotionModel:
         """A record for each path, in their order; {"file", "error"} for one that cannot be read.
 
         Args:
-            speakers: of each path. A model with per-speaker normalisation hears all recordings before it gives the
+            speakers: of each path. A model with per-speaker normalization hears all recordings before it gives the
                 first record: the statistics of a speaker are those of all of his.
             threads: recordings that are heard at the same time.
         """
@@ -148,7 +148,7 @@ class EmotionModel:
 
         A window's record has "start" and "end" (seconds); the posteriors of the whole are the mean over its windows.
         The recording is read twice from front to end, and never held as a whole. A model with per-speaker
-        normalisation learns from all windows, of more than MOST from so many that are spread over the recording.
+        normalization learns from all windows, of more than MOST from so many that are spread over the recording.
 
         Raises:
             UserError: not audio that can be read.
@@ -262,7 +262,7 @@ class EmotionModel:
     def _reason(subsystem: Subsystem, heard: Heard) -> str:
         """Why a subsystem has the class prior; "" where it does not."""
         if subsystem.features is None:
-            return "" if heard.transcript is not None and heard.transcript.text else "nothing was recognised"
+            return "" if heard.transcript is not None and heard.transcript.text else "nothing was recognized"
         return heard.failed.get(subsystem.features, "")
 
 
@@ -282,7 +282,7 @@ def open_subsystem(place: Path, about: dict[str, Any], name: str) -> Subsystem:
             raise UserError(f"{place}: {what} is not what {ABOUT} says of {name}; {ADVICE}")
     average = None
     if experiment.norm == "speaker":
-        average = Normaliser.load(place / AVERAGE, width or "F", ADVICE)
+        average = Normalizer.load(place / AVERAGE, width or "F", ADVICE)
     return Subsystem(name, experiment, features, average)
 
 

@@ -20,7 +20,7 @@ def timeline(record: Mapping[str, Any], classes: Sequence[str]) -> str:
     """
     windows, seconds = drawn(record["windows"], classes), max(record["seconds"], 1e-3)
     right, bottom = LEFT + WIDTH, TOP + HEIGHT
-    colour = {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(classes)}
+    color = {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(classes)}
 
     def x(time: float) -> float:
         return LEFT + WIDTH * time / seconds
@@ -30,7 +30,7 @@ def timeline(record: Mapping[str, Any], classes: Sequence[str]) -> str:
              f"<title>{escape(record['file'])}</title>",
              f'<rect width="100%" height="100%" fill="#fff"/><text x="{LEFT}" y="20" font-size="14">'
              f"{escape(record['file'])}</text>"]
-    # A window speaks for the time around its middle: up to half way to its neighbours.
+    # A window speaks for the time around its middle: up to half way to its neighbors.
     middles = [(window["start"] + window["end"]) / 2 for window in windows]
     edges = [0.0, *((one + other) / 2 for one, other in zip(middles, middles[1:], strict=False)), seconds]
     for number, window in enumerate(windows):
@@ -39,9 +39,9 @@ def timeline(record: Mapping[str, Any], classes: Sequence[str]) -> str:
             height = HEIGHT * window["posteriors"][name]
             level -= height
             parts.append(f'<rect x="{begin:.1f}" y="{level:.1f}" width="{end - begin:.1f}" height="{height:.1f}" '
-                         f'fill="{colour[name]}" fill-opacity="0.75"/>')
+                         f'fill="{color[name]}" fill-opacity="0.75"/>')
         parts.append(f'<rect x="{begin:.1f}" y="{bottom + 6}" width="{end - begin:.1f}" height="{ROW}" '
-                     f'fill="{colour[window["emotion"]]}"><title>{window["start"]:g} to {window["end"]:g} s: '
+                     f'fill="{color[window["emotion"]]}"><title>{window["start"]:g} to {window["end"]:g} s: '
                      f"{escape(window['emotion'])}</title></rect>")
     for share in (0.0, 0.5, 1.0):
         parts.append(f'<text x="{LEFT - 6}" y="{bottom - HEIGHT * share + 4:.1f}" text-anchor="end">{share:g}</text>')
@@ -50,7 +50,7 @@ def timeline(record: Mapping[str, Any], classes: Sequence[str]) -> str:
     parts.append(f'<text x="{LEFT + WIDTH / 2:.0f}" y="{bottom + ROW + 40}" text-anchor="middle">seconds</text>')
     for number, name in enumerate(classes):
         y = TOP + 10 + 20 * number
-        parts.append(f'<rect x="{right + 14}" y="{y}" width="12" height="12" fill="{colour[name]}"/>'
+        parts.append(f'<rect x="{right + 14}" y="{y}" width="12" height="12" fill="{color[name]}"/>'
                      f'<text x="{right + 32}" y="{y + 11}">{escape(name)}</text>')
     return "\n".join([*parts, "</svg>", ""])
 

@@ -18,7 +18,7 @@ from steps.data.dataset import CUTS, Dataset
 from steps.data.layers import layer_path
 from steps.data.trained_on import Record, describe_training, write_training
 from steps.data.variant import Variant
-from steps.features.normalise import Normaliser, speaker_moments
+from steps.features.normalize import Normalizer, speaker_moments
 from steps.inference.selection import Chosen, Member
 from steps.subsystems.start import started_from
 from utils.array_plan import PLAN
@@ -26,10 +26,11 @@ from utils.arrays import save_npz
 from utils.config import write_yaml
 from utils.errors import UserError
 from utils.files import ROOT, read_json, write_text
+from utils.renamed import FILES
 
 LEFT_OUT = ("scores", "log", "checkpoint")  # of an experiment
-RECOGNISER = ("recogniser.json", "config.yaml", "model.safetensors", "model.onnx*", "tokens.txt", "trained_on.json",
-              "phone_states.json", "units", "phone_states", "graph")
+RECOGNIZER = ("recognizer.json", FILES["recognizer.json"], "config.yaml", "model.safetensors", "model.onnx*",
+              "tokens.txt", "trained_on.json", "phone_states.json", "units", "phone_states", "graph")
 PACKAGES = ("torch", "numpy", "kaldi-native-fbank", "opensmile", "safetensors")
 
 PAGE = """# {name}
@@ -52,8 +53,8 @@ print(model.classify("recording.wav"))
 class Writer:
     """
     Attributes:
-        out: the directory. data: data set of the experiments. asr: recogniser's directory.
-        extractors: directories of i-vector extractors. given_as: features that stand for given ones.
+        out: the directory. data: data set of the experiments. asr: recognizer's directory.
+        extractors: directories of i-vector extractors. precomputed_as: features that stand for given ones.
     """
 
     out: Path
@@ -61,7 +62,7 @@ class Writer:
     data: Path
     asr: Path | None
     extractors: Sequence[Path]
-    given_as: str | None = None
+    precomputed_as: str | None = None
     _stands_in: bool = dataclasses.field(default=False, init=False)
 
     def write(self) -> None:
@@ -74,19 +75,19 @@ class Writer:
             self._copy_member(one)
             if one.features is not None:
                 features[one.features] = self._write_features(one.features)
-        if self.given_as is not None and not self._stands_in:
-            raise UserError(f"--given-as {self.given_as}: nothing in {self.chosen.name} was trained on given features; "
-                            "leave it out", 2)
+        if self.precomputed_as is not None and not self._stands_in:
+            raise UserError(f"--precomputed-as {self.precomputed_as}: nothing in {self.chosen.name} was trained on "
+                            "precomputed features; leave it out", 2)
         if self.chosen.fusion is not None:
             (self.out / names.FUSION).mkdir()
             for path in self.chosen.fusion.glob("model*.json"):
                 shutil.copyfile(path, self.out / names.FUSION / path.name)
         reads = [one.name for one in self.chosen.members if one.features is None]
         if reads and self.asr is None:
-            raise UserError(f"{reads[0]} reads transcripts: give the recogniser with --asr DIR", 2)
-        recogniser = self._write_recogniser()
+            raise UserError(f"{reads[0]} reads transcripts: give the recognizer with --asr DIR", 2)
+        recognizer = self._write_recognizer()
         self._write_training()
-        write_yaml(self.out / names.ABOUT, self._about(features, recogniser))
+        write_yaml(self.out / names.ABOUT, self._about(features, recognizer))
         says = says_what(self.chosen.members[0].metrics)
         write_text(self.out / names.README, PAGE.format(name=self.chosen.name, says=says,
                                                         corpus=self.chosen.corpus, out="MODEL"))
@@ -110,7 +111,7 @@ class Writer:
         if one.task.get("norm") == "speaker":
             save_npz(target / names.AVERAGE, self._average_speaker(one).to_arrays())
 
-    def _average_speaker(self, one: Member) -> Normaliser:
+    def _average_speaker(self, one: Member) -> Normalizer:
         """Mean over the training speakers of their means and variances."""
         from steps.features.store import FeatureStore
 
@@ -120,7 +121,7 @@ class Writer:
         moments = speaker_moments([(store[key], data.items[key].speaker) for key in ids if key in store])
         means = [speaker.mean for speaker in moments.values()]
         variances = [np.square(speaker.std) for speaker in moments.values()]
-        return Normaliser(np.mean(means, axis=0), np.sqrt(np.mean(variances, axis=0)))
+        return Normalizer(np.mean(means, axis=0), np.sqrt(np.mean(variances, axis=0)))
 
     def _write_features(self, name: str) -> dict[str, Any]:
         """features/<name>.yaml, and the extractor of i-vectors; returns what model.yaml says of them."""
@@ -131,7 +132,7 @@ class Writer:
         described = read_json(path)
         options = dict(described["options"])
         kind = options.get("extractor")
-        if kind in ("given", "given_vectors"):
+        if kind in ("precomputed", "precomputed_vectors"):
             described = self._as_if_computed(name, described)
             options = dict(described["options"])
             kind = options["extractor"]
@@ -143,15 +144,15 @@ class Writer:
                 "options": options}
 
     def _as_if_computed(self, name: str, described: dict[str, Any]) -> dict[str, Any]:
-        """What feature.json would say of given features, had the extractor `given_as` made them."""
+        """What feature.json would say of given features, had the extractor `precomputed_as` made them."""
         from steps.features import registry
 
-        if self.given_as is None:
+        if self.precomputed_as is None:
             raise UserError(f"{self.data / name} was given, not computed here: a new recording has no such features; "
-                            "--given-as NAME says whose they are", 2)
-        extractor, self._stands_in = registry.create(self.given_as), True
+                            "--precomputed-as NAME says whose they are", 2)
+        extractor, self._stands_in = registry.create(self.precomputed_as), True
         if (extractor.kind, extractor.dim) != (described["kind"], described["dim"]):
-            raise UserError(f"--given-as {self.given_as} makes {extractor.dim} columns, {extractor.kind}; "
+            raise UserError(f"--precomputed-as {self.precomputed_as} makes {extractor.dim} columns, {extractor.kind}; "
                             f"{self.data / name} has {described['dim']}, {described['kind']}", 2)
         return {"kind": extractor.kind, "dim": extractor.dim, "version": extractor.version,
                 "options": extractor.options}
@@ -167,20 +168,20 @@ class Writer:
                             + (f"is not in {places}" if places else "must be given") + "; give it with --ivectors DIR",
                             2)
         asr = None if options["occupancy"] == GMM else self.asr
-        IvectorExtractor.load(found, asr)  # says if the recogniser is missing or is another one
+        IvectorExtractor.load(found, asr)  # says if the recognizer is missing or is another one
         target = self.out / names.IVECTORS / name
         target.mkdir(parents=True)
         for file in (ABOUT, MODEL):
             shutil.copyfile(found / file, target / file)
 
-    def _write_recogniser(self) -> dict[str, Any] | None:
-        """The recogniser's directory without what only training needs; returns what model.yaml says of it."""
+    def _write_recognizer(self) -> dict[str, Any] | None:
+        """The recognizer's directory without what only training needs; returns what model.yaml says of it."""
         if self.asr is None:
             return None
-        from steps.asr.recognisers.recogniser import open_recogniser
+        from steps.asr.recognizers.recognizer import open_recognizer
 
-        target = self.out / names.RECOGNISER
-        for pattern in RECOGNISER:
+        target = self.out / names.RECOGNIZER
+        for pattern in RECOGNIZER:
             for path in self.asr.glob(pattern):
                 target.mkdir(exist_ok=True)
                 if path.is_dir():
@@ -188,11 +189,11 @@ class Writer:
                 else:
                     shutil.copyfile(path, target / path.name)
         if not target.is_dir():
-            raise UserError(f"{self.asr} is no recogniser that can be exported: recogniser.json or model.onnx with "
+            raise UserError(f"{self.asr} is no recognizer that can be exported: recognizer.json or model.onnx with "
                             "tokens.txt is needed (a TorchScript file is a program)", 2)
         if (target / "phone_states.json").is_file():
             return None  # a phone-state head alone: it tells components, not words
-        return {"decoding": self._decoding(), "features": open_recogniser(target).extractor.options}
+        return {"decoding": self._decoding(), "features": open_recognizer(target).extractor.options}
 
     def _decoding(self) -> dict[str, Any]:
         """As the transcripts of training were made where the data set tells, else by the graph if there is one."""
@@ -220,17 +221,17 @@ class Writer:
             UserError: the transcripts of training were made otherwise.
         """
         from steps.asr.decode.graph import Graph
-        from steps.asr.recognisers.recogniser import open_recogniser
+        from steps.asr.recognizers.recognizer import open_recognizer
 
         assert self.asr is not None
-        recogniser = open_recogniser(self.asr)
-        graph = Graph.open(self.asr / "graph", recogniser.units).fingerprint if planned["graph"] else None
-        for what, found in (("recogniser", recogniser.fingerprint), ("graph", graph)):
+        recognizer = open_recognizer(self.asr)
+        graph = Graph.open(self.asr / "graph", recognizer.units).fingerprint if planned["graph"] else None
+        for what, found in (("recognizer", recognizer.fingerprint), ("graph", graph)):
             if found != planned[what]:
                 raise UserError(f"the transcripts of training were made with the {what} {planned[what]}, {self.asr} is "
                                 f"{found}; give the former with --asr")
 
-    def _about(self, features: dict[str, Any], recogniser: dict[str, Any] | None) -> dict[str, Any]:
+    def _about(self, features: dict[str, Any], recognizer: dict[str, Any] | None) -> dict[str, Any]:
         from utils.jobs.files import git_commit
 
         chosen, first = self.chosen, self.chosen.members[0]
@@ -245,7 +246,7 @@ class Writer:
             "subsystems": {one.name: {"kind": one.task["kind"], "variant": one.variant, "features": one.features,
                                       "parts": "train and dev" if one.task["config"].get("refit") else "train"}
                            for one in chosen.members},
-            "features": features, "recogniser": recogniser,
+            "features": features, "recognizer": recognizer,
             "versions": {"python": platform.python_version(), "commit": git_commit(ROOT), **versions()}}
 
 
@@ -281,7 +282,7 @@ def find_extractor(places: Sequence[Path], fingerprint: str) -> Path | None:
 
 def marks_of(one: Member) -> list[str]:
     """What a result of this subsystem carries too."""
-    found = ["per-speaker normalisation"] if one.task.get("norm") == "speaker" else []
+    found = ["per-speaker normalization"] if one.task.get("norm") == "speaker" else []
     found += ["speakers of dev or test are in train"] if one.metrics.get("speaker_overlap") else []
     return found + (["trained on noisy copies too"] if Variant.parse(one.variant).augmented else [])
 

@@ -1,4 +1,4 @@
-"""Behind the extractor: whitening, length normalisation, LDA, scoring of trials, equal error rate. numpy only.
+"""Behind the extractor: whitening, length normalization, LDA, scoring of trials, equal error rate. numpy only.
 
 Garcia-Romero and Espy-Wilson, Analysis of i-vector length normalization in speaker recognition systems, Interspeech
 2011. Everything is learned on training utterances and applied to any.
@@ -21,7 +21,7 @@ METHODS = ("cosine", "plda")
 @dataclass
 class BackendConfig:
     whiten: bool = option(True)
-    length_normalise: bool = option(True)
+    length_normalize: bool = option(True)
     lda: int = option(0, min=0, max=10**5, help="dimensions that LDA keeps; 0: no LDA. At most speakers - 1")
     plda_iterations: int = option(20, min=0, max=10**5, help="of EM; 0: no PLDA, cosine scores only")
 
@@ -58,7 +58,7 @@ def whitening(vectors: np.ndarray) -> Projection:
     return Projection(mean, (directions * scale) @ directions.T)
 
 
-def length_normalise(vectors: np.ndarray) -> np.ndarray:
+def length_normalize(vectors: np.ndarray) -> np.ndarray:
     """(N, R) -> float64 (N, R), each of length sqrt(R), as long as a vector of N(0, I) is; a zero vector stays.
 
     Kaldi scales to the same length; for cosine scores it makes no difference.
@@ -96,12 +96,12 @@ def lda(vectors: np.ndarray, speakers: Sequence[str], dim: int) -> Projection:
 
 @dataclass(frozen=True)
 class Backend:
-    """The chain whitening -> length normalisation -> LDA (-> length again) -> PLDA; what is None is left out."""
+    """The chain whitening -> length normalization -> LDA (-> length again) -> PLDA; what is None is left out."""
 
     whitening: Projection | None
     lda: Projection | None
     plda: Plda | None
-    normalise: bool
+    normalize: bool
 
     @classmethod
     def fit(cls, vectors: np.ndarray, speakers: Sequence[str], config: BackendConfig | None = None) -> Backend:
@@ -113,12 +113,12 @@ class Backend:
             UserError: too few speakers or utterances for what is asked for.
         """
         config = config or BackendConfig()
-        chain = cls(whitening(vectors) if config.whiten else None, None, None, config.length_normalise)
+        chain = cls(whitening(vectors) if config.whiten else None, None, None, config.length_normalize)
         if config.lda:
-            chain = cls(chain.whitening, lda(chain.apply(vectors), speakers, config.lda), None, chain.normalise)
+            chain = cls(chain.whitening, lda(chain.apply(vectors), speakers, config.lda), None, chain.normalize)
         if config.plda_iterations:
             plda = Plda.fit(chain.apply(vectors), speakers, config.plda_iterations)
-            chain = cls(chain.whitening, chain.lda, plda, chain.normalise)
+            chain = cls(chain.whitening, chain.lda, plda, chain.normalize)
         return chain
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
@@ -126,8 +126,8 @@ class Backend:
         for projection in (self.whitening, self.lda):
             if projection is not None:
                 vectors = projection.apply(vectors)
-            if self.normalise:
-                vectors = length_normalise(vectors)
+            if self.normalize:
+                vectors = length_normalize(vectors)
         return np.asarray(vectors, dtype=np.float64)
 
     def score(self, enrolled: np.ndarray, tested: np.ndarray, method: str = "plda") -> np.ndarray:
@@ -140,7 +140,7 @@ class Backend:
         return self.plda.score(self.apply(enrolled), self.apply(tested))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        arrays = {"normalise": np.array([int(self.normalise)])}
+        arrays = {"normalize": np.array([int(self.normalize)])}
         for name in ("whitening", "lda"):
             projection = getattr(self, name)
             if projection is not None:
@@ -154,13 +154,13 @@ class Backend:
         projections = [Projection(np.array(arrays[f"{name}.mean"]), np.array(arrays[f"{name}.matrix"]))
                        if f"{name}.mean" in arrays else None for name in ("whitening", "lda")]
         plda = {key[5:]: value for key, value in arrays.items() if key.startswith("plda.")}
-        return cls(*projections, Plda.from_arrays(plda) if plda else None, bool(arrays["normalise"][0]))
+        return cls(*projections, Plda.from_arrays(plda) if plda else None, bool(arrays["normalize"][0]))
 
 
 def cosine_scores(enrolled: np.ndarray, tested: np.ndarray) -> np.ndarray:
     """Cosine of every pair of (E, R) and (T, R): float64 (E, T); 0 with a zero vector."""
     scale = enrolled.shape[-1]
-    return length_normalise(enrolled) @ length_normalise(tested).T / scale
+    return length_normalize(enrolled) @ length_normalize(tested).T / scale
 
 
 def equal_error_rate(scores: np.ndarray, same: np.ndarray) -> float:

@@ -16,7 +16,7 @@ PHONE_STATES, CLUSTERS, TOKENS, GMM = KINDS = ("phone_states", "clusters", "toke
 
 @dataclass
 class ClustersConfig:
-    """k-means over the recogniser's hidden states."""
+    """k-means over the recognizer's hidden states."""
 
     number: int = option(512, min=1, max=100_000)
     iterations: int = option(20, min=1, max=1000)
@@ -24,7 +24,7 @@ class ClustersConfig:
 
 @dataclass
 class IvectorExtractorConfig:
-    """occupancy: what tells the components of a frame; all but gmm take a recogniser.
+    """occupancy: what tells the components of a frame; all but gmm take a recognizer.
 
     Attributes:
         cepstra: conf/<name>.yaml of the cepstra. prune: posteriors below are dropped, the rest of the frame is scaled.

@@ -1,7 +1,7 @@
 """EM for the total variability model (Kenny, Boulianne and Dumouchel, IEEE TSAP 2005), in additive accumulators.
 
 E-step: sums over utterances, of the posterior of delta = w - E[w] (steps.ivector.total_variability).
-M-step: M and the covariances by maximising the auxiliary function, then minimum divergence (Kenny, Joint factor
+M-step: M and the covariances by maximizing the auxiliary function, then minimum divergence (Kenny, Joint factor
 analysis, CRIM 2005; Kaldi's UpdatePrior): the prior that fits the posteriors best, N(h, P), is taken up into M (and m),
 so that the prior is N(0, I) or N(offset e1, I) again. Each part raises the likelihood or leaves it; so does their sum.
 """
@@ -130,20 +130,20 @@ def objective(model: TotalVariability, accumulators: Accumulators, totals: Total
         totals: of the same utterances that were accumulated, full.
     """
     _, dim, _ = model.shape
-    scatter = scatters(totals, model.centres)
+    scatter = scatters(totals, model.centers)
     traces = np.trace(np.linalg.solve(model.covariances, scatter), axis1=1, axis2=2)
     determinants = np.linalg.slogdet(model.covariances)[1]
     frames = -0.5 * (totals.n @ (dim * np.log(2 * np.pi) + determinants) + traces.sum())
     return float((accumulators.evidence + frames) / totals.n.sum())
 
 
-def scatters(totals: Totals, centres: np.ndarray) -> np.ndarray:
+def scatters(totals: Totals, centers: np.ndarray) -> np.ndarray:
     """sum gamma (x - c)(x - c)' of each component (C, D, D)."""
     if not totals.full:
         raise UserError("total variability: full second-order totals are needed for covariances and objective")
-    cross = totals.f[:, :, None] * centres[:, None, :]
+    cross = totals.f[:, :, None] * centers[:, None, :]
     return totals.s - cross - cross.transpose(0, 2, 1) + totals.n[:, None, None] * (
-        centres[:, :, None] * centres[:, None, :])
+        centers[:, :, None] * centers[:, None, :])
 
 
 def update(model: TotalVariability, accumulators: Accumulators, totals: Totals,
@@ -159,14 +159,14 @@ def update(model: TotalVariability, accumulators: Accumulators, totals: Totals,
     if not accumulators.utterances:
         raise UserError("total variability: no utterance has statistics to train on")
     if model.offset:
-        accumulators = uncentred(model, accumulators, totals)
+        accumulators = uncenterd(model, accumulators, totals)
     scatter = scatters(totals, model.means)
-    matrix, covariances = maximise(model, accumulators, totals, scatter, config)
+    matrix, covariances = maximize(model, accumulators, totals, scatter, config)
     model = replace(model, matrix=matrix, covariances=covariances)
-    return minimise_divergence(model, accumulators) if config.minimum_divergence else model
+    return minimize_divergence(model, accumulators) if config.minimum_divergence else model
 
 
-def uncentred(model: TotalVariability, sums: Accumulators, totals: Totals) -> Accumulators:
+def uncenterd(model: TotalVariability, sums: Accumulators, totals: Totals) -> Accumulators:
     """From delta to w = delta + p, p = offset e1; and cross from F - N c to F. For form offset."""
     rank = model.shape[2]
     p = np.zeros(rank)
@@ -178,13 +178,13 @@ def uncentred(model: TotalVariability, sums: Accumulators, totals: Totals) -> Ac
 
     # sum F w' = sum (F - N c) delta' + c (sum N delta)' + (sum F) p'
     first = sums.first + totals.n[:, None] * p
-    cross = sums.cross + model.centres[:, :, None] * sums.first[:, None, :] + totals.f[:, :, None] * p
+    cross = sums.cross + model.centers[:, :, None] * sums.first[:, None, :] + totals.f[:, :, None] * p
     return replace(sums, second=shifted(sums.second, sums.first, totals.n[:, None]), first=first, cross=cross,
                    prior_first=sums.prior_first + sums.utterances * p,
                    prior_second=shifted(sums.prior_second, sums.prior_first, np.float64(sums.utterances)))
 
 
-def maximise(model: TotalVariability, sums: Accumulators, totals: Totals, scatter: np.ndarray,
+def maximize(model: TotalVariability, sums: Accumulators, totals: Totals, scatter: np.ndarray,
              config: TotalVariabilityConfig) -> tuple[np.ndarray, np.ndarray]:
     """M (C, D, R) and covariances (C, D, D): M_i = cross_i second_i^-1, S_i = E of the residual's scatter / N_i.
 
@@ -200,7 +200,7 @@ def maximise(model: TotalVariability, sums: Accumulators, totals: Totals, scatte
     return matrix, floored(covariances, model.floor) if config.update_covariances else covariances
 
 
-def minimise_divergence(model: TotalVariability, sums: Accumulators) -> TotalVariability:
+def minimize_divergence(model: TotalVariability, sums: Accumulators) -> TotalVariability:
     """Take the fitted prior N(h, P) of w up into the model."""
     h = sums.prior_first / sums.utterances
     covariance = square(sums.prior_second) / sums.utterances - np.outer(h, h)

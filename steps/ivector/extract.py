@@ -36,7 +36,7 @@ WITHOUT = "without_statistics.tsv"
 
 @dataclass
 class IvectorConfig:
-    """directory: the extractor's (--from sets it). asr: the recogniser's; none where a mixture tells the components."""
+    """directory: the extractor's (--from sets it). asr: the recognizer's; none where a mixture tells the components."""
 
     extractor: str = option("ivector", choices=["ivector"])
     directory: Path | None = None
@@ -60,7 +60,7 @@ class Ivector(Extractor):
         """Fingerprints, so that the models may be moved."""
         about = self._extractor.about
         return {"extractor": "ivector", "fingerprint": about["fingerprint"], "occupancy": about["occupancy"],
-                "recogniser": about["recogniser"], "dim": self._extractor.dim}
+                "recognizer": about["recognizer"], "dim": self._extractor.dim}
 
     @property
     def _extractor(self) -> IvectorExtractor:
@@ -76,7 +76,7 @@ class Ivector(Extractor):
     def bind(self, items: Mapping[str, Item]) -> None:
         """
         Raises:
-            UserError: no extractor, no recogniser, or another one than the extractor was trained with.
+            UserError: no extractor, no recognizer, or another one than the extractor was trained with.
         """
         self.dim = self._extractor.dim
 

@@ -1,6 +1,6 @@
 """A trained i-vector extractor as a directory that says all that extraction needs:
 
-    extractor.json           features, occupancies, the recogniser's fingerprint, what it was trained on; written last
+    extractor.json           features, occupancies, the recognizer's fingerprint, what it was trained on; written last
     model.safetensors        the total variability model, the map of merged components, the mixture or the clusters
     backend.safetensors      whitening, LDA, PLDA, learned on the training speakers
 """
@@ -31,7 +31,7 @@ from utils.files import read_json, write_json
 from utils.shape import NAME, Maybe, Number, OneOf, check
 
 if TYPE_CHECKING:
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.features.extractor import Extractor
 
 ABOUT, MODEL, BACKEND = "extractor.json", "model.safetensors", "backend.safetensors"
@@ -39,7 +39,7 @@ FORMAT = 1
 AGAIN = "copy or train the extractor again"
 FORM = {  # of extractor.json
     "occupancy": OneOf(*KINDS), "prune": Number(0, 1), "top": Number(1, 10**6, whole=True), "fingerprint": str,
-    "cepstra": {"name": NAME, "options": {str: Any}}, "speaker_features": {str: Any}, "recogniser": Maybe(str)}
+    "cepstra": {"name": NAME, "options": {str: Any}}, "speaker_features": {str: Any}, "recognizer": Maybe(str)}
 SHAPES: Shapes = {  # of model.safetensors
     "total_variability.matrix": ("C", "D", "R"), "total_variability.means": ("C", "D"),
     "total_variability.covariances": ("C", "D", "D"), "total_variability.floor": ("D", "D"),
@@ -67,20 +67,20 @@ class IvectorExtractor:
     def load(cls, directory: Path, asr: Path | None = None, device: str = "cpu") -> IvectorExtractor:
         """
         Args:
-            asr: the recogniser's directory; not needed where a mixture tells the components.
+            asr: the recognizer's directory; not needed where a mixture tells the components.
 
         Raises:
-            UserError: no extractor there, no recogniser, or another one than the extractor was trained with.
+            UserError: no extractor there, no recognizer, or another one than the extractor was trained with.
         """
         about = read_about(directory)
-        recogniser = None if about["occupancy"] == GMM else open_asr(asr, about["occupancy"], device)
+        recognizer = None if about["occupancy"] == GMM else open_asr(asr, about["occupancy"], device)
         arrays = read_safetensors(directory / MODEL, SHAPES | OF_OCCUPANCY.get(about["occupancy"], {}), AGAIN)
         with reading(directory, AGAIN):
-            occupier = open_occupier(about["occupancy"], recogniser, asr, unprefixed("occupancy", arrays),
+            occupier = open_occupier(about["occupancy"], recognizer, asr, unprefixed("occupancy", arrays),
                                      about["prune"], about["top"])
             check_fingerprint(about, occupier, directory, asr)
             speech = Speech(cepstra_of(about["cepstra"]["name"], about["cepstra"]["options"]),
-                            from_dict(SpeakerFeaturesConfig, about["speaker_features"]), recogniser)
+                            from_dict(SpeakerFeaturesConfig, about["speaker_features"]), recognizer)
             mapping, model = arrays["mapping"], TotalVariability.from_arrays(unprefixed("total_variability", arrays))
             if mapping.dtype.kind != "i" or not -1 <= mapping.min() <= mapping.max() == model.shape[0] - 1 or \
                     len(mapping) != occupier.count:
@@ -129,26 +129,26 @@ def statistics_of(utterance: Utterance, occupancies: Occupancies) -> Statistics:
     return Statistics.of(utterance.features[used], occupancies.select(used))
 
 
-def open_asr(asr: Path | None, occupancy: str, device: str = "cpu") -> Recogniser | HeadAlone:
-    """The recogniser; or, for phone states, a head in a directory of its own, which was trained without one.
+def open_asr(asr: Path | None, occupancy: str, device: str = "cpu") -> Recognizer | HeadAlone:
+    """The recognizer; or, for phone states, a head in a directory of its own, which was trained without one.
 
     Raises:
         UserError: none is given, or there is none.
     """
     if asr is None:
-        raise UserError(f"occupancy {occupancy} takes a recogniser: give --asr DIR, or --occupancy gmm", 2)
+        raise UserError(f"occupancy {occupancy} takes a recognizer: give --asr DIR, or --occupancy gmm", 2)
     if occupancy == PHONE_STATES and (asr / HEAD_ABOUT).is_file():
         return HeadAlone.open(asr)
-    from steps.asr.recognisers.recogniser import open_recogniser
+    from steps.asr.recognizers.recognizer import open_recognizer
 
-    return open_recogniser(asr, device)
+    return open_recognizer(asr, device)
 
 
 def records_behind(asr: Path) -> list[dict[str, Any]]:
-    """What a recogniser, and the head below it, were trained on; one that does not say is unknown to the audit."""
+    """What a recognizer, and the head below it, were trained on; one that does not say is unknown to the audit."""
     from steps.data.trained_on import read_training
 
-    return read_training(asr) or [{"component": "recogniser behind the i-vectors", "corpus": str(asr), "utterances": 0,
+    return read_training(asr) or [{"component": "recognizer behind the i-vectors", "corpus": str(asr), "utterances": 0,
                                    "speakers": None, "sentences": None, "recordings": None}]
 
 
@@ -157,8 +157,8 @@ def check_fingerprint(about: Mapping[str, Any], occupier: Occupier, directory: P
     Raises:
         UserError: the occupancies would not be those of training.
     """
-    if occupier.fingerprint != about["recogniser"]:
-        raise UserError(f"{directory} was trained with the recogniser {about['recogniser']}, {asr} is "
+    if occupier.fingerprint != about["recognizer"]:
+        raise UserError(f"{directory} was trained with the recognizer {about['recognizer']}, {asr} is "
                         f"{occupier.fingerprint}; give the former with --asr, or train the extractor again")
 
 
@@ -184,7 +184,7 @@ def save_extractor(directory: Path, about: Mapping[str, Any], model: TotalVariab
     """Write an extractor's directory; extractor.json comes last and vouches for the rest.
 
     Args:
-        about: "occupancy", "prune", "top", "cepstra", "speaker_features", "recogniser", "trained_on", ...
+        about: "occupancy", "prune", "top", "cepstra", "speaker_features", "recognizer", "trained_on", ...
         occupancy: arrays of the mixture or the clusters; {} for other kinds.
     """
     (directory / ABOUT).unlink(missing_ok=True)

@@ -60,19 +60,19 @@ class Gmm:
         quadratic, linear, constant = self._coefficients
         upper = np.triu_indices(frames.shape[1])
         # Around the mixture's mean the products x x' stay small and the sum below loses no digits.
-        x = frames - self._centre
+        x = frames - self._center
         products = x[:, upper[0]] * x[:, upper[1]] if self.full else x * x
         return products @ quadratic.T + x @ linear.T + constant
 
     @property
-    def _centre(self) -> np.ndarray:
+    def _center(self) -> np.ndarray:
         return self.weights @ self.means
 
     @cached_property
     def _coefficients(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(C, P), (C, D), (C,): what multiplies x x' (upper triangle; or x^2), x, and 1."""
         count, dim = self.means.shape
-        means = self.means - self._centre
+        means = self.means - self._center
         if self.full:
             precisions = np.linalg.inv(self.covariances)
             determinants = np.linalg.slogdet(self.covariances)[1]

@@ -16,7 +16,7 @@ from utils.errors import UserError
 
 
 def learn(config: IvectorExtractorConfig, items: Iterable[Item], speech: Speech,
-          recogniser: object | None) -> dict[str, np.ndarray]:
+          recognizer: object | None) -> dict[str, np.ndarray]:
     """Arrays of the mixture or the clusters; {} for the kinds that need none.
 
     Frames come from utterances in random order until there are `learning_frames`.
@@ -29,8 +29,8 @@ def learn(config: IvectorExtractorConfig, items: Iterable[Item], speech: Speech,
         print(f"mixture: {len(pool)} frames, log-likelihood a frame {history[0]:.3f} to {history[-1]:.3f}")
         return mixture.to_arrays()
     if config.occupancy == CLUSTERS:
-        assert recogniser is not None
-        pool = gather(config, items, speech, lambda utterance: spoken_states(recogniser, utterance))
+        assert recognizer is not None
+        pool = gather(config, items, speech, lambda utterance: spoken_states(recognizer, utterance))
         return cluster(pool, config)
     return {}
 
@@ -65,10 +65,10 @@ def gather(config: IvectorExtractorConfig, items: Iterable[Item], speech: Speech
     return np.concatenate([block for block in pool if len(block)])
 
 
-def spoken_states(recogniser: object, utterance: Utterance) -> np.ndarray:
-    """Hidden states (N, H) of output frames in whose centre somebody speaks."""
-    hidden = recogniser.hidden([utterance.fbank])[0]  # type: ignore[attr-defined]
-    nearest = at_frames(len(utterance.voiced), len(hidden), recogniser.subsampling)  # type: ignore[attr-defined]
+def spoken_states(recognizer: object, utterance: Utterance) -> np.ndarray:
+    """Hidden states (N, H) of output frames in whose center somebody speaks."""
+    hidden = recognizer.hidden([utterance.fbank])[0]  # type: ignore[attr-defined]
+    nearest = at_frames(len(utterance.voiced), len(hidden), recognizer.subsampling)  # type: ignore[attr-defined]
     voiced = np.zeros(len(hidden), dtype=bool)
     if len(hidden):
         voiced[nearest[utterance.voiced]] = True

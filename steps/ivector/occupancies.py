@@ -1,9 +1,9 @@
 """Which components a frame of speech belongs to, told in four ways; the rest of the package sees no difference.
 
-    phone_states   a head of the recogniser that tells phone states, trained on forced alignments; silence left out
-    clusters       k-means over the recogniser's hidden states; each frame belongs softly to the near ones
-    tokens         the recogniser's CTC posteriors without the blank
-    gmm            a Gaussian mixture over the speaker features themselves: no recogniser
+    phone_states   a head of the recognizer that tells phone states, trained on forced alignments; silence left out
+    clusters       k-means over the recognizer's hidden states; each frame belongs softly to the near ones
+    tokens         the recognizer's CTC posteriors without the blank
+    gmm            a Gaussian mixture over the speaker features themselves: no recognizer
 
     Occupier.of(utterance) -> Occupancies of the utterance's frames (10 ms)
 
@@ -24,11 +24,11 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from steps.asr.phones.phone_states import PhoneStateHead
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.features.extractor import Extractor
     from steps.ivector.gmm import Gmm
 
-HEAD = "phone_states"  # below a recogniser's directory
+HEAD = "phone_states"  # below a recognizer's directory
 HEAD_ABOUT = "phone_states.json"
 
 
@@ -38,7 +38,7 @@ class Utterance:
 
     Attributes:
         features: speaker features (T, D). voiced: bool (T,).
-        fbank: the recogniser's input (T, F); None where no recogniser takes part.
+        fbank: the recognizer's input (T, F); None where no recognizer takes part.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class HeadAlone:
-    """In the place of a recogniser: a phone-state head that takes filter banks and no hidden states."""
+    """In the place of a recognizer: a phone-state head that takes filter banks and no hidden states."""
 
     extractor: Extractor
     fingerprint: str = "none"
@@ -81,13 +81,13 @@ class Occupier(Protocol):
         """Occupancies of all T frames; frames that are not to count have none."""
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """What was learned for it beside the recogniser."""
+        """What was learned for it beside the recognizer."""
 
 
 def at_frames(frames: int, available: int, subsampling: int) -> np.ndarray:
-    """For each of `frames` input frames the output frame (of `available`) whose centre is nearest, int64 (frames,).
+    """For each of `frames` input frames the output frame (of `available`) whose center is nearest, int64 (frames,).
 
-    Output frame j of the recogniser is centred at input frame subsampling * j + subsampling - 1: for 4 by two
+    Output frame j of the recognizer is centerd at input frame subsampling * j + subsampling - 1: for 4 by two
     convolutions of width 3 and stride 2 without padding, it sees the frames 4j to 4j + 6.
     """
     nearest = np.floor_divide(np.arange(frames) - (subsampling - 1) + subsampling // 2, subsampling)
@@ -131,25 +131,25 @@ class GmmOccupier:
 class TokenOccupier:
     """CTC posteriors without the blank: blank dominates most frames, what is left still tells the sound."""
 
-    recogniser: Recogniser
+    recognizer: Recognizer
     prune: float
 
     @property
     def fingerprint(self) -> str:
-        return self.recogniser.fingerprint
+        return self.recognizer.fingerprint
 
     @property
     def count(self) -> int:
-        return self.recogniser.dim - 1
+        return self.recognizer.dim - 1
 
     def of(self, utterance: Utterance) -> Occupancies:
         frames = len(utterance.voiced)
-        log_posteriors = self.recogniser.log_posteriors([_fbank(utterance)])[0]
+        log_posteriors = self.recognizer.log_posteriors([_fbank(utterance)])[0]
         if not len(log_posteriors):
             return nobody(frames, self.count)
         tokens = log_posteriors[:, 1:].astype(np.float64)  # blank is token 0
         tokens = np.exp(tokens - tokens.max(axis=1, keepdims=True))
-        stretched = tokens[at_frames(frames, len(tokens), self.recogniser.subsampling)]
+        stretched = tokens[at_frames(frames, len(tokens), self.recognizer.subsampling)]
         return Occupancies.of_dense(only_voiced(stretched, utterance.voiced), self.prune)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -164,14 +164,14 @@ class ClusterOccupier:
         means: (C, H). variance: mean square distance of a state to its own mean, a dimension.
     """
 
-    recogniser: Recogniser
+    recognizer: Recognizer
     means: np.ndarray
     variance: float
     prune: float
 
     @property
     def fingerprint(self) -> str:
-        return self.recogniser.fingerprint
+        return self.recognizer.fingerprint
 
     @property
     def count(self) -> int:
@@ -179,12 +179,12 @@ class ClusterOccupier:
 
     def of(self, utterance: Utterance) -> Occupancies:
         frames = len(utterance.voiced)
-        hidden = self.recogniser.hidden([_fbank(utterance)])[0]
+        hidden = self.recognizer.hidden([_fbank(utterance)])[0]
         if not len(hidden):
             return nobody(frames, self.count)
         logits = -squared_distances(hidden, self.means) / (2 * self.variance)
         posteriors = np.exp(logits - logits.max(axis=1, keepdims=True))
-        stretched = posteriors[at_frames(frames, len(hidden), self.recogniser.subsampling)]
+        stretched = posteriors[at_frames(frames, len(hidden), self.recognizer.subsampling)]
         return Occupancies.of_dense(only_voiced(stretched, utterance.voiced), self.prune)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -195,20 +195,20 @@ class ClusterOccupier:
 class PhoneStateOccupier:
     """Posteriors of phone states; a frame whose silence states together have more than half is left out."""
 
-    recogniser: Recogniser | HeadAlone
+    recognizer: Recognizer | HeadAlone
     head: PhoneStateHead
     prune: float
     _spoken: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.head.recogniser not in (None, self.recogniser.fingerprint):
-            raise UserError(f"the phone-state head was trained on the recogniser {self.head.recogniser}, this is "
-                            f"{self.recogniser.fingerprint}; give the former with --asr, or train the head again")
+        if self.head.recognizer not in (None, self.recognizer.fingerprint):
+            raise UserError(f"the phone-state head was trained on the recognizer {self.head.recognizer}, this is "
+                            f"{self.recognizer.fingerprint}; give the former with --asr, or train the head again")
         self._spoken = np.setdiff1d(np.arange(len(self.head)), np.asarray(self.head.silence, dtype=np.int64))
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.recogniser.fingerprint} {self.head.fingerprint}"
+        return f"{self.recognizer.fingerprint} {self.head.fingerprint}"
 
     @property
     def count(self) -> int:
@@ -216,7 +216,7 @@ class PhoneStateOccupier:
 
     def of(self, utterance: Utterance) -> Occupancies:
         fbank = _fbank(utterance)
-        hidden = None if self.head.recogniser is None else self.recogniser.hidden([fbank])[0]
+        hidden = None if self.head.recognizer is None else self.recognizer.hidden([fbank])[0]
         posteriors = np.asarray(self.head.posteriors(fbank, hidden))[:, self._spoken]
         frames = min(len(posteriors), len(utterance.voiced))
         voiced = utterance.voiced.copy()
@@ -241,19 +241,19 @@ def nobody(frames: int, count: int) -> Occupancies:
 
 def _fbank(utterance: Utterance) -> np.ndarray:
     if utterance.fbank is None:
-        raise ValueError(f"{utterance.id}: no filter bank was read for the recogniser")
+        raise ValueError(f"{utterance.id}: no filter bank was read for the recognizer")
     return utterance.fbank
 
 
-def open_occupier(kind: str, recogniser: Recogniser | HeadAlone | None, directory: Path | None,
+def open_occupier(kind: str, recognizer: Recognizer | HeadAlone | None, directory: Path | None,
                   arrays: Mapping[str, np.ndarray], prune: float, top: int = 20) -> Occupier:
     """
     Args:
-        recogniser, directory: and where it lies; None for gmm.
+        recognizer, directory: and where it lies; None for gmm.
         arrays: what was learned: the mixture, the clusters.
 
     Raises:
-        UserError: no recogniser, or it has no phone-state head.
+        UserError: no recognizer, or it has no phone-state head.
     """
     from steps.ivector.config import CLUSTERS, GMM, TOKENS
 
@@ -261,18 +261,18 @@ def open_occupier(kind: str, recogniser: Recogniser | HeadAlone | None, director
         from steps.ivector.gmm import Gmm
 
         return GmmOccupier(Gmm.from_arrays(arrays), top, prune)
-    if recogniser is None or directory is None:
-        raise UserError(f"occupancy {kind} takes a recogniser: give --asr DIR, or --occupancy gmm", 2)
+    if recognizer is None or directory is None:
+        raise UserError(f"occupancy {kind} takes a recognizer: give --asr DIR, or --occupancy gmm", 2)
     if kind == TOKENS:
-        return TokenOccupier(recogniser, prune)
+        return TokenOccupier(recognizer, prune)
     if kind == CLUSTERS:
-        return ClusterOccupier(recogniser, np.asarray(arrays["means"]), float(arrays["variance"][0]), prune)
-    head = directory if isinstance(recogniser, HeadAlone) else directory / HEAD
+        return ClusterOccupier(recognizer, np.asarray(arrays["means"]), float(arrays["variance"][0]), prune)
+    head = directory if isinstance(recognizer, HeadAlone) else directory / HEAD
     if not head.is_dir():
         raise UserError(f"{directory} has no {HEAD}/: train the head with steps/train_phone_states.sh, or take another "
                         "--occupancy (clusters, tokens, gmm)", 2)
-    from steps.asr.phones.phone_states import PhoneStateHead, check_recogniser
+    from steps.asr.phones.phone_states import PhoneStateHead, check_recognizer
 
     loaded = PhoneStateHead.load(head)
-    check_recogniser(loaded, recogniser.fingerprint)
-    return PhoneStateOccupier(recogniser, loaded, prune)
+    check_recognizer(loaded, recognizer.fingerprint)
+    return PhoneStateOccupier(recognizer, loaded, prune)

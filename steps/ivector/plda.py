@@ -95,7 +95,7 @@ def speaker_moments(vectors: np.ndarray, speakers: Sequence[str]) -> tuple[np.nd
 
 def em_step(counts: np.ndarray, means: np.ndarray, within: np.ndarray, between: np.ndarray,
             residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One iteration: B and W anew. means: (S, R), centred. within: scatter within speakers (R, R)."""
+    """One iteration: B and W anew. means: (S, R), centerd. within: scatter within speakers (R, R)."""
     new_between, new_residual = np.zeros_like(between), within.copy()
     precision_between, precision_residual = np.linalg.inv(between), np.linalg.inv(residual)
     # Speakers with as many utterances share their posterior covariance.

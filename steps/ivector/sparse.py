@@ -87,9 +87,9 @@ class Occupancies:
         return Occupancies(indptr, self.components[places], self.weights[places], self.count)
 
     def stretch(self, factor: int, frames: int) -> Occupancies:
-        """From the recogniser's frame rate to that of the features: each frame `factor` times, to `frames` frames.
+        """From the recognizer's frame rate to that of the features: each frame `factor` times, to `frames` frames.
 
-        The recogniser's convolutions eat a few frames; the last frame stands for those behind it.
+        The recognizer's convolutions eat a few frames; the last frame stands for those behind it.
         """
         if not len(self):
             return Occupancies(np.zeros(frames + 1, np.int64), self.components, self.weights, self.count)

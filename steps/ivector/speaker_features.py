@@ -1,4 +1,4 @@
-"""Features of speaker recognition, computed from cepstra when they are read: deltas, then sliding mean normalisation.
+"""Features of speaker recognition, computed from cepstra when they are read: deltas, then sliding mean normalization.
 
 As Kaldi's egs/sre10: add-deltas | apply-cmvn-sliding --norm-vars=false --center=true --cmn-window=300, with the
 energy-based choice of frames beside them.

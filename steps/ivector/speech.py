@@ -1,4 +1,4 @@
-"""Utterances as the i-vector machine takes them: speaker features, voiced frames, and the recogniser's input."""
+"""Utterances as the i-vector machine takes them: speaker features, voiced frames, and the recognizer's input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from steps.ivector.speaker_features import SpeakerFeaturesConfig, dimension, spe
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.features.extractor import Extractor
 
 
@@ -27,11 +27,11 @@ class Speech:
         dim: columns D of the speaker features.
     """
 
-    def __init__(self, cepstra: Mfcc, config: SpeakerFeaturesConfig, recogniser: Recogniser | HeadAlone | None,
+    def __init__(self, cepstra: Mfcc, config: SpeakerFeaturesConfig, recognizer: Recognizer | HeadAlone | None,
                  data: Path | None = None):
         """
         Args:
-            recogniser: None where only speaker features are wanted.
+            recognizer: None where only speaker features are wanted.
             data: the data set whose archives (DATA/speaker_mfcc, DATA/fbank) are read; None: always from audio.
 
         Raises:
@@ -40,8 +40,8 @@ class Speech:
         self.config = config
         self.dim = dimension(cepstra.dim, config)
         self._sources = [_Source(cepstra, data)]
-        if recogniser is not None:
-            self._sources.append(_Source(recogniser.extractor, data))
+        if recognizer is not None:
+            self._sources.append(_Source(recognizer.extractor, data))
 
     def of(self, item: Item) -> Utterance:
         """

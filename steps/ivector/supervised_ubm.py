@@ -1,4 +1,4 @@
-"""The supervised universal background model: components are those of a recogniser (phone states, tokens, clusters).
+"""The supervised universal background model: components are those of a recognizer (phone states, tokens, clusters).
 
 One full-covariance Gaussian a component, straight from the totals of its occupancies; there is no EM (Lei et al., A
 novel scheme for speaker recognition using a phonetically-aware deep neural network, ICASSP 2014; Kaldi's sre10/v2).

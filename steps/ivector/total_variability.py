@@ -70,7 +70,7 @@ class TotalVariability:
         return self.matrix.shape  # type: ignore[return-value]
 
     @property
-    def centres(self) -> np.ndarray:
+    def centers(self) -> np.ndarray:
         """c (C, D): the component means of an utterance whose w is the prior mean."""
         return self.means + self.offset * self.matrix[:, :, 0]
 
@@ -84,7 +84,7 @@ class TotalVariability:
                    float(arrays["offset"][0]))
 
 
-def initialise(ubm: Gmm, config: TotalVariabilityConfig, seed: int = 0) -> TotalVariability:
+def initialize(ubm: Gmm, config: TotalVariabilityConfig, seed: int = 0) -> TotalVariability:
     """A random M around the UBM: at first the means spread by w as frames do within a component.
 
     In form offset the first column is mean / offset (Kaldi: M_i e1 * offset = mean_i).
@@ -126,7 +126,7 @@ class Inference:
         self.lower = torch.from_numpy(rows * rank + columns).to(self.device)
         matrix, covariances = (torch.from_numpy(each).to(self.device) for each in (model.matrix, model.covariances))
         projection = torch.cholesky_solve(matrix, torch.linalg.cholesky(covariances))
-        self.centres = torch.from_numpy(model.centres).to(self.device)
+        self.centers = torch.from_numpy(model.centers).to(self.device)
         self.projection = projection.reshape(count * dim, rank).to(self.dtype)
         self.packed = torch.empty((count, len(rows)), dtype=self.dtype, device=self.device)
         # A block of components at a time: all R x R matrices at once would double the memory.
@@ -136,7 +136,7 @@ class Inference:
             self.packed[part] = square.reshape(len(square), -1)[:, self.lower].to(self.dtype)
 
     def dense(self, pack: Pack) -> tuple[torch.Tensor, torch.Tensor]:
-        """N (U, C) and F - N c (U, C D) of a pack, on the device; centred in double, so that single loses nothing."""
+        """N (U, C) and F - N c (U, C D) of a pack, on the device; centerd in double, so that single loses nothing."""
         count, dim, _ = self.shape
         if pack.count != count or pack.dim != dim:
             raise UserError(f"i-vector statistics of {pack.count} components x {pack.dim} features; the total "
@@ -147,7 +147,7 @@ class Inference:
         n = torch.zeros(len(pack) * count, dtype=self.dtype, device=self.device)
         f = torch.zeros((len(pack) * count, dim), dtype=self.dtype, device=self.device)
         n[place] = occupancy.to(self.dtype)
-        f[place] = (first - occupancy[:, None] * self.centres[components]).to(self.dtype)
+        f[place] = (first - occupancy[:, None] * self.centers[components]).to(self.dtype)
         return n.reshape(len(pack), count), f.reshape(len(pack), count * dim)
 
     def posterior(self, n: torch.Tensor, f: torch.Tensor) -> Posterior:

@@ -49,7 +49,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                         "knows it and runs the step again when it is gone")
     parser.add_argument("--config", default="ivector_extractor", help="conf/NAME.yaml (%(default)s)")
     parser.add_argument("--set", default="", help='"key=value ..." over the configuration')
-    parser.add_argument("--asr", type=Path, metavar="DIR", help="the recogniser; not needed with occupancy=gmm")
+    parser.add_argument("--asr", type=Path, metavar="DIR", help="the recognizer; not needed with occupancy=gmm")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="of EM (%(default)s)")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="prepared data set")
     parser.add_argument("--split", default="official", metavar="PROTOCOL/PART",

@@ -40,13 +40,13 @@ from steps.ivector.occupancies import HeadAlone, Occupier, open_occupier
 from steps.ivector.speech import Speech
 from steps.ivector.statistics import Pack, Totals, sum_totals
 from steps.ivector.supervised_ubm import supervised_ubm
-from steps.ivector.total_variability import TotalVariability, initialise
+from steps.ivector.total_variability import TotalVariability, initialize
 from utils.array_plan import ArrayPlan, stage_inputs
 from utils.errors import UserError
 from utils.files import atomic_directory, read_json, recover_directory, write_json
 
 if TYPE_CHECKING:
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
 
 OBJECTIVES = "objectives.1.json"
 LEAVES = ("finished.*.json", "occupancy.*.safetensors", "ubm.*.safetensors", "statistics", "accumulators",
@@ -83,7 +83,7 @@ class Training:
     # --- what it works with -----------------------------------------------------------------------------------------
 
     @cached_property
-    def recogniser(self) -> Recogniser | HeadAlone | None:
+    def recognizer(self) -> Recognizer | HeadAlone | None:
         return None if self.config.occupancy == GMM else open_asr(self.asr, self.config.occupancy)
 
     @cached_property
@@ -93,7 +93,7 @@ class Training:
         if getattr(cepstra.config, "extractor", "") != "mfcc":
             raise UserError(f"cepstra: {self.config.cepstra} are no cepstra; accepted: a name whose conf/ says "
                             "extractor: mfcc", 2)
-        return Speech(cepstra, self.config.speaker_features, self.recogniser, self.data.path)  # type: ignore[arg-type]
+        return Speech(cepstra, self.config.speaker_features, self.recognizer, self.data.path)  # type: ignore[arg-type]
 
     @cached_property
     def occupancy_arrays(self) -> dict[str, np.ndarray]:
@@ -101,7 +101,7 @@ class Training:
 
     @cached_property
     def occupier(self) -> Occupier:
-        return open_occupier(self.config.occupancy, self.recogniser, self.asr, self.occupancy_arrays,
+        return open_occupier(self.config.occupancy, self.recognizer, self.asr, self.occupancy_arrays,
                              self.config.prune, self.config.gmm.top)
 
     def plan(self) -> dict[str, Any]:
@@ -112,17 +112,17 @@ class Training:
         cepstra = registry.create(self.config.cepstra)
         head = self._head_fingerprint()
         return {"config": asdict(self.config), "cepstra": {"options": cepstra.options, "version": cepstra.version},
-                "recogniser": head, "data": self.data.name, "protocol": self.protocol, "part": self.part,
+                "recognizer": head, "data": self.data.name, "protocol": self.protocol, "part": self.part,
                 "utterances": len(self._items), "items": digest.hexdigest(), "num_tasks": self.tasks,
                 **stage_inputs()}
 
     def _head_fingerprint(self) -> str:
-        """Of the recogniser and its head, before anything was learned."""
-        if self.recogniser is None:
+        """Of the recognizer and its head, before anything was learned."""
+        if self.recognizer is None:
             return ""
         if self.config.occupancy == CLUSTERS:
-            return self.recogniser.fingerprint
-        return open_occupier(self.config.occupancy, self.recogniser, self.asr, {}, self.config.prune).fingerprint
+            return self.recognizer.fingerprint
+        return open_occupier(self.config.occupancy, self.recognizer, self.asr, {}, self.config.prune).fingerprint
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class Training:
         """Learn the mixture or the clusters."""
         path = self.out / "occupancy.1.safetensors"
         if not path.is_file():
-            write_arrays(path, learn(self.config, self._items.values(), self.speech, self.recogniser))
+            write_arrays(path, learn(self.config, self._items.values(), self.speech, self.recognizer))
 
     def statistics(self, task: int) -> None:
         """Statistics of the utterances of a task, and their totals. Posteriors are never stored."""
@@ -191,7 +191,7 @@ class Training:
                   f"{merged.n.sum():.0f} frames, fewest {merged.n.min():.0f}")
         if self.iterations_done() < 0:
             ubm = Gmm.from_arrays(unprefixed("gmm", read_arrays(path)))
-            self._write_iteration(0, initialise(ubm, self.config.total_variability, self.config.seed), [])
+            self._write_iteration(0, initialize(ubm, self.config.total_variability, self.config.seed), [])
 
     def accumulate(self, iteration: int, task: int) -> None:
         """E-step of a task's share with the model of the iteration before."""
@@ -254,7 +254,7 @@ class Training:
             records += records_behind(self.asr)
         return {"occupancy": config.occupancy, "prune": config.prune, "top": config.gmm.top,
                 "cepstra": {"name": config.cepstra, "options": cepstra.options, "version": cepstra.version},
-                "speaker_features": asdict(config.speaker_features), "recogniser": self.occupier.fingerprint,
+                "speaker_features": asdict(config.speaker_features), "recognizer": self.occupier.fingerprint,
                 "objectives": objectives, "without_statistics": silent, "config": asdict(config),
                 "trained_on": records}
 

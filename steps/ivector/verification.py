@@ -118,7 +118,7 @@ def verify(data: Dataset, split: Split, part: str, system: System, enrol: int | 
 
     from steps.features.store import FeatureStore
     from steps.ivector.extractor import load_backend
-    from steps.scoring.trials import figures, summarise
+    from steps.scoring.trials import figures, summarize
 
     fingerprint = system.about["fingerprint"]
     store = FeatureStore.open(data.path / system.ivectors, {"options": {"fingerprint": fingerprint}})
@@ -127,7 +127,7 @@ def verify(data: Dataset, split: Split, part: str, system: System, enrol: int | 
     speakers = speakers_of(data, keys, f"part {part} of protocol {split.name}")
     vectors = store.matrix(keys)
     trials, scores = score(vectors, speakers, load_backend(system.extractor), enrol)
-    summaries = {method: summarise(values, trials) for method, values in scores.items()}
+    summaries = {method: summarize(values, trials) for method, values in scores.items()}
     return {"corpus": data.name, "protocol": split.name, "part": part, "subsystem": system.subsystem,
             "occupancy": system.about["occupancy"], "extractor": fingerprint, "ivectors": system.ivectors,
             "enrol": enrol, "utterances": len(keys), "missing": sorted(set(ids) - set(keys)),

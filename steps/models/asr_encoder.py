@@ -1,4 +1,4 @@
-"""The encoder of the repository's recogniser as a trunk: what it takes to start from a recogniser (Fan et al. 2021)."""
+"""The encoder of the repository's recognizer as a trunk: what it takes to start from a recognizer (Fan et al. 2021)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from steps.models.conformer import FEWEST_FRAMES, Conformer, ConformerConfig
 class AsrEncoder(nn.Module):
     """Filter banks (N, 1, F, T) with lengths (N,), None for all T -> states (N, D, 1, T') with their lengths.
 
-    The mean and deviation that a recogniser was trained with are buffers, as in steps/asr/model.py; 0 and 1 in
-    a network that starts from random weights, whose features come normalised.
+    The mean and deviation that a recognizer was trained with are buffers, as in steps/asr/model.py; 0 and 1 in
+    a network that starts from random weights, whose features come normalized.
     """
 
     mean: Tensor

@@ -22,12 +22,12 @@ class MultitaskConfig:
                                      help="task: weight of its loss")
     input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the features")
     input_noise: float = option(0.0, min=0.0, max=1000.0,
-                                help="standard deviation of Gaussian noise on the normalised features")
+                                help="standard deviation of Gaussian noise on the normalized features")
 
 
 @dataclass
 class MultitaskDnnConfig(MultitaskConfig):
-    """Sizes and regularisation; the publication names no dropout, so 0 is as published."""
+    """Sizes and regularization; the publication names no dropout, so 0 is as published."""
 
     trunk: list[int] = option([4096, 4096], min=1, max=65536, help="widths of the shared layers")
     branch: list[int] = option([1024], min=1, max=65536, help="widths of each task's own hidden layers")
@@ -36,7 +36,7 @@ class MultitaskDnnConfig(MultitaskConfig):
 
 @dataclass
 class AttentionRnnConfig(MultitaskConfig):
-    """Sizes and regularisation; the publications name no dropout, so 0 is as published."""
+    """Sizes and regularization; the publications name no dropout, so 0 is as published."""
 
     projection: list[int] = option([256], min=1, max=65536, help="widths of the layers that each frame goes through")
     cell: str = option("lstm", choices=("lstm", "advanced"))
@@ -51,7 +51,7 @@ class AttentionRnnConfig(MultitaskConfig):
 
 @dataclass
 class SpectrogramNetworkConfig:
-    """Sizes and regularisation; the publication names no dropout and no hidden layer, as the defaults have none."""
+    """Sizes and regularization; the publication names no dropout and no hidden layer, as the defaults have none."""
 
     architecture: str = option("pyresnet50", choices=ARCHITECTURES)
     width: float = option(1.0, min=0.01, max=4.0, help="share of the published numbers of channels")

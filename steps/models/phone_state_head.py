@@ -1,7 +1,7 @@
-"""A network that tells phone states at 10 ms frames, from filter banks and a recogniser's hidden states.
+"""A network that tells phone states at 10 ms frames, from filter banks and a recognizer's hidden states.
 
 Filter banks go through convolutions over time that see 9 frames to each side (a TDNN, Peddinti et al., Interspeech
-2015); the recogniser's hidden state of each frame, which knows the whole utterance, is joined to what comes out.
+2015); the recognizer's hidden state of each frame, which knows the whole utterance, is joined to what comes out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LAYERS = ((5, 1), (3, 2), (3, 2), (3, 3))
 
 @dataclass
 class PhoneStateNetworkConfig:
-    """Sizes and regularisation."""
+    """Sizes and regularization."""
 
     width: int = option(160, min=1, max=4096, help="channels of the convolutions, and of the hidden states as joined")
     joined: int = option(256, min=1, max=4096, help="width of the layer over both")

@@ -10,7 +10,7 @@ stage, and in place of each 3x3 convolution several of different kernels and gro
              512   kernel  3,       group  1
 
 A spectrogram of 128 mel leaves either with 4 bins of frequency. What an utterance gives does not depend on its
-batch: before each layer that looks at neighbours, what stands behind the utterance's end is set to zero, which is
+batch: before each layer that looks at neighbors, what stands behind the utterance's end is set to zero, which is
 also what such a layer finds behind the end of an unpadded one.
 """
 

@@ -1,8 +1,8 @@
 """Score the test parts of noisy sets with one trained system, all of its folds and seeds: one task of an array, or
 of several systems one after the other.
 
-A system is one subsystem in one variant. Its models, normalisation and calibration are those that were learned; where
-features are normalised by speaker, a speaker's statistics are those of his own noisy utterances. The clean test part is
+A system is one subsystem in one variant. Its models, normalization and calibration are those that were learned; where
+features are normalized by speaker, a speaker's statistics are those of his own noisy utterances. The clean test part is
 scored too, and must come out as it was scored when the system was trained.
 """
 

@@ -32,7 +32,7 @@ class Condition:
         """The utterances and their rows of features (None: could not be computed), as TrainedExperiment takes them.
 
         Args:
-            features: name of a directory, or TEXT. source: of text; that of a recogniser needs transcripts.
+            features: name of a directory, or TEXT. source: of text; that of a recognizer needs transcripts.
 
         Raises:
             UserError: it has no such features or text, or lacks one of the utterances.
@@ -41,7 +41,7 @@ class Condition:
         absent = [key for key in ids if key not in data.items]
         if absent:
             raise UserError(f"{path} lacks {len(absent)} utterances of the test part, the first is {absent[0]}; "
-                            "make the noisy set with --only PROTOCOL/test, or of all")
+                            "make the noisy set with --parts PROTOCOL/test, or of all")
         if features == TEXT:
             heard = Dataset.open(path, layers_for(path, [source]))
             check_source(heard, source)

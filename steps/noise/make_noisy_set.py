@@ -37,7 +37,7 @@ class Recipe:
     """What decides how the set sounds; with these attributes it has a plan like an extractor of features."""
 
     options: dict[str, Any]
-    only: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     name: str = "noisy set"
     version: int = field(default=1)
 
@@ -94,7 +94,7 @@ def open_work(arguments: argparse.Namespace, audio: Path) -> NoisySet:
     recipe = recipe_of(arguments)
     data = Dataset.open(arguments.data)
     check_target(data, arguments.out, KEY, "steps/make_noisy_set.sh")
-    items = chosen_items(data, recipe.only)
+    items = chosen_items(data, recipe.parts)
     planned = ArrayPlan(audio, plan.make_plan(recipe, items, arguments.nj), ("index.*.tsv", ".tmp.*"), "adding noise",
                         "steps/make_noisy_set.sh")
     return NoisySet(data, items, recipe, planned, arguments.nj, arguments.out)
@@ -113,10 +113,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                         "MUSAN in DIR (noise/, music/, speech/); default: our own sounds")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same noises, at "
                         "every ratio and over any number of tasks (default: %(default)s)")
-    parser.add_argument("--only", default="", metavar='"PROTOCOL/PART ..."', help="only utterances of these parts, in "
+    parser.add_argument("--parts", default="", metavar='"PROTOCOL/PART ..."', help="only utterances of these parts, in "
                         "whichever fold (default: all)")
     parser.add_argument("--features", default="", metavar='"NAME ..."', help="extract these from it too "
                         "(steps/extract_features.sh)")
+    parser.add_renamed("--only", "--parts")
     add_array_options(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("out", type=Path, metavar="OUT")
@@ -138,23 +139,23 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     options = {"snr": arguments.snr if snr is None else snr, "kinds": kinds,
                "pool": arguments.pool or ("train" if snr is None else "test"), "seed": arguments.seed,
                "musan": None if arguments.musan is None else str(arguments.musan)}
-    return Recipe(options, tuple(arguments.only.split()))
+    return Recipe(options, tuple(arguments.parts.split()))
 
 
-def chosen_items(data: Dataset, only: Sequence[str]) -> dict[str, Item]:
-    """The utterances of the parts `only`; all without any.
+def chosen_items(data: Dataset, parts: Sequence[str]) -> dict[str, Item]:
+    """The utterances of these parts; all without any.
 
     Raises:
         UserError: no such protocol or part, no utterance, or one without a recording.
     """
-    keys = set() if only else set(data.items)
-    for text in only:
+    keys = set() if parts else set(data.items)
+    for text in parts:
         protocol, _, part = text.partition("/")
         split = data.split(protocol)
         keys |= {key for fold in split.folds for key in split.ids(fold, part)}
     items = {key: item for key, item in data.items.items() if key in keys}
     if not items:
-        raise UserError(f"{data.path} has no utterances{' in ' + ' '.join(only) if only else ''}")
+        raise UserError(f"{data.path} has no utterances{' in ' + ' '.join(parts) if parts else ''}")
     without = next((key for key, item in items.items() if item.path is None), None)
     if without is not None:
         raise UserError(f"{without} of {data.path} has no recording that noise could be added to")
@@ -213,12 +214,12 @@ def finish(data: Dataset, items: dict[str, Item], recipe: Recipe, audio: Path, t
         if path.name.removesuffix(".flac") not in made:  # of an earlier plan, or of a task that was killed
             path.unlink()
     kinds = sorted({row["kind"] for row in made.values()} - {"-"})
-    about = {**recipe.options, "utterances": len(made), "only": list(recipe.only),
+    about = {**recipe.options, "utterances": len(made), "only": list(recipe.parts),
              "counts": {kind: sum(row["kind"] == kind for row in made.values()) for kind in kinds},
              "clean": sum(row["kind"] == "-" for row in made.values()),
              "scaled": sum(float(row["factor"]) < 1 for row in made.values())}
     info = {**data.info, "utterances": len(made), KEY: about}
-    write_derived(data, out, info, noisy_cuts(data, made, audio), only=set(made) if recipe.only else None)
+    write_derived(data, out, info, noisy_cuts(data, made, audio), only=set(made) if recipe.parts else None)
     counts = ", ".join(f"{count} {kind}" for kind, count in about["counts"].items())
     print(f"{out}: {len(made)} utterances, SNR {recipe.options['snr']}: {counts or 'no noise'}, {about['clean']} "
           f"clean, {about['scaled']} scaled down so that they do not clip")

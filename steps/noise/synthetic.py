@@ -1,6 +1,6 @@
 """Noise of our own making: a bank of recordings for each kind, one for training and one for testing. numpy only.
 
-    noise    engines, coloured noise, a factory (engine and knocks)
+    noise    engines, colored noise, a factory (engine and knocks)
     music    plucked chords under a melody
     babble   six talkers of noise-vocoded syllables: the rhythm and the bands of speech without words, and without a
              speaker of any corpus
@@ -60,7 +60,7 @@ def noise(length: int, number: int, rng: np.random.Generator) -> np.ndarray:
     if number % 3 == 0:
         return noises.hum(length, rng)
     if number % 3 == 1:
-        return coloured(length, rng.uniform(0.0, 2.0), rng)
+        return colored(length, rng.uniform(0.0, 2.0), rng)
     engine, knocks = noises.hum(length, rng), noises.impulses(length, rng)
     return engine / _level(engine) + 0.7 * knocks / _level(knocks)
 
@@ -88,7 +88,7 @@ def bursts(length: int, number: int, rng: np.random.Generator) -> np.ndarray:
 MAKERS = {"noise": noise, "music": music, "babble": babble, "bursts": bursts}
 
 
-def coloured(length: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
+def colored(length: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
     """Gaussian noise whose power falls with frequency to the power of -exponent: 0 white, 1 pink, 2 brown."""
     spectrum = np.fft.rfft(rng.standard_normal(length))
     frequencies = np.maximum(np.fft.rfftfreq(length, 1 / RATE), 20.0)

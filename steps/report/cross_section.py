@@ -58,7 +58,7 @@ def matrix(rows: Sequence[dict[str, Any]], metric: str = "UA") -> str:
         for column, test in enumerate(corpora):
             if (train, test) in at:
                 parts += cell(at[train, test], left + SIZE * column, y, metric, chance)
-    # Frames last: a neighbour would cover half of them.
+    # Frames last: a neighbor would cover half of them.
     parts += [f'<rect x="{number(left + SIZE * corpora.index(name) + 2)}" y="{number(top + SIZE * place + 2)}" '
               f'width="{number(SIZE - 4)}" height="{number(SIZE - 4)}" rx="4" fill="none" stroke="{RING}" '
               'stroke-width="3"/>' for place, name in enumerate(trained) if (name, name) in at]
@@ -69,25 +69,25 @@ def matrix(rows: Sequence[dict[str, Any]], metric: str = "UA") -> str:
 
 def cell(row: dict[str, Any], x: float, y: float, metric: str, chance: float) -> list[str]:
     value = row["metrics"][metric]
-    colour = "fill:#fff" if share(value, chance) > 0.45 else f"fill:{INK}"
+    color = "fill:#fff" if share(value, chance) > 0.45 else f"fill:{INK}"
     middle = x + SIZE / 2
     interval = row["intervals"].get(metric)
     fall = row.get("falls", {}).get("within", {}).get(metric)
     about = f"trained on {row['train_corpus']}, tested on {row['corpus']}: {metric} {100 * value:.1f}"
     parts = [f'<rect x="{number(x + 1)}" y="{number(y + 1)}" width="{number(SIZE - 2)}" height="{number(SIZE - 2)}" '
              f'rx="4" fill="{shade(value, chance)}"><title>{E(about)}</title></rect>',
-             words(middle, y + SIZE / 2 - 4, f"{100 * value:.1f}", 21, "", "middle", f"{colour};font-weight:650")]
+             words(middle, y + SIZE / 2 - 4, f"{100 * value:.1f}", 21, "", "middle", f"{color};font-weight:650")]
     if interval:
         parts.append(words(middle, y + SIZE / 2 + 14, f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f}", 11.5, "",
-                           "middle", colour))
+                           "middle", color))
     if fall is not None:
         parts.append(words(middle, y + SIZE / 2 + 32, f"{-100 * fall:+.1f}".replace("-", "−"), 11.5, "", "middle",
-                           colour))
+                           color))
     return parts
 
 
 def legend(left: float, y: float, chance: float, metric: str) -> list[str]:
-    """A bar of the colours from 0 to 100 %, with the chance level marked."""
+    """A bar of the colors from 0 to 100 %, with the chance level marked."""
     width, steps = 220.0, 44
     parts = [f'<rect x="{number(left + width * k / steps)}" y="{number(y)}" width="{number(width / steps + 0.3)}" '
              f'height="10" fill="{shade((k + 0.5) / steps, chance)}"/>' for k in range(steps)]

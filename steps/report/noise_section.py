@@ -40,7 +40,7 @@ def robustness_html(scored: Mapping[str, Any]) -> str:
 
 
 def noise_plot(found: Grid, metric: str) -> str:
-    """Lines over the ratios, clean speech at the left end; one colour a subsystem, dashed where trained with noise."""
+    """Lines over the ratios, clean speech at the left end; one color a subsystem, dashed where trained with noise."""
     labels = [label for label, _ in found.columns]
     series = [(system, [found.rows.get((*system, label), {}).get("metrics", {}).get(metric) for label in labels])
               for system in found.lines[:MOST_LINES]]
@@ -66,17 +66,17 @@ def noise_plot(found: Grid, metric: str) -> str:
     parts.append(words((left + width) / 2, top + height + 32, f"{metric} (%) by signal-to-noise ratio", 11, "soft",
                        "middle"))
     for position, (system, points) in enumerate(series):
-        colour = PALETTE[names.index(plain_name(*system)) % len(PALETTE)]
+        color = PALETTE[names.index(plain_name(*system)) % len(PALETTE)]
         dash = "6 4" if Variant.parse(system[1]).augmented else ""
         places = [(x(place), y(100 * value)) for place, value in enumerate(points) if value is not None]
-        parts.append(polyline(places, colour, 2.0, 0.95, dash))
-        parts += [f'<circle cx="{number(a)}" cy="{number(b)}" r="3" fill="{colour}"/>' for a, b in places]
+        parts.append(polyline(places, color, 2.0, 0.95, dash))
+        parts += [f'<circle cx="{number(a)}" cy="{number(b)}" r="3" fill="{color}"/>' for a, b in places]
         level = top + 6 + 16 * position
-        parts += [polyline([(width + 14, level), (width + 40, level)], colour, 2.0, 0.95, dash),
+        parts += [polyline([(width + 14, level), (width + 40, level)], color, 2.0, 0.95, dash),
                   words(width + 46, level + 4, f"{system[0]} {norm_of({'variant': system[1]})}", 11, "soft", limit=30)]
     return "".join(parts) + "</svg>"
 
 
 def plain_name(subsystem: str, variant: str) -> str:
-    """The system without how it was trained: the two ways share a colour."""
+    """The system without how it was trained: the two ways share a color."""
     return f"{subsystem}/{replace(Variant.parse(variant), augmented=False)}"

@@ -26,7 +26,7 @@ def forest_plot(rows: Sequence[tuple[str, str, float, tuple[float, float] | None
     """One line a system: a dot and its 95 % interval.
 
     Args:
-        rows: (name, remark, value, interval or None, emphasised), best first.
+        rows: (name, remark, value, interval or None, emphasized), best first.
     """
     scale = 100.0 if percent else 1.0
     ends = [end for _, _, value, interval, _ in rows for end in (interval or (value, value))]
@@ -45,15 +45,15 @@ def forest_plot(rows: Sequence[tuple[str, str, float, tuple[float, float] | None
         parts += [_line(x(tick), top - 8, x(tick), bottom, "axis"),
                   _text(x(tick), bottom + 16, f"{tick:g}", 11, "soft", "middle")]
     for number, (name, remark, value, interval, best) in enumerate(rows):
-        y, colour = top + step * number + step / 2, PALETTE[0] if best else "#7b8798"
+        y, color = top + step * number + step / 2, PALETTE[0] if best else "#7b8798"
         parts += [_text(left - 14, y - 1, name, 12.5, "", "end", "font-weight:650" if best else "", 23),
                   _text(left - 14, y + 12, remark, 10.5, "faint", "end", "", 30)]
         if interval:
             a, b = x(interval[0] * scale), x(interval[1] * scale)
-            parts += [_line(a, y, b, y, style=f"stroke:{colour};stroke-width:{3 if best else 2};stroke-linecap:round")]
-            parts += [_line(end, y - 4, end, y + 4, style=f"stroke:{colour};stroke-width:1.5") for end in (a, b)]
+            parts += [_line(a, y, b, y, style=f"stroke:{color};stroke-width:{3 if best else 2};stroke-linecap:round")]
+            parts += [_line(end, y - 4, end, y + 4, style=f"stroke:{color};stroke-width:1.5") for end in (a, b)]
         shown = f"{value * scale:.1f}" if percent else f"{value:.3f}"
-        parts += [f'<circle cx="{_n(x(value * scale))}" cy="{_n(y)}" r="{5.5 if best else 4.5}" fill="{colour}" '
+        parts += [f'<circle cx="{_n(x(value * scale))}" cy="{_n(y)}" r="{5.5 if best else 4.5}" fill="{color}" '
                   'stroke="#fff" stroke-width="1.5"/>',
                   _text(x(value * scale), y - 9, shown, 11, "", "middle", "font-weight:600")]
     parts.append(_text((left + width - 20) / 2, bottom + 31, label, 11, "soft", "middle"))
@@ -61,7 +61,7 @@ def forest_plot(rows: Sequence[tuple[str, str, float, tuple[float, float] | None
 
 
 def confusion_matrix(counts: np.ndarray, classes: Sequence[str], compact: bool = False) -> str:
-    """Rows = label, columns = decision; colour and percent by row, counts below (not when compact).
+    """Rows = label, columns = decision; color and percent by row, counts below (not when compact).
 
     Args:
         counts: (C, C); means over seeds may be fractional.
@@ -102,7 +102,7 @@ def curves(lines: Sequence[tuple[str, str, np.ndarray, np.ndarray]], label: str,
     """Learning curves; every run thin, the mean over runs bold.
 
     Args:
-        lines: (name, colour, epochs (E,), values (runs, E) with NaN where a run has ended).
+        lines: (name, color, epochs (E,), values (runs, E) with NaN where a run has ended).
     """
     finite = np.concatenate([values[np.isfinite(values)] for _, _, _, values in lines] or [np.zeros(1)])
     if not len(finite):
@@ -130,15 +130,15 @@ def curves(lines: Sequence[tuple[str, str, np.ndarray, np.ndarray]], label: str,
     for tick in _axis(first, last, 5)[2]:
         if first <= tick <= last and tick == int(tick):
             parts.append(_text(x(tick), top + height + 15, f"{tick:g}", 10.5, "soft", "middle"))
-    for _, colour, epochs, values in lines:
+    for _, color, epochs, values in lines:
         for run in values if len(values) > 1 else ():
-            parts.append(_path(points(epochs, run), colour, 0.8, 0.25))
+            parts.append(_path(points(epochs, run), color, 0.8, 0.25))
         mean = np.array([column[np.isfinite(column)].mean() if np.isfinite(column).any() else np.nan
                          for column in values.T])
-        parts.append(_path(points(epochs, mean), colour, 2.2, 1))
+        parts.append(_path(points(epochs, mean), color, 2.2, 1))
     place, below = left + 2.0, top + height + 28
-    for name, colour, _, _ in lines:
-        parts += [_line(place, below, place + 16, below, style=f"stroke:{colour};stroke-width:3"),
+    for name, color, _, _ in lines:
+        parts += [_line(place, below, place + 16, below, style=f"stroke:{color};stroke-width:3"),
                   _text(place + 21, below + 4, name, 11, "soft")]
         place += 34 + 6.4 * len(name)
     return "".join(parts) + "</svg>"
@@ -172,7 +172,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float], label: str) -> st
     return "".join(parts) + "</svg>"
 
 
-def bars(values: Mapping[str, float], colours: Sequence[str] = PALETTE[:1]) -> str:
+def bars(values: Mapping[str, float], colors: Sequence[str] = PALETTE[:1]) -> str:
     """One horizontal bar a name, in the order given."""
     left, width, step = 110, 440, 24
     most = max([*values.values(), 1e-9])
@@ -181,7 +181,7 @@ def bars(values: Mapping[str, float], colours: Sequence[str] = PALETTE[:1]) -> s
         y, length = step * number + 3, value / most * (width - left - 60)
         parts += [_text(left - 8, y + 14, name, 12.5, "", "end", "", 15),
                   f'<rect x="{left}" y="{_n(y)}" width="{_n(max(length, 1))}" height="{step - 6}" rx="3" '
-                  f'fill="{colours[number % len(colours)]}" opacity="0.85"/>',
+                  f'fill="{colors[number % len(colors)]}" opacity="0.85"/>',
                   _text(left + length + 7, y + 14, f"{value:g}", 11.5, "soft")]
     return "".join(parts) + "</svg>"
 

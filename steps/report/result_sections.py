@@ -59,7 +59,7 @@ def results_table(rows: Sequence[dict[str, Any]]) -> str:
     names = tables.metric_names(rows)
     tested = [row for row in rows if row.get("paired")]
     main, leading = results.main_metric(rows[0]), results.leading(rows)
-    head = [th("System", ""), th("Normalisation", ""), *(th(name, "num") for name in names)]
+    head = [th("System", ""), th("Normalization", ""), *(th(name, "num") for name in names)]
     if tested:
         head.append(th(f"p ({main})", "num"))
     head += [th("Seeds", "num"), th("Marks", "", False)]
@@ -113,7 +113,7 @@ def paired_section(content: Content) -> str:
             cells.append(f'<td class="{kind}">{show(test["difference"])}<br><small>{p}</small></td>')
         body.append(f'<tr><th>{i + 1} · {E(name)}</th>{"".join(cells)}</tr>')
     return (f'<h2>Differences</h2><p class="lead">Mean over speakers of the difference in their own {E(metric)} '
-            "(a speaker's classes are those of his reference), tested by flipping signs. Coloured where p &lt; 0.05; "
+            "(a speaker's classes are those of his reference), tested by flipping signs. Colored where p &lt; 0.05; "
             "the p are not corrected for the number of comparisons.</p>"
             f'<div class="scroll"><table class="matrix"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody>'
             "</table></div>")

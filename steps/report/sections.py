@@ -33,7 +33,7 @@ def curves_section(content: Content) -> str:
         index = {column: number for number, column in enumerate(columns)}
         panels = ""
         for what, group, low in CURVES:
-            lines = [(column.replace("_", " "), colour, epochs, values[:, :, index[column]]) for column, colour in group
+            lines = [(column.replace("_", " "), color, epochs, values[:, :, index[column]]) for column, color in group
                      if column in index]
             panels += pictures.curves(lines, f"{name}: {what}", low) if lines else ""
         if panels:
@@ -136,7 +136,7 @@ def audit_section(content: Content) -> str:
         cells[entry["kind"]] = cells.get(entry["kind"], "") + (
             f'<td><span class="tag {tag}">{E(word)}</span> {E("; ".join(share))} <small>{E(examples)}</small></td>')
     body = [f'<tr><td class="name">{E(kind.capitalize())}</td>{text}</tr>' for kind, text in cells.items()]
-    text = ('<h2>Leak audit</h2><p class="lead">What the test parts share with train (classifier, normaliser) and dev '
+    text = ('<h2>Leak audit</h2><p class="lead">What the test parts share with train (classifier, normalizer) and dev '
             "(epoch, hyper-parameters, calibration, fusion), over all folds.</p>"
             '<div class="scroll"><table><thead><tr><th>The same</th><th>in test and train</th><th>in test and dev</th>'
             f"</tr></thead><tbody>{''.join(body)}</tbody></table></div>" + components_table(audit))

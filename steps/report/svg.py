@@ -40,11 +40,11 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str = "", style: str 
     return f'<line x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}"{extra}/>'
 
 
-def polyline(points: Sequence[tuple[float, float]], colour: str, width: float, opacity: float,
+def polyline(points: Sequence[tuple[float, float]], color: str, width: float, opacity: float,
              dash: str = "") -> str:
     places = " ".join(f"{number(x)},{number(y)}" for x, y in points)
     extra = f' stroke-dasharray="{dash}"' if dash else ""
-    return (f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="{width}" '
+    return (f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="{width}" '
             f'opacity="{opacity}"{extra}/>')
 
 

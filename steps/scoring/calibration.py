@@ -73,7 +73,7 @@ def fit_threshold(posteriors: np.ndarray, positive: np.ndarray) -> float:
         posteriors: (N,) of the positive class. positive: bool (N,).
 
     Returns:
-        half-way between two neighbouring posteriors, or below all; of thresholds that are equally good the one nearest
+        half-way between two neighboring posteriors, or below all; of thresholds that are equally good the one nearest
         to a half, and a half where there is nothing to learn from.
     """
     posteriors, positive = np.asarray(posteriors, dtype=np.float64), np.asarray(positive, dtype=bool)

@@ -1,7 +1,7 @@
 """A choice on dev among the values of one option that follow one another: C, leaf sizes, scales, numbers of epochs.
 
 A small dev part is often equally good over a stretch of them (on one speaker of TESS at every C). The end of the
-stretch is where learning is about to fail on one side, so the middle is taken. Choices that have a centre of their own
+stretch is where learning is about to fail on one side, so the middle is taken. Choices that have a center of their own
 take what is nearest to it: fusion weights to equal ones (steps/fusion), thresholds to a half (calibration.py). The best
 epoch of a training is the first of equal ones: the later ones are not known when training stops, and cost more.
 """

@@ -1,4 +1,4 @@
-"""Find the experiments below exp/, check that their scores are whole and belong to the data set, and summarise them."""
+"""Find the experiments below exp/, check that their scores are whole and belong to the data set, and summarize them."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def check_numbers(path: Path, data: Dataset, found: Predictions, target: Target)
                             + (f" ({len(mine)} frames, not {len(values)})" if len(mine) != len(values) else ""))
 
 
-def summarise(data: Dataset, split: Split, system: System, part: str,
+def summarize(data: Dataset, split: Split, system: System, part: str,
               target: Target) -> tuple[Summary, dict[str, int]]:
     """Counts of one part over folds and seeds, and {"items", "unlabelled", "prior"}: items of a seed pooled over
     folds, those without label, those scored by the class prior because they have no features."""

@@ -190,7 +190,7 @@ def marks_of(data: Dataset, system: System, train: str, test: str, cell: Cell) -
     if len(cell.summary.folds) != pooled[train]["folds"]:
         marks.append(f"{len(cell.summary.folds)} of {pooled[train]['folds']} folds")
     if Variant.parse(system.variant).norm == "speaker":
-        marks.append("per-speaker normalisation")
+        marks.append("per-speaker normalization")
     if cell.prior:
         marks.append(f"{len(cell.prior)} items scored by prior")
     return marks

@@ -16,7 +16,7 @@ METRICS = {"confusion": ("MAF", "UA", "WA"), "moments": ("CCC", "MAE", "RMSE"), 
 
 def overview(recipes: Mapping[str, Sequence[results.Row]]) -> str:
     """A table a kind of target. A row: the leading system; the best fusion and the best single one of a
-    normalisation, by dev; and the subsystem that the recipe is named after.
+    normalization, by dev; and the subsystem that the recipe is named after.
 
     Args:
         recipes: "egs/<corpus>/<system>" -> rows of its RESULTS.json. Noisy conditions, subsets and cross-corpus tests
@@ -49,7 +49,7 @@ def competing(rows: Iterable[results.Row]) -> list[list[results.Row]]:
 
 
 def chosen(group: Sequence[results.Row], system: str) -> list[results.Row]:
-    """Test rows: the leading one; of each normalisation the best fusion and the best single system on dev; `system`."""
+    """Test rows: the leading one; of each normalization the best fusion and the best single system on dev; `system`."""
     tests = {(row["subsystem"], row["variant"]): row for row in group if row["part"] == "test" and row["metrics"]}
     found = [row for row in tests.values() if row in results.leading(group)]
     best: dict[tuple[str, bool], results.Row] = {}

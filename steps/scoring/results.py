@@ -7,7 +7,7 @@ RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A ro
     train_corpus of a cross-corpus test (steps/scoring/cross_corpus.py) what was trained on, `corpus` what was tested
                  on; `falls` what is lost against a test within one corpus; both absent elsewhere
     of, classes, folds, seeds, items, speakers          how much; of: what an item is
-    marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalisation", ...
+    marks        what a reader must know beside the figure: "speakers unknown", "per-speaker normalization", ...
     primary      the protocol's one fusion (chosen on dev); best_on_dev: the best single system by dev
     fuses        names of the subsystems that a fusion is made of; absent for a single system
     metrics      mean over seeds of the scores pooled over folds; sd over seeds; intervals, or no_intervals: why not

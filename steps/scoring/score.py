@@ -100,10 +100,10 @@ def rows_of(data: Dataset, split: Split, system: System) -> list[dict[str, Any]]
 
 def row_of(data: Dataset, split: Split, system: System, part: str, target: Target, **more: Any) -> dict[str, Any]:
     """The row of one part and target."""
-    from steps.scoring.collect import summarise
+    from steps.scoring.collect import summarize
     from steps.scoring.rows import result_row
 
-    summary, counted = summarise(data, split, system, part, target)
+    summary, counted = summarize(data, split, system, part, target)
     return result_row(
         corpus=data.name, protocol=split.name, target=target.name, system=(system.subsystem, system.variant),
         part=part, **about_text(data, system), of=target.of, classes=target.classes, folds=system.folds,
@@ -114,13 +114,13 @@ def row_of(data: Dataset, split: Split, system: System, part: str, target: Targe
 
 def about_text(data: Dataset, system: System) -> dict[str, Any]:
     """Where the system's text comes from, and how many different sentences the reference has: few carry no emotion."""
-    from steps.text.normal_form import normalise
+    from steps.text.normal_form import normalize
 
     source = Variant.parse(system.variant).text or system.about.get("text_source")
     if source is None:
         return {"text_source": None}
     return {"text_source": source,
-            "sentences": len({normalise(item.text, item.language) for item in data.items.values() if item.text})}
+            "sentences": len({normalize(item.text, item.language) for item in data.items.values() if item.text})}
 
 
 def is_primary(system: System, target: Target) -> bool:
@@ -143,7 +143,7 @@ def marks_of(data: Dataset, split: Split, system: System, target: Target,
 
     marks = data_marks(data, split, target)
     if Variant.parse(system.variant).norm == "speaker":
-        marks += ["per-speaker normalisation", *few_utterances(data, target, split)]
+        marks += ["per-speaker normalization", *few_utterances(data, target, split)]
         marks += [mark for mark in confound_marks(data, split, target, per_speaker=True) if mark not in marks]
     if system.folds != split.folds:
         marks.append(f"{len(system.folds)} of {len(split.folds)} folds")

@@ -1,7 +1,7 @@
 """Acoustic leakage through recognition errors.
 
 Where few sentences are said in every emotion, the words tell nothing: a subsystem on the reference text must sit at
-chance. If it does better on what a recogniser heard, it reads the emotion from the recogniser's mistakes, which follow
+chance. If it does better on what a recognizer heard, it reads the emotion from the recognizer's mistakes, which follow
 the voice, and not from words. The excess is no failure, but it is not semantics either, and is told.
 """
 
@@ -20,7 +20,7 @@ NAMES = ("corpus", "protocol", "target", "part", "subsystem", "variant", "senten
 
 
 def excesses(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One entry a system on recognised text that has a sibling on the reference text of FEW sentences at most.
+    """One entry a system on recognized text that has a sibling on the reference text of FEW sentences at most.
 
     Returns:
         {corpus, protocol, part, subsystem, variant, sentences, UA, reference_UA, chance, reference_interval (or None),

@@ -70,7 +70,7 @@ def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return missed, rejected[-1] - rejected
 
 
-def summarise(scores: np.ndarray, trials: Trials) -> dict[str, Any]:
+def summarize(scores: np.ndarray, trials: Trials) -> dict[str, Any]:
     """What the equal error rate follows from, as JSON: counts on both sides of the crossing, and its interval."""
     same = trials.same
     missed, accepted = roc(scores, same)

@@ -40,7 +40,7 @@ class RandomForestConfig(ExperimentConfig):
 class LinearSvmConfig(ExperimentConfig):
     """One class against the rest, hinge loss."""
 
-    penalties: list[float] = option([1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2], least=1, above=0.0, max=1e6,
+    C: list[float] = option([1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2], least=1, above=0.0, max=1e6,
                                     help="C; one is chosen on dev")
     balanced: bool = option(True, help="each class counts the same")
     metric: str = option("UA", choices=("UA", "WA", "MAF"), help="by which C is chosen")
@@ -112,7 +112,7 @@ class LinearSvmLearner(Learner):
     """Deterministic: every seed gives the same."""
 
     def fit(self) -> SvmPredictor:
-        penalties = self.config.penalties
+        penalties = self.config.C
         return chosen_on_dev(self, "C", penalties, self._learn(self.examples.train, penalties))
 
     @classmethod

@@ -100,8 +100,8 @@ class ExperimentConfig:
     kind: str = option(choices=tuple(SPECS))
     refit: bool = option(False, help="after choosing on dev, learn again on train and dev (nothing is chosen on test)")
     keep_model: bool = option(True, help="keep the final model beside its scores")
-    clip: float | None = option(3.0, min=0.1, max=1e6,
-                                help="largest magnitude of a normalised feature; null: not clipped")
+    clip_features: float | None = option(3.0, min=0.1, max=1e6,
+                                help="largest magnitude of a normalized feature; null: not clipped")
     self_training: SelfTrainingConfig | None = None
 
 

@@ -351,7 +351,7 @@ class MultitaskDnnLearner(NetworkLearner):
 def dev_metrics(logits: np.ndarray, y: np.ndarray, classes: int, deviation: float = 1.0) -> dict[str, float]:
     """Loss (mean cross-entropy) and the classification metrics; y (N,) has a label for every row.
 
-    Of numbers (classes is 0) the loss is the mean squared error of standardised numbers, as in training (`deviation`:
+    Of numbers (classes is 0) the loss is the mean squared error of standardized numbers, as in training (`deviation`:
     of the training part, in the numbers' own unit), beside the regression metrics, which are in that unit.
     """
     if not classes:

@@ -19,8 +19,9 @@ class NetworkTraining(ObjectiveOptions, TrainingConfig):
     per_unit: int = option(0, min=0, max=10**9,
                            help="utterances that an epoch draws of each dialogue or session that carries a "
                            "label, so that long ones have no more weight; 0: all")
-    trunk_rate: float = option(1.0, min=0.0, max=1.0, help="learning rate of the trunk as a share of the heads'; for "
-                               "a network that starts from another model; 0: its weights stay as they are")
+    backbone_lr_scale: float = option(1.0, min=0.0, max=1.0, help="learning rate of the trunk as a share of the "
+                                      "heads'; for a network that starts from another model; 0: its weights stay as "
+                                      "they are")
     targets: str = option("labels", choices=TARGETS, help="what the main task learns: the label, or the annotators' "
                           "votes for each class (emotion_votes)")
 
@@ -42,12 +43,12 @@ class FramesConfig:
     """
 
     stack: int = option(1, min=1, max=100, help="consecutive frames that become one vector")
-    every: int = option(1, min=1, max=100, help="every so many-th of these vectors is kept")
-    normalise_utterance: bool = option(False, help="z-normalise each utterance on itself, after --norms")
+    stride: int = option(1, min=1, max=100, help="every so many-th of these vectors is kept")
+    normalize_utterance: bool = option(False, help="z-normalize each utterance on itself, after --norms")
     frequency_masks: int = option(0, min=0, max=100)
-    frequency_width: int = option(10, min=0, max=10000, help="widest mask, columns")
+    max_frequency_mask_bins: int = option(10, min=0, max=10000, help="widest mask, columns")
     time_masks: int = option(0, min=0, max=1000)
-    time_width: float = option(0.1, min=0.0, max=1.0, help="widest mask, share of the utterance")
+    max_time_mask_fraction: float = option(0.1, min=0.0, max=1.0, help="widest mask, share of the utterance")
 
     @property
     def masked(self) -> bool:
@@ -71,9 +72,9 @@ class SpectrogramFramesConfig(FramesConfig):
     convolution is not a number on a CPU (torch 2.13).
     """
 
-    shortest: int = option(32, min=1, max=10**6,
+    min_crop: int = option(32, min=1, max=10**6,
                            help="frames of an utterance that a training step sees at least, by repetition")
-    longest: int = option(0, min=0, max=10**6,
+    max_crop: int = option(0, min=0, max=10**6,
                           help="frames of an utterance that a training step sees at most; 0: no limit")
 
 

@@ -28,14 +28,14 @@ CACHE_SHARE = 0.25  # of the job's memory; a batch, the network and the manifest
 POOL = 8  # batches: an utterance shares its batch with the nearest in length among so many batches' utterances
 
 
-def stacked(frames: np.ndarray, stack: int, every: int) -> np.ndarray:
-    """(T, F) -> (ceil(T / every), stack * F): row t holds the frames t * every ... t * every + stack - 1.
+def stacked(frames: np.ndarray, stack: int, stride: int) -> np.ndarray:
+    """(T, F) -> (ceil(T / stride), stack * F): row t holds the frames t * every ... t * stride + stack - 1.
 
     Behind the last frame stands the last frame again, so that none is lost and the shortest utterance has one row.
     """
-    if stack == every == 1:
+    if stack == stride == 1:
         return frames
-    rows = np.arange(0, len(frames), every)[:, None] + np.arange(stack)
+    rows = np.arange(0, len(frames), stride)[:, None] + np.arange(stack)
     return frames[np.minimum(rows, len(frames) - 1)].reshape(len(rows), -1)
 
 
@@ -68,7 +68,7 @@ def cache_limit() -> int:
 
 
 class Sequences:
-    """The sequences of a part by position, normalised, kept in memory as far as there is room (`cache_limit`)."""
+    """The sequences of a part by position, normalized, kept in memory as far as there is room (`cache_limit`)."""
 
     layout = "frames"
 
@@ -88,8 +88,8 @@ class Sequences:
         if kept is not None:
             return kept
         frames = self.features[position]
-        if self.config.normalise_utterance:
-            frames = normalised(frames)
+        if self.config.normalize_utterance:
+            frames = normalized(frames)
         if self._room.take(frames.nbytes):
             self._taken[0] += frames.nbytes
             self._kept[position] = frames
@@ -109,7 +109,7 @@ class Sequences:
 
     def _padded(self, sequences: list[np.ndarray]) -> dict[str, Tensor]:
         """{"x", "lengths"} of (T, F) each, see `batch`."""
-        rows = [stacked(frames, self.config.stack, self.config.every) for frames in sequences]
+        rows = [stacked(frames, self.config.stack, self.config.stride) for frames in sequences]
         lengths = np.array([len(row) for row in rows])
         x = np.zeros((len(rows), lengths.max(initial=1), rows[0].shape[1]), dtype=np.float32)
         for number, row in enumerate(rows):
@@ -129,7 +129,7 @@ class Sequences:
         return self._lengths
 
 
-def normalised(frames: np.ndarray) -> np.ndarray:
+def normalized(frames: np.ndarray) -> np.ndarray:
     """(T, F) with mean 0 and deviation 1 over its own frames; a column that does not vary becomes 0."""
     mean, deviation = frames.mean(axis=0, dtype=np.float64), frames.std(axis=0, dtype=np.float64)
     flat = deviation <= 1e-6 * np.maximum(1.0, np.abs(mean))

@@ -38,8 +38,8 @@ class Spectrograms(Sequences):
 
     def _length(self, batch: np.ndarray) -> int:
         """Frames that the utterances at these positions share."""
-        length = max(self.config.shortest, int(np.median(self.lengths()[batch])))
-        return min(length, self.config.longest) if self.config.longest else length
+        length = max(self.config.min_crop, int(np.median(self.lengths()[batch])))
+        return min(length, self.config.max_crop) if self.config.max_crop else length
 
 
 def of_length(frames: np.ndarray, length: int, random: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A trained model that another network starts from (`--init MODEL`): its trunk is loaded, its heads are not.
 
 MODEL is a directory of steps/export.sh with one network of the same kind, architecture and size on the same features,
-or a recogniser (steps/asr) for the architecture asr_encoder, whose sizes are then the recogniser's. What the model is,
+or a recognizer (steps/asr) for the architecture asr_encoder, whose sizes are then the recognizer's. What the model is,
 not where it lies, belongs to the experiment; what it was trained on is told for the leak audit.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from steps.scoring.collect import read_plans
 from utils.errors import UserError
+from utils.renamed import present_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from steps.subsystems.contract import Spec
 
 TRUNK, WEIGHTS = "trunk.", "model.safetensors"
-OF_RECOGNISER = ("encoder.", "mean", "deviation")  # what of a recogniser makes the trunk asr_encoder
-GIVEN = ("given", "given_vectors")  # extractors that compute nothing
+OF_RECOGNIZER = ("encoder.", "mean", "deviation")  # what of a recognizer makes the trunk asr_encoder
+GIVEN = ("precomputed", "precomputed_vectors")  # extractors that compute nothing
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Start:
     """
     Attributes:
         tensors: of the trunk, without its name. model: the options that shape it. kind: of subsystem.
-        features: {"kind", "dim", "options"} as the model read them. normalised: whether it wants normalised features.
+        features: {"kind", "dim", "options"} as the model read them. normalized: whether it wants normalized features.
         trained_on: records (steps/data/trained_on.py); None: it does not say.
     """
 
@@ -45,12 +46,12 @@ class Start:
     model: dict[str, Any]
     features: dict[str, Any]
     trained_on: list[Record] | None
-    normalised: bool = True
+    normalized: bool = True
 
     @property
     def about(self) -> dict[str, Any]:
         """What belongs to the identity of an experiment that starts from it."""
-        from steps.asr.recognisers.recogniser import fingerprint_of
+        from steps.asr.recognizers.recognizer import fingerprint_of
 
         return {"name": self.name, "fingerprint": fingerprint_of(self.tensors)}
 
@@ -76,16 +77,16 @@ def open_start(path: str | Path) -> Start:
     Raises:
         UserError: no model there that a network can start from, or it is damaged.
     """
-    from steps.asr.recognisers.recogniser import ABOUT as RECOGNISER
+    from steps.asr.recognizers.recognizer import ABOUT as RECOGNIZER
     from steps.components.directory import ABOUT
 
     path = Path(path)
     if (path / ABOUT).is_file():
         return _of_export(path)
-    if (path / RECOGNISER).is_file():
-        return _of_recogniser(path)
+    if present_path(path / RECOGNIZER).is_file():
+        return _of_recognizer(path)
     hint = "; export it with steps/export.sh first" if (path / "metrics.json").is_file() else \
-        ": neither an exported model (steps/export.sh) nor a recogniser (egs/*/asr)"
+        ": neither an exported model (steps/export.sh) nor a recognizer (egs/*/asr)"
     raise UserError(f"--init {path}: no model to start from is there{hint}", 2)
 
 
@@ -114,8 +115,8 @@ def _of_export(path: Path) -> Start:
                  about["features"][told["features"]], read_training(path))
 
 
-def _of_recogniser(path: Path) -> Start:
-    from steps.asr.recognisers.recogniser import TRAINING_ONLY, fingerprint_of, read_about
+def _of_recognizer(path: Path) -> Start:
+    from steps.asr.recognizers.recognizer import TRAINING_ONLY, fingerprint_of, read_about
     from steps.data.trained_on import read_training
     from steps.features import registry
     from utils.arrays import read_safetensors
@@ -124,18 +125,18 @@ def _of_recogniser(path: Path) -> Start:
     about, weights = read_about(path), read_safetensors(path / WEIGHTS)
     if fingerprint_of({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)}) != \
             about["fingerprint"]:
-        raise UserError(f"--init {path}: model.safetensors is not what recogniser.json vouches for; copy it again")
+        raise UserError(f"--init {path}: model.safetensors is not what recognizer.json vouches for; copy it again")
     extractor = registry.create(about["features"])
     encoder = read_yaml(path / "config.yaml", {"model": {str: Any}})["model"]
-    return Start(path, f"recogniser {about['fingerprint']}", "spectrogram_network",
-                 {key: value for key, value in weights.items() if key.startswith(OF_RECOGNISER)},
+    return Start(path, f"recognizer {about['fingerprint']}", "spectrogram_network",
+                 {key: value for key, value in weights.items() if key.startswith(OF_RECOGNIZER)},
                  {"architecture": "asr_encoder", "encoder": encoder},
                  {"kind": "frames", "dim": about["inputs"], "options": extractor.options}, read_training(path),
-                 normalised=False)
+                 normalized=False)
 
 
 def prepare(start: Start, spec: Spec, config: Any, store: FeatureStore | None, norms: str) -> Any:
-    """The configuration of a network that starts so: of asr_encoder with the recogniser's sizes.
+    """The configuration of a network that starts so: of asr_encoder with the recognizer's sizes.
 
     Raises:
         UserError: it cannot start from this model; says what differs.
@@ -155,8 +156,8 @@ def prepare(start: Start, spec: Spec, config: Any, store: FeatureStore | None, n
                             "start from another model")
     assert store is not None, "a kind with a trunk reads features"
     check_features(start, store)
-    if not start.normalised and set(norms.split()) != {"none"}:
-        raise UserError(f"{where} normalises its features itself: use --norms none", 2)
+    if not start.normalized and set(norms.split()) != {"none"}:
+        raise UserError(f"{where} normalizes its features itself: use --norms none", 2)
     return dataclasses.replace(config, model=model)
 
 

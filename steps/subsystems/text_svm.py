@@ -14,7 +14,7 @@ from steps.models import sparse_svm
 from steps.models.svm import LinearSvm
 from steps.subsystems.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmLearner, save_arrays
 from steps.text.source import ASR, SOURCES, documents
-from steps.text.vectoriser import BLOCKS, Vectoriser
+from steps.text.vectorizer import BLOCKS, Vectorizer
 from utils.arrays import read_npz
 from utils.config import option
 from utils.errors import UsageError
@@ -27,9 +27,9 @@ VOCABULARY = "model.vocabulary.json"
 class TextSvmConfig(LinearSvmConfig):
     """n-grams weighted by tf-idf, one class against the rest, squared hinge loss."""
 
-    penalties: list[float] = option([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], least=1, above=0.0, max=1e6,
+    C: list[float] = option([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], least=1, above=0.0, max=1e6,
                                     help="C; chosen on dev")
-    source: str = option(ASR, choices=SOURCES, help="asr: the recogniser's text; nbest: counts expected over its "
+    source: str = option(ASR, choices=SOURCES, help="asr: the recognizer's text; nbest: counts expected over its "
                          "n-best list; reference: the reference text, an upper bound")
     words: list[int] = option([1, 2], min=1, max=100, help="shortest and longest n-gram of words; []: none")
     characters: list[int] = option([1, 5], min=1, max=100, help="the same of characters, within words; []: none")
@@ -49,21 +49,21 @@ class TextSvmConfig(LinearSvmConfig):
 class TextSvmPredictor:
     """See contract.Predictor; logits are decision values. Reads the items' text, whatever their features are."""
 
-    vectoriser: Vectoriser
+    vectorizer: Vectorizer
     model: LinearSvm
     source: str
     target: str
     about: dict[str, Any]
 
     def predict(self, part: Part) -> dict[str, np.ndarray]:
-        return {self.target: self.model.decide(self.vectoriser.transform(documents(part.items, self.source)))}
+        return {self.target: self.model.decide(self.vectorizer.transform(documents(part.items, self.source)))}
 
     def save(self, directory: Path) -> None:
-        save_arrays(directory, {**self.model.to_arrays(), **self.vectoriser.to_arrays()}, self.about)
-        write_json(directory / VOCABULARY, self.vectoriser.to_json())
+        save_arrays(directory, {**self.model.to_arrays(), **self.vectorizer.to_arrays()}, self.about)
+        write_json(directory / VOCABULARY, self.vectorizer.to_json())
 
     def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
-        return not widths and self.model.weights.shape == (classes.get(self.target), self.vectoriser.dim)
+        return not widths and self.model.weights.shape == (classes.get(self.target), self.vectorizer.dim)
 
 
 class TextSvmLearner(LinearSvmLearner):
@@ -74,17 +74,17 @@ class TextSvmLearner(LinearSvmLearner):
              device: str = "cpu") -> TextSvmPredictor:
         """What `TextSvmPredictor.save` wrote."""
         arrays = read_npz(directory / MODEL, LinearSvm.SHAPES)
-        vectoriser = Vectoriser.from_parts(read_json(directory / VOCABULARY, Vectoriser.FORM), arrays)
-        return TextSvmPredictor(vectoriser, LinearSvm.from_arrays(arrays), config.source, targets[0],
+        vectorizer = Vectorizer.from_parts(read_json(directory / VOCABULARY, Vectorizer.FORM), arrays)
+        return TextSvmPredictor(vectorizer, LinearSvm.from_arrays(arrays), config.source, targets[0],
                                 read_json(directory / "model.json", ABOUT))
 
     def _learn(self, part: Part, penalties: list[float]) -> list[TextSvmPredictor]:  # type: ignore[override]
         part, target = part.labelled(), self.examples.target
         texts = documents(part.items, self.config.source)
-        vectoriser = Vectoriser.fit(texts, {name: getattr(self.config, name) for name in BLOCKS},
+        vectorizer = Vectorizer.fit(texts, {name: getattr(self.config, name) for name in BLOCKS},
                                     self.config.sublinear, self.config.min_documents)
-        rows = vectoriser.transform(texts)
-        return [TextSvmPredictor(vectoriser, model, self.config.source, target.name, {
+        rows = vectorizer.transform(texts)
+        return [TextSvmPredictor(vectorizer, model, self.config.source, target.name, {
             "chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size),
-            "ngrams": {block.kind: len(block.vocabulary) for block in vectoriser.blocks}})
+            "ngrams": {block.kind: len(block.vocabulary) for block in vectorizer.blocks}})
             for penalty, model in sparse_svm.path(rows, part.y, len(target.classes), penalties, self.config.balanced)]

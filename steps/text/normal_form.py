@@ -33,7 +33,7 @@ class _Kept(dict[int, str]):
 _KEPT = _Kept()
 
 
-def normalise(text: str, language: str | None = None) -> str:
+def normalize(text: str, language: str | None = None) -> str:
     """Text in normal form (see the module's text); "" where nothing is left. Digits stay as they are.
 
     Args:
@@ -48,13 +48,13 @@ def normalise(text: str, language: str | None = None) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The scoring tokens of normalised text: a word between spaces is one, and so is each Han character."""
+    """The scoring tokens of normalized text: a word between spaces is one, and so is each Han character."""
     tokens = (token.strip("'") for token in _TOKEN.findall(text))
     return [token for token in tokens if token]
 
 
 def join(tokens: Iterable[str]) -> str:
-    """The normalised text whose `words` are `tokens`: one space between two unless both are Han characters."""
+    """The normalized text whose `words` are `tokens`: one space between two unless both are Han characters."""
     parts: list[str] = []
     for token in tokens:
         if parts and not (is_han(token) and is_han(parts[-1])):

@@ -1,7 +1,7 @@
-"""Which text of an utterance a subsystem reads: what a recogniser heard, its n-best list, or the reference.
+"""Which text of an utterance a subsystem reads: what a recognizer heard, its n-best list, or the reference.
 
 Every source gives weighted texts, [(text, weight), ...] with weights that sum to 1: a single text weighs 1, the texts
-of an n-best list their posteriors, normalised over the list. Counts weighted by them are expected counts.
+of an n-best list their posteriors, normalized over the list. Counts weighted by them are expected counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steps.data.layers import layers_of
-from steps.text.normal_form import normalise
+from steps.text.normal_form import normalize
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def weighted_texts(fields: Mapping[str, object], source: str) -> Weighted:
     best = max(log_posterior for _, log_posterior in found)
     masses = [math.exp(log_posterior - best) for _, log_posterior in found]
     whole = sum(masses)
-    texts = [(normalise(str(text), language and str(language)), mass / whole)  # type: ignore[arg-type]
+    texts = [(normalize(str(text), language and str(language)), mass / whole)  # type: ignore[arg-type]
              for (text, _), mass in zip(found, masses, strict=True)]
     return [(text, weight) for text, weight in texts if text and weight > 0]
 

@@ -1,8 +1,8 @@
 """Checkpoints: tensors in safetensors, the rest in JSON, one directory that is replaced as a whole. No pickle.
 
-    checkpoint/state.json              counters, curve, best metric, optimiser's scalars, what was asked for
+    checkpoint/state.json              counters, curve, best metric, optimizer's scalars, what was asked for
     checkpoint/model.safetensors       the weights now
-    checkpoint/optimiser.safetensors   the optimiser's tensors, named <parameter>/<state>
+    checkpoint/optimizer.safetensors   the optimizer's tensors, named <parameter>/<state>
     checkpoint/best.safetensors        the weights of the best epoch so far
 """
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from utils.arrays import AGAIN, tensor_shapes
 from utils.errors import UserError, reading
 from utils.files import atomic_directory, read_json, recover_directory, write_json
+from utils.renamed import present_path
 
 STATE = "state.json"
 
@@ -54,7 +55,7 @@ def load_state(directory: Path) -> dict[str, Any] | None:
 
 def load_tensors(directory: Path, name: str, device: str = "cpu") -> dict[str, Tensor]:
     """The tensors of one file."""
-    path = directory / f"{name}.safetensors"
+    path = present_path(directory / f"{name}.safetensors")
     try:
         return load_file(path, device=device)
     except (OSError, SafetensorError) as error:
@@ -86,9 +87,9 @@ def load_module(build: Callable[[], nn.Module], path: Path, advice: str = AGAIN)
     return model
 
 
-def split_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The optimiser's state as (tensors, JSON values): tensors of no dimension (step counts) go with the values."""
-    state = optimiser.state_dict()
+def split_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The optimizer's state as (tensors, JSON values): tensors of no dimension (step counts) go with the values."""
+    state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {}
     scalars: dict[str, dict[str, Any]] = {}
     for number, entries in state["state"].items():
@@ -100,14 +101,14 @@ def split_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor]
     return tensors, {"scalars": scalars, "groups": state["param_groups"]}
 
 
-def join_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-    """Give an optimiser back what `split_optimiser` took apart."""
+def join_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Give an optimizer back what `split_optimizer` took apart."""
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         number, key = name.split("/", 1)
         state.setdefault(int(number), {})[key] = tensor
     for number, entries in values["scalars"].items():
         for key, value in entries.items():
-            # The optimisers of torch hold their step count as a float tensor.
+            # The optimizers of torch hold their step count as a float tensor.
             state.setdefault(int(number), {})[key] = torch.tensor(value) if key == "step" else value
-    optimiser.load_state_dict({"state": state, "param_groups": values["groups"]})
+    optimizer.load_state_dict({"state": state, "param_groups": values["groups"]})

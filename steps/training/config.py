@@ -17,17 +17,17 @@ FREE_KEYS = ("training.checkpoint_every_seconds", "training.checkpoint_every_epo
              "training.checkpoint_every_batches", "training.tensorboard", "keep_model")
 # Options that were added later, with the value that means the earlier behavior: an identity leaves them out where
 # they have this value, so that what was made before they existed stays valid.
-LATER_KEYS = {"training.targets": "labels", "training.per_unit": 0, "training.trunk_rate": 1.0, "model.encoder": {},
-              "training.objective": "supervised", "training.fixmatch": None, "self_training": None}
+LATER_KEYS = {"training.targets": "labels", "training.per_unit": 0, "training.backbone_lr_scale": 1.0,
+              "model.encoder": {}, "training.objective": "supervised", "training.fixmatch": None, "self_training": None}
 # The key of a task below which its configuration lies (steps/experiments/plan.py).
 CONFIG = "config"
 # Metrics of which less is better; of every other metric, more.
-MINIMISED = ("loss", "MAE", "error", "WER")
+MINIMIZED = ("loss", "MAE", "error", "WER")
 
 
 @dataclass
-class OptimiserConfig:
-    """The optimiser and its learning rate at the schedule's factor 1."""
+class OptimizerConfig:
+    """The optimizer and its learning rate at the schedule's factor 1."""
 
     kind: str = option("adamw", choices=("adamw", "sgd"))
     learning_rate: float = option(1e-4, above=0.0, max=1000.0)
@@ -63,7 +63,7 @@ class TrainingConfig:
     class_weights: str = option("balanced", choices=("balanced", "equal"))
     clip_norm: float = option(5.0, min=0.0, max=1e9, help="largest norm of the gradient; 0: not clipped")
     precision: str = option("auto", choices=("auto", "float32", "bf16"), help="auto: bf16 on a GPU, float32 on a CPU")
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     checkpoint_every_seconds: float = option(60.0, min=0.0, max=1e9, help="0: not by time")
     checkpoint_every_epochs: int = option(0, min=0, max=10**9, help="0: not by epochs")

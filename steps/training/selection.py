@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from steps.training.config import MINIMISED, TrainingConfig
+from steps.training.config import MINIMIZED, TrainingConfig
 from utils.errors import UserError
 
 Metrics = dict[str, float]
@@ -37,7 +37,7 @@ class Selection:
                    if key.startswith("dev_")}
         if self.judged and self.epoch:
             new, old = self._value(metrics), self._value(self.metrics)
-            if not (new < old if self.metric in MINIMISED else new > old):
+            if not (new < old if self.metric in MINIMIZED else new > old):
                 return False
         self.epoch, self.metrics = epoch, metrics
         if self.judged:

@@ -25,7 +25,7 @@ from steps.training import checkpoint, distributed, schedule
 from steps.training.config import TrainingConfig, refuse
 from steps.training.gradients import Gradients
 from steps.training.objective import Clock, Objective
-from steps.training.optimiser import make_optimiser
+from steps.training.optimizer import make_optimizer
 from steps.training.progress import Progress
 from steps.training.selection import Metrics, Selection
 from utils.errors import UserError, reading
@@ -74,7 +74,7 @@ class Trainer:
         self.identity = {**(identity or {}), "seed": seed, "processes": self.world.size}
         self.epochs = min(config.epochs, stop_after or config.epochs)
         self.progress = Progress(name, log_dir, config.tensorboard, quiet=not self.world.main)
-        self.optimiser = make_optimiser(objective.network, config)
+        self.optimizer = make_optimizer(objective.network, config)
         self.gradients = Gradients(objective, config, self.world, seed)
         # What a checkpoint holds beside tensors.
         self.epoch = 0  # epochs finished
@@ -126,15 +126,15 @@ class Trainer:
         self.objective.after_epoch(Clock(epoch, self.step, steps, self.config.epochs))
 
     def _step(self, group: list[Any], clock: Clock) -> None:
-        """One step of the optimiser, over the batches of `group` in this process and their like in the others."""
-        rate = self.config.optimiser.learning_rate
-        for parameters in self.optimiser.param_groups:
+        """One step of the optimizer, over the batches of `group` in this process and their like in the others."""
+        rate = self.config.optimizer.learning_rate
+        for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate * parameters.get("share", 1.0) * schedule.factor(
                 self.config.schedule, clock.step, clock.steps_per_epoch, clock.epochs)
         self.objective.before_step(clock)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         sums = self.gradients.compute(group, clock.epoch, self.consumed)
-        self.optimiser.step()
+        self.optimizer.step()
         self.objective.after_step(clock)
         self.step += 1
         self.totals = {key: self.totals[key] + value if key in self.totals else value for key, value in sums.items()}
@@ -147,9 +147,9 @@ class Trainer:
         row |= {f"train_{key}": value / summed["items"] for key, value in summed.items() if key != "items"}
         if not math.isfinite(row["train_loss"]):
             raise UserError(f"the loss is {row['train_loss']} in epoch {self.epoch} ({self.directory}): "
-                            "lower training.optimiser.learning_rate, then remove that directory")
+                            "lower training.optimizer.learning_rate, then remove that directory")
         row |= self._judged()
-        row["rate"] = self.optimiser.param_groups[-1]["lr"]
+        row["rate"] = self.optimizer.param_groups[-1]["lr"]
         self.seconds = time.monotonic() - started
         row["seconds"] = self.seconds
         self.curve.append(row)
@@ -196,8 +196,8 @@ class Trainer:
     def _save(self) -> None:
         memories = distributed.gathered(self.objective.memory(), self.world)
         if self.world.main:
-            tensors, values = checkpoint.split_optimiser(self.optimiser)
-            content = {"model": self.objective.network.state_dict(), "optimiser": tensors}
+            tensors, values = checkpoint.split_optimizer(self.optimizer)
+            content = {"model": self.objective.network.state_dict(), "optimizer": tensors}
             content |= {memory_name(rank): memory for rank, memory in enumerate(memories) if memory}
             unchanged: tuple[str, ...] = ()
             if self.best.weights is not None:
@@ -205,7 +205,7 @@ class Trainer:
                     unchanged = ("best",)
                 else:
                     content["best"] = self.best.weights
-            checkpoint.save(self.directory, {**self._state(), "optimiser": values}, content, unchanged)
+            checkpoint.save(self.directory, {**self._state(), "optimizer": values}, content, unchanged)
             self._stored_best = self.best.epoch if self.best.weights is not None else 0
         self._saved_at = time.monotonic()
 
@@ -229,8 +229,8 @@ class Trainer:
             self.objective.kept.load_state_dict(checkpoint.load_tensors(self.directory, "best"))
             return True
         self.objective.network.load_state_dict(checkpoint.load_tensors(self.directory, "model"))
-        checkpoint.join_optimiser(self.optimiser, checkpoint.load_tensors(self.directory, "optimiser"),
-                                  state["optimiser"])
+        checkpoint.join_optimizer(self.optimizer, checkpoint.load_tensors(self.directory, "optimizer"),
+                                  state["optimizer"])
         if self.objective.memory():
             self.objective.remember(checkpoint.load_tensors(self.directory, memory_name(self.world.rank),
                                                             self.world.device))

@@ -40,15 +40,15 @@ def write_world(directory: Path, sizes: argparse.Namespace) -> None:
         n = rng.dirichlet(np.ones(sizes.active), size=number) * 300
         shifts = (rng.standard_normal((number, rank)) @ matrix.reshape(-1, rank).T).reshape(number, count, dim)
         rows = np.arange(number)[:, None]
-        centre = means[components] + shifts[rows, components]
-        centre += rng.standard_normal(centre.shape) / np.sqrt(n + 1e-3)[:, :, None]
-        f = n[:, :, None] * centre
+        center = means[components] + shifts[rows, components]
+        center += rng.standard_normal(center.shape) / np.sqrt(n + 1e-3)[:, :, None]
+        f = n[:, :, None] * center
         np.savez(directory / f"pack.{pack:03}.npz", components=components.ravel(), n=n.ravel(), f=f.reshape(-1, dim),
                  indptr=np.arange(number + 1, dtype=np.int64) * sizes.active, count=np.array([count]))
         np.add.at(total_n, components, n)
         np.add.at(total_f, components, f)
         scaled = np.zeros((number, count, dim))
-        scaled[rows, components] = np.sqrt(n)[:, :, None] * centre
+        scaled[rows, components] = np.sqrt(n)[:, :, None] * center
         total_s += scaled.transpose(1, 2, 0) @ scaled.transpose(1, 0, 2)
     total_s += total_n[:, None, None] * covariances
     np.savez(directory / "totals.npz", n=total_n, f=total_f, s=total_s, log_likelihood=np.zeros(1),
@@ -124,15 +124,15 @@ def numpy_reference(directory: Path) -> dict[str, object]:
             # All components: views; some: numpy copies their rows, which still beats all of them.
             active = slice(None) if end - begin == count else arrays["components"][begin:end]
             n, f = arrays["n"][begin:end], arrays["f"][begin:end]
-            centred = f - n[:, None] * means[active]
+            centerd = f - n[:, None] * means[active]
             precision = np.eye(rank)
             precision[lower] += n @ packed[active]
             precision[lower[1], lower[0]] = precision[lower]
             spread = np.linalg.inv(precision)
-            w = spread @ (centred.reshape(-1) @ projection[active].reshape(-1, rank))
+            w = spread @ (centerd.reshape(-1) @ projection[active].reshape(-1, rank))
             ww = spread + np.outer(w, w)
             second[active] += n[:, None] * ww[lower]
-            cross[active] += centred[:, :, None] * w
+            cross[active] += centerd[:, :, None] * w
             first += w
             moments += ww
             utterances += 1

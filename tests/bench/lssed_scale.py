@@ -1,6 +1,6 @@
 """See lssed_scale.sh. The store is sparse: its archives have their real sizes (128 mel, 158 frames on average), but
 all values are 0 and nothing of them lies on the disk. So what is measured is everything but the disk itself: opening,
-mapping, normalising, masking, putting together. Memory is what a job may not exceed (anonymous and shared pages, as
+mapping, normalizing, masking, putting together. Memory is what a job may not exceed (anonymous and shared pages, as
 utils/jobs/processes.py counts them); pages mapped from the archives are told apart: the kernel drops those at need.
 """
 
@@ -112,7 +112,7 @@ def simulate(data: Path, count: int) -> None:
 def cut(key: str, number: int, frames: int) -> dict[str, Any]:
     duration = round(frames * SHIFT, 3)
     return {"id": key, "start": 0.0, "duration": duration, "channel": 0, "type": "MonoCut", "features": {
-        "type": "given", "num_frames": frames, "num_features": MEL, "frame_shift": SHIFT, "sampling_rate": 16000,
+        "type": "precomputed", "num_frames": frames, "num_features": MEL, "frame_shift": SHIFT, "sampling_rate": 16000,
         "start": 0.0, "duration": duration, "storage_type": "numpy_files", "storage_path": "/corpora/lssed/spectrogram",
         "storage_key": f"{key}.npy", "recording_id": key, "channels": 0},
         "supervisions": [{"id": key, "recording_id": key, "start": 0.0, "duration": duration, "channel": 0,
@@ -174,7 +174,7 @@ def measure(path: Path, batch_size: int) -> list[dict[str, Any]]:
     split = watch.step("split", lambda: data.split("speakers"))
     store = watch.step("store", lambda: open_inputs(path, ["spectrogram"]))
     watch.step("fingerprint", lambda: fingerprint(data, split, 1, what_is_read(store)))
-    examples = watch.step("normaliser, global", lambda: load_examples(data, store, split, 1, "global", 3.0))
+    examples = watch.step("normalizer, global", lambda: load_examples(data, store, split, 1, "global", 3.0))
     config = load_experiment_config("pyresnet", [f"training.batch_size={batch_size}"])
     part = examples.train.labelled()
     batches = watch.step("plan of batches", lambda: SequenceBatches(
@@ -203,19 +203,19 @@ def extrapolate(utterances: int, batch_size: int, epochs: int = 60, batches: tup
 
     from steps.subsystems.contract import load_experiment_config
     from steps.subsystems.spectrogram_network import SpectrogramNetworkLearner
-    from steps.training.optimiser import make_optimiser
+    from steps.training.optimizer import make_optimizer
 
     torch.set_num_threads(1)
     config = load_experiment_config("pyresnet", ["model.architecture=pyresnet50", "model.width=1.0"])
     model = SpectrogramNetworkLearner.build(config, MEL, {"emotion": len(CLASSES)}, {}).train()
-    optimiser, seconds, peaks = make_optimiser(model, config.training), [], []
+    optimizer, seconds, peaks = make_optimizer(model, config.training), [], []
 
     def step(size: int) -> None:
         batch = {"x": torch.randn(size, FRAMES, MEL), "lengths": torch.full((size,), FRAMES),
                  "targets": {"emotion": torch.arange(size) % len(CLASSES)}}
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         model.loss(batch)["loss"].backward()
-        optimiser.step()
+        optimizer.step()
 
     for size in batches:
         step(size)

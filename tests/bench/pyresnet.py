@@ -126,14 +126,14 @@ def training_step(model: Any, arguments: argparse.Namespace, precision: str, lay
     x = torch.randn(arguments.batch, arguments.frames, arguments.mel, device=device)
     labels = torch.arange(arguments.batch, device=device) % CLASSES
     model = model.train().to(device).to(memory_format=getattr(torch, LAYOUTS[layout]))
-    optimiser = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-3)
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             loss = torch.nn.functional.cross_entropy(model(x).float(), labels)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     return step
 

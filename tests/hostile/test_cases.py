@@ -27,7 +27,7 @@ class Expected:
     absent: tuple[str, ...] = ()
 
 
-UNREAD = (r"Format not recognised", r"not audio that can be read", r"could not be read")
+UNREAD = (r"Format not recognized", r"not audio that can be read", r"could not be read")
 EXPECTED = {
     "01-flac-unknown-length": Expected(
         (r'"seconds": (1\.9|2\.0)', r"exit 0", r"24 utterances, 0\.00 h", r"exit 0", r"exit 0"), ("array is too big",)),

@@ -21,7 +21,7 @@ cd "$(dirname "$(readlink -f "${{BASH_SOURCE[0]}}")")"
 
 option corpus-dir "../../../corpus" "directory with table.tsv"
 option protocol   {protocol} "folds"
-option norms      "global" "feature normalisations"
+option norms      "global" "feature normalizations"
 option seeds      "0" "seeds of each network"
 option set        "" "key=value ... over every model configuration"
 option size       full "full, or tiny" --choices "full tiny"

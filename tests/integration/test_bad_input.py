@@ -81,7 +81,7 @@ def prepared(directory: Path, rows: list[dict], head: str = "", change: Callable
     (["--noise", "20,10"], "--noise is '20,10'"),
     (["--ivectors", "phones"], "--ivectors has 'phones'; accepted: kinds with a conf/ivector_KIND.yaml"),
     (["--ivectors", " "], "--ivectors is blank; accepted: kinds"),
-    (["--asr", ""], "--asr is empty; accepted: none, or a recogniser's directory"),
+    (["--asr", ""], "--asr is empty; accepted: none, or a recognizer's directory"),
     (["--cluster", "nosuch"], "--cluster is 'nosuch'; accepted: local, slurm, sge, or a file name.yaml"),
     (["--cluster", "nosuch.yaml"], "--cluster nosuch.yaml: no such file"),
     (["--size", "huge"], "--size is 'huge'; accepted: full, tiny"),
@@ -258,8 +258,8 @@ def test_a_wrong_key_or_value_of_a_configuration_is_named(house):
         assert says in stage_error(small(house, *words, "--stop-stage", "4"), 2)
     (directory / "conf").mkdir()
     for text, says in (("penaltys: [1.0e-3]\n", "conf/linear_svm.yaml: unknown key penaltys; did you mean penalties?"),
-                       ("penalties: high\n", "conf/linear_svm.yaml: penalties is 'high'"),
-                       ("penalties: [1.0e-3\n", "conf/linear_svm.yaml"),
+                       ("C: high\n", "conf/linear_svm.yaml: penalties is 'high'"),
+                       ("C: [1.0e-3\n", "conf/linear_svm.yaml"),
                        ("clip: -1\n", "clip is -1")):
         (directory / "conf/linear_svm.yaml").write_text(text)
         assert says in stage_error(small(house, "--stop-stage", "4"), 2)
@@ -297,7 +297,7 @@ def test_any_file_name_and_any_audio_goes_the_whole_road(tmp_path):
     lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
     (corpus / "table.tsv").write_text("\n".join(lines) + "\n")
     directory = recipe(root)
-    done = small(root, "--corpus-dir", corpus, "--set", "penalties=[1.0e-3]")
+    done = small(root, "--corpus-dir", corpus, "--set", "C=[1.0e-3]")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not [path for path in tmp_path.rglob("hacked*")] and not (directory / "hacked").exists()
 
@@ -323,5 +323,5 @@ def test_any_file_name_and_any_audio_goes_the_whole_road(tmp_path):
     for source in re.findall(r'<audio[^>]* src="([^"]+)"', page):
         path = unquote(source.replace("&#x27;", "'").replace("&amp;", "&"))
         assert (directory / "exp/report" / path).is_file(), source
-    again = small(root, "--corpus-dir", corpus, "--set", "penalties=[1.0e-3]")
+    again = small(root, "--corpus-dir", corpus, "--set", "C=[1.0e-3]")
     assert again.returncode == 0 and " runs: " not in again.stdout

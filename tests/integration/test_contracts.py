@@ -249,12 +249,12 @@ def test_features_without_audio(tmp_path, kind):
         np.save(tmp_path / f"corpus/f{number}.npy", rng.normal(center, 1, shape).astype("float32"))
         rows.append({"features": f"f{number}.npy", "frame_shift": 0.02} | {k: row[k] for k in row if k != "path"})
     where = road(tmp_path, rows, protocol="official")
-    done = command("steps/extract_features.sh", "--features", "given", "--nj", "2", where.data.path, cwd=tmp_path)
+    done = command("steps/extract_features.sh", "--features", "precomputed", "--nj", "2", where.data.path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    about = json.loads((where.data.path / "given/feature.json").read_text())
+    about = json.loads((where.data.path / "precomputed/feature.json").read_text())
     assert (about["kind"], about["dim"], about["utterances"]) == (kind, 5, 24)
-    train = ["steps/train_subsystem.sh", "--config", "linear_svm", "--features", "given", "--protocol", "official",
-             "--set", "penalties=[1.0e-2]", where.data.path, where.exp / "svm_given/official"]
+    train = ["steps/train_subsystem.sh", "--config", "linear_svm", "--features", "precomputed", "--protocol",
+             "official", "--set", "C=[1.0e-2]", where.data.path, where.exp / "svm_given/official"]
     done = command(*train, cwd=tmp_path)
     if kind == "frames":  # for the sequence models to come; this one says what it needs
         assert "linear_svm cannot be trained" in error_lines(done)[0] and "kind of features is frames" in done.stderr

@@ -11,7 +11,7 @@ import torch
 
 from steps.asr.config import AsrConfig
 from steps.asr.model import CtcModel
-from steps.asr.recognisers.recogniser import save_recogniser
+from steps.asr.recognizers.recognizer import save_recognizer
 from steps.asr.train.learn_units import learn_units
 from steps.asr.units import UnitsConfig
 from steps.inference import export
@@ -29,7 +29,7 @@ NETWORKS = {"pyresnet_random", "pyresnet_ser", "asr_random", "asr_pretrained"}
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """A checkout with the recipe, the fixture, an exported network of another corpus and a recogniser."""
+    """A checkout with the recipe, the fixture, an exported network of another corpus and a recognizer."""
     here = tmp_path_factory.mktemp("depression")
     root = checkout(here / "repository")
     made_here = shutil.ignore_patterns("data", "exp", "tiny", ".stages", "log")
@@ -40,8 +40,8 @@ def shop(tmp_path_factory):
     assert run(export.main, "--data", other, here / "exp/pyresnet/official/norm-global", here / "model") == 0
     config, units = AsrConfig(model=ConformerConfig(**ENCODER)), learn_units(["a b"], UnitsConfig(kind="char"))
     torch.manual_seed(0)
-    told = [{"component": "recogniser", "corpus": "read", "utterances": 1}]
-    save_recogniser(here / "asr", CtcModel(80, len(units), config.model).state_dict(), config, units, {
+    told = [{"component": "recognizer", "corpus": "read", "utterances": 1}]
+    save_recognizer(here / "asr", CtcModel(80, len(units), config.model).state_dict(), config, units, {
         "features": "fbank", "inputs": 80, "trained_on": told})
     return SimpleNamespace(here=here, root=root, work=root / RECIPE / "tiny")
 

@@ -56,12 +56,12 @@ def test_mec2017_by_a_table_of_its_own(root, tmp_path):
     assert (root / "egs/mec2017/ensemble/tiny/data/mec2017_table/validation.json").is_file()
 
 
-def test_mec2017_trains_its_recogniser_and_writes_a_submission(root, tmp_path):
+def test_mec2017_trains_its_recognizer_and_writes_a_submission(root, tmp_path):
     BUILDERS["mec2017"](tmp_path)
     done = call(root, "mec2017", "--corpus-dir", str(tmp_path))
     assert done.returncode == 0, done.stderr[-3000:]
     recipe = root / "egs/mec2017/ensemble/tiny"
-    assert (root / "egs/mandarin4k/asr/tiny/exp/recogniser").is_dir()
+    assert (root / "egs/mandarin4k/asr/tiny/exp/recognizer").is_dir()
     assert (recipe / "data/mec2017/layers/asr/layer.json").is_file()
     rows = [line.split("\t") for line in (recipe / "exp/submission.tsv").read_text().splitlines()]
     split = [line.split("\t") for line in (recipe / "data/mec2017/splits/official.tsv").read_text().splitlines()]

@@ -164,11 +164,11 @@ def switched_over(told: str) -> list[str]:
 def given_from_outside(told: str, directory: Path) -> list[str]:
     """Options that a recipe's --help tells: `directory` stands for recordings, and for what other recipes make.
 
-    A recipe that synthesises its recordings makes everything itself.
+    A recipe that synthesizes its recordings makes everything itself.
     """
     for name in ("lexicon.txt", "cuts.jsonl.gz", "corpus.json"):  # a corpus may bring one; a data set has the others
         (directory / name).touch()
-    for name in ("phone_states", "tokens", "data/synthetic", "exp/recogniser", "splits"):
+    for name in ("phone_states", "tokens", "data/synthetic", "exp/recognizer", "splits"):
         (directory / name).mkdir(parents=True)
         (directory / name / "file").touch()
     options = ("corpus-dir", "corpora-dir", "corpora", "asr", "extractors", "init")

@@ -36,7 +36,7 @@ def git(root: Path, *words: str) -> str:
 
 
 def call(shop: Workshop, *options: str, **environment: str) -> subprocess.CompletedProcess:
-    """run.sh as cron calls it, without its recogniser (test_recogniser_recipes.py has that)."""
+    """run.sh as cron calls it, without its recognizer (test_recognizer_recipes.py has that)."""
     return without_terminal([str(shop.recipe / "run.sh"), "--size", "tiny", "--asr", "none", *options], "/",
                             **environment)
 

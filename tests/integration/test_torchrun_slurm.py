@@ -1,7 +1,7 @@
 """Two nodes' worth of ranks on a real Slurm: the losses of one process, also after a kill.
 
 Two array tasks meet by steps/asr/train/launch.py, each runs torchrun with one process (gloo). A Conformer learns on
-simulated features through the recogniser's own batches, whose plan gives one process with accumulate 2 the batches
+simulated features through the recognizer's own batches, whose plan gives one process with accumulate 2 the batches
 that two processes with accumulate 1 take.
 """
 
@@ -30,7 +30,7 @@ from steps.asr.train.epoch_plan import EpochPlan
 from steps.asr.model import CtcModel
 from steps.models.conformer import ConformerConfig
 from steps.training import distributed
-from steps.training.config import OptimiserConfig, TrainingConfig
+from steps.training.config import OptimizerConfig, TrainingConfig
 from steps.training.random_state import generator
 from steps.training.objective import Supervised
 from steps.training.trainer import Trainer
@@ -70,7 +70,7 @@ class Batches:
 
 config = TrainingConfig(epochs=2, metric="loss", tensorboard=False, checkpoint_every_seconds=0, clip_norm=1.0,
                         checkpoint_every_batches=2, accumulate=2 // world.size,
-                        optimiser=OptimiserConfig(kind="sgd", learning_rate=0.01, momentum=0.9))
+                        optimizer=OptimizerConfig(kind="sgd", learning_rate=0.01, momentum=0.9))
 outcome = Trainer(Supervised(model), Batches(), None, config, out / "checkpoint", world=world,
                   log_dir=out / "log").fit()
 if world.main:

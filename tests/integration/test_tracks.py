@@ -34,7 +34,7 @@ HEAD = "# target: arousal kind=track step=0.1\n# target: valence kind=track step
 BOTH = "norm-global+target-arousal-valence"
 SMALL = (
     "model.projection=[8] model.hidden=8 model.dropout=0 training.epochs=8 training.batch_size=3 "
-    "training.tensorboard=false training.optimiser.learning_rate=0.02 keep_model=true"
+    "training.tensorboard=false training.optimizer.learning_rate=0.02 keep_model=true"
 )
 
 

@@ -164,7 +164,7 @@ def iemocap(root: Path) -> Expected:
 def mec2017(root: Path) -> Expected:
     """The layout of egs/mec2017/ensemble/README.md; classes as chineseldc.org/htdocsEn/emotion.html spells them.
 
-    Oddity: the organisers' page says Happiness where the paper says happy; the test part has no labels.
+    Oddity: the organizers' page says Happiness where the paper says happy; the test part has no labels.
     """
     classes = ("Angry", "Disgust", "Happiness", "Sad", "Surprise", "Anxious", "Worried", "Neutral")
     for part, copies in (("train", 4), ("validation", 2), ("test", 2)):

@@ -1,6 +1,6 @@
 """Tiny corpora of noise in the published layouts; each names what it follows and has an oddity of its corpus.
 
-Every builder returns what is expected: {id: (part, speaker, normalised text, seconds)}.
+Every builder returns what is expected: {id: (part, speaker, normalized text, seconds)}.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def prepared(corpus_dir: Path, data: Path, *options: str) -> int:
 
 
 def given(data: Path, *options: str) -> int:
-    words = ["--features", "given", str(data), *options]
+    words = ["--features", "precomputed", str(data), *options]
     return max(run_main(extract.main, [*words, *step]) for step in (["--prepare"], ["--task", "1"], ["--finish"]))
 
 
@@ -115,7 +115,7 @@ def test_features_only_is_prepared_validated_and_extracted(corpus, tmp_path, cap
             assert {data.items[key].fields["emotion"] for key in split.ids(1, part)} == set(lssed.CLASSES)
     hashes = (tmp_path / "data/audio_hashes.tsv").read_text().splitlines()[1:]
     assert len({line.split("\t")[1] for line in hashes}) == len(hashes) == len(data.items)
-    store = FeatureStore.open(tmp_path / "data/given")
+    store = FeatureStore.open(tmp_path / "data/precomputed")
     assert (store.dim, store.frame_shift, len(store)) == (128, 0.032, len(data.items))
     key = store.ids[0]
     np.testing.assert_array_equal(store[key], np.load(corpus[0] / "spectrogram" / f"{key}.npy"))
@@ -156,7 +156,7 @@ def test_features_of_another_width_are_named_before_a_task_runs(tmp_path, capsys
     np.save(wrong, np.ones((31, 64), dtype=np.float32))
     assert prepared(tmp_path / "corpus", tmp_path / "data") == 0
     capsys.readouterr()
-    assert run_main(extract.main, ["--features", "given", str(tmp_path / "data"), "--prepare"]) == 1
+    assert run_main(extract.main, ["--features", "precomputed", str(tmp_path / "data"), "--prepare"]) == 1
     first = tmp_path / "corpus/spectrogram/000_00.npy"
     assert capsys.readouterr().err == (f"error: 002_03: {wrong} has shape (31, 64), but 000_00 ({first}) has (20, 128);"
                                        " all must have the same columns\n")

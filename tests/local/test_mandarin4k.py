@@ -1,4 +1,4 @@
-"""The data set of the Mandarin recogniser's parts: what is decoded, and what an i-vector extractor learns from."""
+"""The data set of the Mandarin recognizer's parts: what is decoded, and what an i-vector extractor learns from."""
 
 import gzip
 import json

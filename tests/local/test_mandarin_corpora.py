@@ -8,7 +8,7 @@ from local import mandarin_speech
 from local.mandarin_speech import wenetspeech
 from local.mandarin_speech.layout import overlaps, text_grid
 from steps.asr.large.prepare_speech import Limits, cuts_of, prepare
-from steps.text.normal_form import normalise
+from steps.text.normal_form import normalize
 from tests.local import mandarin_fixtures
 from utils.errors import UsageError, UserError
 
@@ -48,7 +48,7 @@ def test_the_same_utterances_as_lhotses_recipe(name, tmp_path):
     for manifests in made.values():
         # lhotse 1.33 gives the two sets of AISHELL-3 under each other's names.
         for segment in manifests["recordings" if name == "aishell3" else "supervisions"]:
-            theirs.add((segment.id, normalise(segment.text, "zh"), round(segment.duration, 2)))
+            theirs.add((segment.id, normalize(segment.text, "zh"), round(segment.duration, 2)))
     ours = {(row.id.removeprefix(f"{name}-"), cut["supervisions"][0]["text"], round(cut["duration"], 2))
             for row, cut, _ in utterances(name, tmp_path).values() if cut is not None}
     assert ours == theirs

@@ -107,7 +107,7 @@ def test_the_tiny_set_has_every_class_in_every_part():
     assert all(len(emotions) == 8 for emotions in by_part(plan, lambda u: u.emotion).values())
 
 
-def test_the_set_for_recognisers_shares_nothing_with_the_emotional_one(full, asr):
+def test_the_set_for_recognizers_shares_nothing_with_the_emotional_one(full, asr):
     assert 1400 <= len(asr) <= 1600 and all(u.emotion is None for u in asr)
     assert Counter(u.language for u in asr)["en"] > 500 < Counter(u.language for u in asr)["zh"]
     settings = lambda s: (s.variant, s.accent, s.rate, s.pitch, s.warp)  # noqa: E731

@@ -130,7 +130,7 @@ def test_the_front_end_refuses_what_it_does_not_know(arguments):
 
 
 @pytest.mark.slow
-def test_the_set_for_recognisers_is_made_by_array_tasks(tmp_path):
+def test_the_set_for_recognizers_is_made_by_array_tasks(tmp_path):
     done = front_end("--corpus", "mini", "--set", "asr", "--size", "tiny", "--nj", "2", str(tmp_path / "with space"))
     assert done.returncode == 0, done.stderr
     rows = mini.rows(tmp_path / "with space")

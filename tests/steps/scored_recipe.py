@@ -64,7 +64,7 @@ def folds_by_speaker(rows: list[dict], folds: int = 3) -> list[tuple[str, int, s
 def write_system(exp: Path, name: str, protocol: str, variant: str, rows: list[dict],
                  split: list[tuple[str, int, str]], strength: float = 1.0, seeds=(0,), permuted: bool = False,
                  curve: bool = False, classes=CLASSES) -> Path:
-    """Scores that favour the true class by `strength`."""
+    """Scores that favor the true class by `strength`."""
     label = {row["id"]: row.get("emotion") for row in rows}
     folds = sorted({fold for _, fold, _ in split})
     directory = exp / name / protocol

@@ -56,20 +56,20 @@ def test_no_number_takes_what_is_far_beyond_or_none():
 
 
 @pytest.mark.parametrize(("words", "says"), [
-    ("linear_svm penalties=[]", "penalties is []; accepted: at least 1 entry"),
-    ("linear_svm penalties=[0]", "penalties is 0.0; accepted: above 0.0, at most 1000000.0"),
-    ("text_svm penalties=[.inf]", "penalties is inf; accepted: a finite number"),
+    ("linear_svm C=[]", "C is []; accepted: at least 1 entry"),
+    ("linear_svm C=[0]", "C is 0.0; accepted: above 0.0, at most 1000000.0"),
+    ("text_svm C=[.inf]", "C is inf; accepted: a finite number"),
     ("random_forest min_leaf=[]", "min_leaf is []; accepted: at least 1 entry"),
     ("random_forest trees=0", "trees is 0; accepted: 1 to 100000"),
     ("multitask_dnn model.trunk=[10000000000]", "model.trunk is 10000000000; accepted: 1 to 65536"),
     ("multitask_dnn model.tasks={}", "model.tasks is {}; accepted: at least 1 entry"),
     ("multitask_dnn training.epochs=0", "training.epochs is 0; accepted: 1 to"),
-    ("multitask_dnn training.optimiser.learning_rate=0", "learning_rate is 0.0; accepted: above 0"),
-    ("multitask_dnn training.optimiser.learning_rate=1e10", "learning_rate is 10000000000.0; accepted: above 0"),
+    ("multitask_dnn training.optimizer.learning_rate=0", "learning_rate is 0.0; accepted: above 0"),
+    ("multitask_dnn training.optimizer.learning_rate=1e10", "learning_rate is 10000000000.0; accepted: above 0"),
     ("attention_rnn model.hidden=1e10", "model.hidden is '1e10'; accepted: a value of type int"),
     ("attention_rnn model.dropout=.nan", "model.dropout is nan; accepted: a finite number"),
     ("attention_rnn model.steps_back=[]", "model.steps_back is []; accepted: at least 1 entry"),
-    ("pyresnet frames.longest=-1", "frames.longest is -1; accepted: 0 to"),
+    ("pyresnet frames.max_crop=-1", "frames.max_crop is -1; accepted: 0 to"),
 ])
 def test_a_setting_that_cannot_work_names_key_and_accepted_values(words, says):
     from steps.subsystems.contract import load_experiment_config

@@ -16,7 +16,7 @@ ROOMS = (
     "examples",
     "inputs",
     "report", "fusion", "ivector",
-    "asr/transcripts", "asr/train", "asr/decode", "asr/phones", "asr/recognisers", "asr/large", "asr/lm", "asr",
+    "asr/transcripts", "asr/train", "asr/decode", "asr/phones", "asr/recognizers", "asr/large", "asr/lm", "asr",
     "scoring", "features", "text", "data",
     "components", "models", "training",
 )

@@ -159,7 +159,7 @@ def test_free_options_of_a_command_leave_its_parts_alone():
     words = ["steps/x.sh", "--nj", "2", "--tasks", "2", "--cmd", "--odd a b", "--set", "a=1", "--permute-labels",
              "--seeds", "0 1", "--device=cuda", "--gpu", "1", "data/x"]
     assert parse_command(words, ["gpu"]).components() == {
-        "command": "steps/x.sh", "option --permute-labels": "given", "option --seeds": "'0 1'",
+        "command": "steps/x.sh", "option --permute-labels": "precomputed", "option --seeds": "'0 1'",
         "option --set": "'a=1'", "argument 1": "'data/x'"}
 
 

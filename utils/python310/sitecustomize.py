@@ -20,7 +20,7 @@ class _FirstImport:
 
 
 def _next_of_this_name() -> None:
-    """Run the sitecustomize that this one hides: a computing centre's or a distribution's."""
+    """Run the sitecustomize that this one hides: a computing center's or a distribution's."""
     mine = sys.modules.pop(__name__)
     sys.path.remove(__file__.rpartition("/")[0])
     try:

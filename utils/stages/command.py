@@ -50,7 +50,7 @@ class Command:
             values = self.options[name]
             if name == SETTINGS:
                 values = [value and own_settings(value, known) for value in values]
-            parts[f"option --{name}"] = "given" if values == [None] else " ".join(repr(value) for value in values)
+            parts[f"option --{name}"] = "precomputed" if values == [None] else " ".join(repr(value) for value in values)
         for index, word in enumerate(self.positional, 1):
             parts[f"argument {index}"] = repr(word)
         return parts

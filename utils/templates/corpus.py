@@ -1,4 +1,4 @@
-"""@corpus@: where it comes from, its licence, and what its file names say."""
+"""@corpus@: where it comes from, its license, and what its file names say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CORPUS = Corpus(
     targets=(Target("emotion", classes=("angry", "happy", "neutral", "sad")),),
     language="en",
     published={},  # e.g. {"utterances": 535, "speakers": 10}: then a corpus that is not whole is noticed
-    source="where a reader gets it, and its licence",
+    source="where a reader gets it, and its license",
 )
 
 

@@ -11,7 +11,7 @@ option corpora    "$egs/ravdess/pyresnet/data/ravdess $egs/emodb/pyresnet/data/e
 option map        ""              "YAML: common classes, and every corpus's labels (default: conf/common_classes.yaml)"
 option protocols  ""              "CORPUS=PROTOCOL ...: each corpus's own (default: its first)"
 option own-folds  first           "train on the first fold of a corpus's own protocol, or on all" --choices "first all"
-option spectrograms fbank_lssed   "given: where the corpora come as features only" --choices "fbank_lssed given"
+option spectrograms fbank_lssed   "precomputed: where the corpora come as features only" --choices "fbank_lssed precomputed"
 pyresnet_options pooled
 parse_options "$@"
 

@@ -15,7 +15,7 @@ parse_options "$@"
 recipe_begin lssed
 [ -n "$functionals_dir" ] || [ ! -d "$corpus_dir/is13" ] || functionals_dir=$corpus_dir/is13
 # shellcheck disable=SC2034  # the stages read it
-spectrograms=given given_as=fbank_lssed functionals=${functionals_dir:+is13}
+spectrograms=precomputed precomputed_as=fbank_lssed functionals=${functionals_dir:+is13}
 recipe_stages pyresnet
 
 stage_prepare 1 --allow-partial "$allow_partial"

@@ -6,8 +6,8 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir ""              "speech that ../asr prepared (default: ../asr/data/prepared, of the same size)"
-option asr        ""              "recogniser (default: ../asr/exp/recogniser, of the same size)"
-option occupancies "tokens gmm"   "component occupancies: tokens, clusters (of the recogniser), gmm"
+option asr        ""              "recognizer (default: ../asr/exp/recognizer, of the same size)"
+option occupancies "tokens gmm"   "component occupancies: tokens, clusters (of the recognizer), gmm"
 option set        ""              "key=value ... over conf/ivector_extractor.yaml"
 option size       full            "full, or tiny" --choices "full tiny"
 option nj         8               "parallel tasks" --int --free
@@ -17,7 +17,7 @@ parse_options "$@"
 recipe_begin mandarin4k
 protocol=speakers
 [ -n "$corpus_dir" ] || corpus_dir=../asr/$work/data/prepared
-[ -n "$asr" ] || asr=../asr/$work/exp/recogniser
+[ -n "$asr" ] || asr=../asr/$work/exp/recognizer
 recipe_stages asr
 
 stage 1 "Prepare the manifest and the splits" --in "$corpus_dir" --out "$data/cuts.jsonl.gz" --out "$data/splits" -- \

@@ -18,8 +18,8 @@ recipe_begin mec2017${table:+_table}
 # shellcheck disable=SC2034  # the stages read it
 text_sources=asr own_asr=$asr own_extractors=$extractors
 if [ -n "$asr_onnx" ]; then asr=$asr_onnx own_asr=onnx; fi
-[ "$asr" != own ] || asr=../../mandarin4k/asr/$work/exp/recogniser
-# Whoever brings a recogniser brings its extractors, too, or goes without i-vectors.
+[ "$asr" != own ] || asr=../../mandarin4k/asr/$work/exp/recognizer
+# Whoever brings a recognizer brings its extractors, too, or goes without i-vectors.
 if [ "$own_asr$extractors" != ownown ] && [ "$extractors" = own ]; then ivectors=""; fi
 [ "$extractors" != own ] || extractors=../../mandarin4k/ivector/$work/exp/ivector
 recipe_stages asr ensemble
@@ -28,7 +28,7 @@ more=(--size "$size" --nj "$nj" --cluster "$cluster")
 stage_prepare 1
 stage_validate 2
 if [ "$own_asr" = own ]; then
-  stage 3 "Train the recogniser" --in "$data/cuts.jsonl.gz" --out "$asr" -- \
+  stage 3 "Train the recognizer" --in "$data/cuts.jsonl.gz" --out "$asr" -- \
     ../../mandarin4k/asr/run.sh --corpora-dir "$corpora_dir" --protect "$PWD/$data" "${more[@]}"
   if [ "$own_extractors" = own ] && [ -n "$ivectors" ]; then
     stage 4 "Train the i-vector extractors" --in "$asr" --out "$extractors" -- \

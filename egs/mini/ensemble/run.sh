@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The synthetic corpus "mini": every stage of the ensemble in minutes, without a licence to sign.
+# The synthetic corpus "mini": every stage of the ensemble in minutes, without a license to sign.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
@@ -13,7 +13,7 @@ parse_options "$@"
 recipe_begin mini
 corpus_dir=$work/data/synthetic
 own_asr=$asr own_extractors=$extractors sub=${work#.}
-if [ "$asr" = own ]; then asr=../asr${sub:+/$sub}/exp/recogniser; fi
+if [ "$asr" = own ]; then asr=../asr${sub:+/$sub}/exp/recognizer; fi
 if [ "$extractors" = own ]; then extractors=../ivector${sub:+/$sub}/exp/ivector; fi
 recipe_stages asr ensemble
 more=(--size "$size" --nj "$nj" --cluster "$cluster")
@@ -21,7 +21,7 @@ more=(--size "$size" --nj "$nj" --cluster "$cluster")
 stage_synthesize 1
 stage_prepare 2
 stage_validate 3
-[ "$own_asr" != own ] || stage 4 "Train the recogniser" --out "$asr" -- ../asr/run.sh "${more[@]}"
+[ "$own_asr" != own ] || stage 4 "Train the recognizer" --out "$asr" -- ../asr/run.sh "${more[@]}"
 if [ "$asr" != none ] && [ "$own_extractors" = own ]; then
   stage 5 "Train the i-vector extractor" --in "$asr" --out "$extractors" -- ../ivector/run.sh "${more[@]}"
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The synthetic corpus "mini": PyResNet and ResNet on spectrograms, without a licence to sign.
+# The synthetic corpus "mini": PyResNet and ResNet on spectrograms, without a license to sign.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh

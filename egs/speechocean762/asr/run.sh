@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# speechocean762: a small CTC recogniser of English read by Mandarin speakers, half of them children; its language
-# model, decoding graph and phone states. Word error rates of every step. exp/recogniser is what other recipes take.
+# speechocean762: a small CTC recognizer of English read by Mandarin speakers, half of them children; its language
+# model, decoding graph and phone states. Word error rates of every step. exp/recognizer is what other recipes take.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
@@ -9,7 +9,7 @@ option corpus-dir ""              "directory of the corpus (train/, test/, WAVE/
 option allow-partial false        "go on when recordings of the published corpus are missing" --choices "true false"
 option protocol   official        "official: the published lists; dev is a tenth of the training speakers" --choices "official"
 option config     asr_small       "asr_small (a CPU), asr_base (a GPU)"
-option set        ""              "key=value ... over the recogniser's configuration"
+option set        ""              "key=value ... over the recognizer's configuration"
 option lm-order   3               "of the n-grams" --int
 option size       full            "full, or tiny (about 60 utterances)" --choices "full tiny"
 option processes  1               "processes that train together: one a GPU, or one a core of a CPU" --int
@@ -29,11 +29,11 @@ stage_validate        2
 stage_features        3 fbank
 stage_features        4 fbank_slow
 stage_features        5 fbank_fast
-# shellcheck disable=SC2034  # stage_recogniser reads it
+# shellcheck disable=SC2034  # stage_recognizer reads it
 speeds=(--in "$data/fbank_slow" --in "$data/fbank_fast")
 stage_phone_states    6 flat_start "$lexicon" rounds=0
-stage_recogniser      7 plain      --alignment "$exp/flat_start/alignment.npz" --processes "$processes" --set "$none $set"
-stage_recogniser      8 augmented  --alignment "$exp/flat_start/alignment.npz" --processes "$processes"
+stage_recognizer      7 plain      --alignment "$exp/flat_start/alignment.npz" --processes "$processes" --set "$none $set"
+stage_recognizer      8 augmented  --alignment "$exp/flat_start/alignment.npz" --processes "$processes"
 stage_language_model  9 --order "$lm_order"
 stage_graph          10 augmented  --more-words "$lexicon"
 n=10
@@ -45,5 +45,5 @@ for part in dev test; do
 done
 stage_transcripts    19 --part dev --part test --by-sentence --calibrate
 stage_phone_states   20 phone_states "$lexicon" "" augmented
-stage_assemble       21 augmented phone_states
+stage_bundle_asr       21 augmented phone_states
 run_stages

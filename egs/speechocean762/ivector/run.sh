@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # speechocean762: i-vector extractors with four kinds of component occupancies, and how well their vectors tell the test
-# speakers apart. Needs the recogniser of ../asr.
+# speakers apart. Needs the recognizer of ../asr.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 . ../../../utils/recipe.sh
 
 option corpus-dir ""              "directory of the corpus (train/, test/, WAVE/, lexicon.txt)"
 option allow-partial false        "go on when recordings of the published corpus are missing" --choices "true false"
-option asr        ""              "recogniser (default: ../asr/exp/recogniser, of the same size)"
+option asr        ""              "recognizer (default: ../asr/exp/recognizer, of the same size)"
 option protocol   official        "official: the published lists; dev is a tenth of the training speakers" --choices "official"
 option set        ""              "key=value ... over conf/ivector_extractor.yaml"
 option size       full            "full, or tiny (about 60 utterances)" --choices "full tiny"
@@ -17,7 +17,7 @@ parse_options "$@"
 
 recipe_begin speechocean762
 extractors=$work/exp/ivector
-if [ -z "$asr" ]; then asr=../asr/exp/recogniser; [ "$size" = full ] || asr=../asr/$size/exp/recogniser; fi
+if [ -z "$asr" ]; then asr=../asr/exp/recognizer; [ "$size" = full ] || asr=../asr/$size/exp/recognizer; fi
 recipe_stages asr
 
 stage_prepare    1

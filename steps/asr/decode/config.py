@@ -39,10 +39,10 @@ class DecodeConfig:
             raise UsageError(f"calibration is {self.calibration}; accepted: two numbers, or none")
 
 
-def adjusted(log_probs: np.ndarray, config: DecodeConfig, blank: int, normalised: bool = True) -> np.ndarray:
-    """float32 (T, V) with acoustic scale and blank penalty; `normalised`: again a log-softmax."""
+def adjusted(log_probs: np.ndarray, config: DecodeConfig, blank: int, normalized: bool = True) -> np.ndarray:
+    """float32 (T, V) with acoustic scale and blank penalty; `normalized`: again a log-softmax."""
     if config.blank_penalty == 0 and config.acoustic_scale == 1:
         return np.ascontiguousarray(log_probs, dtype=np.float32)
     scores = log_probs.astype(np.float32) * config.acoustic_scale
     scores[:, blank] -= config.blank_penalty
-    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True) if normalised else scores
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True) if normalized else scores

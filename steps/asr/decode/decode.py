@@ -14,7 +14,7 @@ from utils.errors import UsageError
 
 if TYPE_CHECKING:
     from steps.asr.decode.graph import Graph
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.asr.units import Units
 
 FRAMES_AT_ONCE = 60000  # input frames whose posteriors wait in memory together
@@ -114,7 +114,7 @@ def _unit_times(log_probs: np.ndarray, ids: list[int], units: Units,
     return tuple((alone[first][0], alone[last - 1][1]) for _, first, last in units.word_spans(ids))
 
 
-def decode_items(recogniser: Recogniser, features: Iterable[tuple[str, np.ndarray]],
+def decode_items(recognizer: Recognizer, features: Iterable[tuple[str, np.ndarray]],
                  decoder: Decoder) -> Iterator[tuple[str, list[Hypothesis]]]:
     """(id, n-best list) of every (id, features float32 (T, F)), in their order; some are read ahead."""
     waiting: list[tuple[str, np.ndarray]] = []
@@ -123,13 +123,13 @@ def decode_items(recogniser: Recogniser, features: Iterable[tuple[str, np.ndarra
         waiting.append((key, rows))
         frames += len(rows)
         if frames >= FRAMES_AT_ONCE:
-            yield from _decode(recogniser, waiting, decoder)
+            yield from _decode(recognizer, waiting, decoder)
             waiting, frames = [], 0
-    yield from _decode(recogniser, waiting, decoder)
+    yield from _decode(recognizer, waiting, decoder)
 
 
-def _decode(recogniser: Recogniser, waiting: list[tuple[str, np.ndarray]],
+def _decode(recognizer: Recognizer, waiting: list[tuple[str, np.ndarray]],
             decoder: Decoder) -> Iterator[tuple[str, list[Hypothesis]]]:
-    posteriors = recogniser.log_posteriors([rows for _, rows in waiting]) if waiting else []
+    posteriors = recognizer.log_posteriors([rows for _, rows in waiting]) if waiting else []
     for (key, _), log_probs in zip(waiting, posteriors, strict=True):
         yield key, decoder.decode(log_probs)

@@ -1,4 +1,4 @@
-"""Decode a data set by a recogniser, by array tasks.
+"""Decode a data set by a recognizer, by array tasks.
 
 Writes OUT/hypotheses.tsv: id, text, confidence, words with times and confidences, n-best list. An utterance without
 features has an empty text and list, and is named. An interrupted run is taken up at the tasks that are missing.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from steps.asr.decode.config import DecodeConfig
     from steps.asr.decode.graph import Graph
     from steps.asr.decode.hypothesis import Hypothesis
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.data.dataset import Item
     from steps.features.store import FeatureStore
 
@@ -39,7 +39,7 @@ class Work:
     """What all tasks of a run share; the work of the array, see utils/array_step.py."""
 
     config: DecodeConfig
-    recogniser: Recogniser
+    recognizer: Recognizer
     graph: Graph | None
     items: Mapping[str, Item]
     store: FeatureStore
@@ -65,14 +65,14 @@ class Work:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = ArgumentParser("decode_transcripts.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--asr", required=True, type=Path, metavar="DIR", help="recogniser, own or foreign")
+    parser.add_argument("--asr", required=True, type=Path, metavar="DIR", help="recognizer, own or foreign")
     parser.add_argument("--method", choices=("greedy", "prefix", "graph"), help="default: as conf/asr_decode.yaml says")
     parser.add_argument("--graph", type=Path, metavar="DIR", help="decoding graph, of steps/make_graph.sh; needed by "
                         "graph")
     parser.add_argument("--split", metavar="NAME", help="decode a part of this protocol only, with --part")
     parser.add_argument("--fold", type=count, default=1, metavar="K", help="with --split (default: %(default)s)")
     parser.add_argument("--part", choices=("train", "dev", "test"), help="with --split")
-    parser.add_argument("--features", type=Path, metavar="DIR", help="default: DATA/fbank, or what else the recogniser "
+    parser.add_argument("--features", type=Path, metavar="DIR", help="default: DATA/fbank, or what else the recognizer "
                         "takes")
     parser.add_argument("--set", action="append", default=[], metavar='"KEY=VALUE ..."', help="over "
                         "conf/asr_decode.yaml")
@@ -97,7 +97,7 @@ def open_work(arguments: argparse.Namespace) -> Work:
     from steps.asr.decode.config import DecodeConfig
     from steps.asr.decode.graph import Graph
     from steps.asr.decode.tune_decoding import settings
-    from steps.asr.recognisers.recogniser import open_recogniser
+    from steps.asr.recognizers.recognizer import open_recognizer
     from steps.data.dataset import Dataset
     from steps.features.store import FeatureStore
     from utils.config import load_config, split_settings
@@ -109,16 +109,16 @@ def open_work(arguments: argparse.Namespace) -> Work:
     if (config.method == "graph") != (arguments.graph is not None):
         raise UsageError(f"--method {config.method} " + ("needs --graph DIR; build one with steps/make_graph.sh"
                                                          if arguments.graph is None else "takes no --graph"))
-    recogniser = open_recogniser(arguments.asr, arguments.device)
-    graph = None if arguments.graph is None else Graph.open(arguments.graph, recogniser.units)
+    recognizer = open_recognizer(arguments.asr, arguments.device)
+    graph = None if arguments.graph is None else Graph.open(arguments.graph, recognizer.units)
     data = Dataset.open(arguments.data)
     ids = data.split(arguments.split).ids(arguments.fold, arguments.part) if arguments.split else list(data.items)
     if not ids:
         raise UserError(f"{arguments.data} has no utterances" + (f" in {arguments.part}" if arguments.part else ""))
-    extractor = recogniser.extractor
+    extractor = recognizer.extractor
     store = FeatureStore.open(arguments.features or arguments.data / extractor.name,
                               {"kind": extractor.kind, "dim": extractor.dim, "options": extractor.options})
-    return Work(config, recogniser, graph, {key: data.items[key] for key in ids}, store,
+    return Work(config, recognizer, graph, {key: data.items[key] for key in ids}, store,
                 arguments.out, arguments.nj)
 
 
@@ -126,7 +126,7 @@ def make_plan(work: Work, num_tasks: int) -> dict[str, Any]:
     """Everything that decides which hypotheses end up in which file."""
     from steps.asr.decode.graph import hash_of
 
-    return {"recogniser": work.recogniser.fingerprint, "graph": work.graph.fingerprint if work.graph else None,
+    return {"recognizer": work.recognizer.fingerprint, "graph": work.graph.fingerprint if work.graph else None,
             "config": dataclasses.asdict(work.config), "num_tasks": num_tasks, "utterances": len(work.items),
             "items": hash_of(f"{item.id} {item.path} {item.start} {item.duration}" for item in work.items.values()),
             **stage_inputs()}
@@ -144,11 +144,11 @@ def run_task(work: Work, out: Path, task: int, num_tasks: int) -> None:
     from steps.features.plan import share
 
     items = share(work.items, task, num_tasks)
-    decoder = make_decoder(work.config, work.recogniser.units, work.recogniser.frame_shift, work.graph)
+    decoder = make_decoder(work.config, work.recognizer.units, work.recognizer.frame_shift, work.graph)
     began = time.perf_counter()
     found: dict[str, list[Hypothesis]] = {item.id: [] for item in items if item.id not in work.store}
     failed = len(found)
-    found.update(decode_items(work.recogniser, _features(work.store, items), decoder))
+    found.update(decode_items(work.recognizer, _features(work.store, items), decoder))
     write_hypotheses(task_path(out, task), found)
     seconds, audio = time.perf_counter() - began, sum(item.duration for item in items)
     print(f"task {task}: {len(items)} utterances, {audio / 3600:.2f} h in {seconds:.1f} s (real-time factor "

@@ -50,7 +50,7 @@ class Graph:
     def open(cls, directory: str | Path, units: Units | None = None) -> Graph:
         """
         Args:
-            units: those of the recogniser whose posteriors will be decoded.
+            units: those of the recognizer whose posteriors will be decoded.
 
         Raises:
             UserError: there is none, it is damaged, or it was made for other units.
@@ -68,8 +68,8 @@ class Graph:
         if about.get("format") != FORMAT:
             raise UserError(f"{directory / ABOUT} has format {about.get('format')}; this version reads {FORMAT}")
         if units is not None and about["tokens"] != hash_of(units.tokens):
-            raise UserError(f"{directory} was built for other units ({about['units']} of them) than the recogniser's "
-                            f"({len(units)}); build it again with --recogniser set to this one")
+            raise UserError(f"{directory} was built for other units ({about['units']} of them) than the recognizer's "
+                            f"({len(units)}); build it again with --recognizer set to this one")
         return cls(directory, [line.split(" ")[0] for line in lines], spellings, about["units"], about["blank"],
                    about["fingerprint"])
 

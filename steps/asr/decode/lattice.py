@@ -202,12 +202,12 @@ def _levels(states: int, sources: np.ndarray, targets: np.ndarray) -> np.ndarray
 
 
 def _runs(values: np.ndarray) -> list[tuple[int, int]]:
-    """Where equal neighbours begin and end."""
+    """Where equal neighbors begin and end."""
     edges = np.flatnonzero(np.diff(values)) + 1
     return list(zip([0, *edges.tolist()], [*edges.tolist(), len(values)], strict=True)) if len(values) else []
 
 
 def _groups(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of runs of equal neighbours: their values and where each begins."""
+    """Of runs of equal neighbors: their values and where each begins."""
     at = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])) if len(values) else np.zeros(0, dtype=int)
     return values[at], at

@@ -1,6 +1,6 @@
 """Build a decoding graph from the spellings of words and a language model.
 
-    python -m steps.asr.decode.make_graph --recogniser exp/asr --arpa exp/lm.arpa --out exp/asr/graph
+    python -m steps.asr.decode.make_graph --recognizer exp/asr --arpa exp/lm.arpa --out exp/asr/graph
 
 Composition as in Mohri, Pereira & Riley (2008), with CTC's topology T in the place of HMMs (Miao et al., ASRU 2015);
 steps/asr/decode/graph.py says what a graph directory holds.
@@ -91,14 +91,15 @@ def _fingerprint(whole: Fst, spelled: Spellings) -> str:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="make_graph.sh", description="Build a decoding graph.")
-    parser.add_argument("--recogniser", required=True, type=Path, metavar="DIR", help="whose units spell the words")
+    parser.add_renamed("--recogniser", "--recognizer")
+    parser.add_argument("--recognizer", required=True, type=Path, metavar="DIR", help="whose units spell the words")
     parser.add_argument("--arpa", required=True, type=Path, metavar="FILE", help="language model over words")
     parser.add_argument("--more-words", type=Path, metavar="FILE", help="one word a line (what follows it is not "
                         "looked at, so a lexicon will do); those that the model lacks share the probability of <unk>")
     parser.add_argument("--tune-on", type=Path, metavar="DATA", help="choose the weight of the language model and the "
                         "penalty of the blank on the dev part of this data set")
     parser.add_argument("--split", default="official", metavar="PROTOCOL", help="with --tune-on (%(default)s)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: <recogniser>/graph")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: <recognizer>/graph")
     return parser.parse_args(argv)
 
 
@@ -106,13 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.asr.decode import graph_parts
     from steps.asr.phones.lexicon import Lexicon
-    from steps.asr.recognisers.recogniser import open_recogniser
-    from steps.text.normal_form import normalise
+    from steps.asr.recognizers.recognizer import open_recognizer
+    from steps.text.normal_form import normalize
 
-    recogniser, out = open_recogniser(arguments.recogniser), arguments.out or arguments.recogniser / "graph"
-    units = recogniser.units
+    recognizer, out = open_recognizer(arguments.recognizer), arguments.out or arguments.recognizer / "graph"
+    units = recognizer.units
     listed = read_keyed(arguments.more_words) if arguments.more_words else ()
-    more = sorted({normalise(word) for _, word, _ in listed} - {""})
+    more = sorted({normalize(word) for _, word, _ in listed} - {""})
     spellings = Lexicon.of_words([*graph_parts.read_model(arguments.arpa), *more], units)
     about = build(out, spellings, units, arguments.arpa, more)
     print(f"graph: {about['words']} words ({about['added']} by backoff, {about['left_out']} of the model left out), "
@@ -122,8 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from steps.data.dataset import Dataset
 
         data = Dataset.open(arguments.tune_on)
-        features = data.path / recogniser.extractor.name
-        found = tune(recogniser, Graph.open(out, units), data, arguments.split, features)
+        features = data.path / recognizer.extractor.name
+        found = tune(recognizer, Graph.open(out, units), data, arguments.split, features)
         chosen = ", ".join(f"{key} {value}" for key, value in found["chosen"].items())
         print(f"graph: {chosen}: WER {found['dev_WER']:.1f} on dev, best of {len(found['tried'])} settings")
     return 0

@@ -14,7 +14,7 @@ from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
     from steps.asr.decode.graph import Graph
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.data.dataset import Dataset
 
 SETTINGS = "decoding.json"
@@ -32,7 +32,7 @@ def settings(graph: Path | None) -> list[str]:
         raise UserError(f"{graph / SETTINGS} is damaged ({error}); build the graph again") from error
 
 
-def tune(recogniser: Recogniser, graph: Graph, data: Dataset, protocol: str, features: Path) -> dict[str, Any]:
+def tune(recognizer: Recognizer, graph: Graph, data: Dataset, protocol: str, features: Path) -> dict[str, Any]:
     """Decode dev with each setting, keep the one of fewest errors, write GRAPH/decoding.json.
 
     Raises:
@@ -44,21 +44,21 @@ def tune(recogniser: Recogniser, graph: Graph, data: Dataset, protocol: str, fea
     from steps.asr.decode.decode import make_decoder
     from steps.features.store import FeatureStore
     from steps.scoring.choice import middle_of_best
-    from steps.text.normal_form import normalise, words
+    from steps.text.normal_form import normalize, words
     from utils.config import load_config
 
     store = FeatureStore.open(features)
     items = [data.items[key] for key in data.split(protocol).ids(1, "dev") if key in store and data.items[key].text]
-    references = [words(normalise(item.text or "", item.language)) for item in items]
+    references = [words(normalize(item.text or "", item.language)) for item in items]
     total = sum(map(len, references))
     if not total:
         raise UserError(f"{data.path}: the dev part of {protocol} has no transcript to tune decoding on", 2)
-    posteriors = recogniser.log_posteriors([store[item.id] for item in items])
+    posteriors = recognizer.log_posteriors([store[item.id] for item in items])
 
     def error_rate(scale: float, penalty: float) -> float:
         config = load_config(DecodeConfig, "asr_decode", ["method=graph", f"lm_scale={scale}",
                                                           f"blank_penalty={penalty}"])
-        decoder = make_decoder(config, recogniser.units, recogniser.frame_shift, graph)
+        decoder = make_decoder(config, recognizer.units, recognizer.frame_shift, graph)
         guesses = [decoder.decode(rows) for rows in posteriors]
         wrong = sum(edit_distance(reference, list(guess[0].words) if guess else [])["total"]
                     for reference, guess in zip(references, guesses, strict=True))

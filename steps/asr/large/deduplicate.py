@@ -106,18 +106,18 @@ def doubles(prepared: Sequence[Path], protected: Sequence[Path]) -> Iterator[tup
 
 
 def _protect(protected: Sequence[Path]) -> dict[str, str]:
-    """Normalised sentence -> data set."""
+    """Normalized sentence -> data set."""
     return {cut["supervisions"][0]["text"]: cut["of"] for cut in _protected_cuts(protected)}
 
 
 def _protected_cuts(protected: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """The utterances with a text of prepared data sets, their text normalised."""
-    from steps.text.normal_form import normalise
+    """The utterances with a text of prepared data sets, their text normalized."""
+    from steps.text.normal_form import normalize
 
     for directory in protected:
         for cut in read_cuts(directory / "cuts.jsonl.gz"):
             supervision = cut["supervisions"][0]
-            text = normalise(supervision.get("text") or "", supervision.get("language"))
+            text = normalize(supervision.get("text") or "", supervision.get("language"))
             if text and cut.get("recording"):
                 yield {**cut, "id": f"{directory.name}-{cut['id']}", "of": directory.name,
                        "supervisions": [{**supervision, "text": text}]}

@@ -54,7 +54,7 @@ def make_plan(prepared: Sequence[Path], doubles: Path | None, per_shard: int) ->
 
 
 def run_task(out: Path, task: int, tasks: int) -> None:
-    """The shards of one task: neighbours, so that a cuts file is passed over once."""
+    """The shards of one task: neighbors, so that a cuts file is passed over once."""
     from steps.asr.large.deduplicate import read_doubles
     from steps.asr.large.lazy_cuts import index_path
 
@@ -147,7 +147,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
 
 
 def finish(out: Path) -> None:
-    """Write speech.json of every set, with what a recogniser trained on it must tell the leak audit.
+    """Write speech.json of every set, with what a recognizer trained on it must tell the leak audit.
 
     Raises:
         UserError: shards are missing.
@@ -187,7 +187,7 @@ def describe(directory: Path, corpus: str) -> dict[str, Any]:
                 sentences.add(sentence_digest(supervision["text"]))
                 recordings.append(f"{corpus}/{cut['id']}")
     known = sorted(speaker for speaker in speakers if speaker)
-    return {"component": "recogniser", "corpus": corpus, "utterances": len(recordings), "speakers": known or None,
+    return {"component": "recognizer", "corpus": corpus, "utterances": len(recordings), "speakers": known or None,
             "sentences": sorted(digest for digest in sentences if digest), "recordings": recordings}
 
 

@@ -1,4 +1,4 @@
-"""Corpora of transcribed speech -> cuts of each part with normalised text, read lazily afterwards; a task a corpus.
+"""Corpora of transcribed speech -> cuts of each part with normalized text, read lazily afterwards; a task a corpus.
 
     OUT/<corpus>/cuts.<part>.jsonl.gz   lhotse cuts; CutSet.from_jsonl_lazy reads them
     OUT/<corpus>/dropped.tsv            id, part, reason, where: every utterance that is not used
@@ -51,11 +51,11 @@ class Limits:
 def cut_of(row: Row, limits: Limits, info: Callable[[Path], Any]) -> tuple[dict[str, Any] | None, str]:
     """(the cut as lhotse's JSON, "") or (None, why it is dropped)."""
     from steps.data.audio import GitLfsPointer
-    from steps.text.normal_form import normalise
+    from steps.text.normal_form import normalize
 
     if row.path is None or not row.fields.get("text"):
         return None, "no transcript"
-    text = normalise(row.fields["text"], row.fields.get("language"))
+    text = normalize(row.fields["text"], row.fields.get("language"))
     if not text:
         return None, "empty transcript"
     if row.fields.get("overlap", 0.0) > limits.overlap:

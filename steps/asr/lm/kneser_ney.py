@@ -55,9 +55,9 @@ def count(tokens: np.ndarray, size: int, order: int) -> list[Counted]:
                                               return_inverse=True, return_counts=True)
         first = ends[first]
         higher = Counted(keys // size, ids[first], keys % size, raw, raw, depth[first] == number - 1)
-        # Different words before: every n-gram of this order is one left neighbour of its suffix.
-        neighbours = np.bincount(higher.suffix, minlength=len(found[-1].raw))
-        found[-1].counts = np.where(found[-1].begins, found[-1].raw, neighbours)
+        # Different words before: every n-gram of this order is one left neighbor of its suffix.
+        neighbors = np.bincount(higher.suffix, minlength=len(found[-1].raw))
+        found[-1].counts = np.where(found[-1].begins, found[-1].raw, neighbors)
         found.append(higher)
         ids = np.full(len(tokens), -1, dtype=np.int64)
         ids[ends] = inverse.reshape(-1)

@@ -234,13 +234,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from steps.data.trained_on import describe_texts
-    from steps.text.normal_form import normalise, words
+    from steps.text.normal_form import normalize, words
 
     corpus, parts = _texts(arguments)
     sentences = {part: [words(text) for text in texts] for part, texts in parts.items()}
     vocabulary = None
     if arguments.vocabulary:
-        vocabulary = sorted({normalise(word) for _, word, _ in read_keyed(arguments.vocabulary)} - {""})
+        vocabulary = sorted({normalize(word) for _, word, _ in read_keyed(arguments.vocabulary)} - {""})
     trained = [sentence for sentence in sentences[arguments.part] if sentence]
     model = train(trained, arguments.order, vocabulary, [int(word) for word in arguments.prune.split()])
     model.write_arpa(arguments.out)
@@ -261,19 +261,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _texts(arguments: argparse.Namespace) -> tuple[str, dict[str, list[str]]]:
-    """Name of the source, and the normalised texts of its parts: the one to train on, and dev to look at."""
-    from steps.text.normal_form import normalise
+    """Name of the source, and the normalized texts of its parts: the one to train on, and dev to look at."""
+    from steps.text.normal_form import normalize
 
     if arguments.text:
         if not arguments.text.is_file():
             raise UsageError(f"--text {arguments.text}: no such file")
         lines = read_lines(arguments.text)
-        return arguments.text.name, {arguments.part: [normalise(line, arguments.language) for line in lines]}
+        return arguments.text.name, {arguments.part: [normalize(line, arguments.language) for line in lines]}
     from steps.data.dataset import Dataset
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.split)
-    return data.name, {part: [normalise(data.items[key].text or "", data.items[key].language)
+    return data.name, {part: [normalize(data.items[key].text or "", data.items[key].language)
                               for key in split.ids(arguments.fold, part)]
                        for part in dict.fromkeys([arguments.part, "dev"])}
 

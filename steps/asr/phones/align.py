@@ -1,4 +1,4 @@
-"""Forced alignment: the best path of given units through a recogniser's log-posteriors, and the times of the words.
+"""Forced alignment: the best path of given units through a recognizer's log-posteriors, and the times of the words.
 
 A search graph is a set of nodes. Every frame stands on one node and takes that node's column of the scores; an arc
 leads from the node of a frame to the node of the next. The search is exact and works on all nodes of a frame at once.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steps.asr.units import Units
-from steps.text.normal_form import normalise, words
+from steps.text.normal_form import normalize, words
 
 START = -1  # as the source of an arc: the path may begin with that node
 
@@ -102,7 +102,7 @@ def ctc_graph(targets: Sequence[int], blank: int = 0) -> SearchGraph:
         if node > 0:
             into[node - 1] = 0.0
         if node > 2 and node % 2 and columns[node] != columns[node - 2]:
-            into[node - 2] = 0.0  # equal neighbours need the blank between them
+            into[node - 2] = 0.0  # equal neighbors need the blank between them
         if node < 2:
             into[START] = 0.0
         arcs.append(into)
@@ -128,7 +128,7 @@ class UnitAlignment:
 def align_units(log_posteriors: np.ndarray, targets: Sequence[int], blank: int = 0) -> UnitAlignment:
     """
     Args:
-        log_posteriors: (T', V) of a CTC recogniser. targets: (L,) units, none of them `blank`.
+        log_posteriors: (T', V) of a CTC recognizer. targets: (L,) units, none of them `blank`.
 
     Raises:
         CannotAlign: the frames are too few for the targets.
@@ -161,7 +161,7 @@ def align_words(log_posteriors: np.ndarray, text: str, units: Units, subsampling
     Raises:
         CannotAlign: the frames are too few, or the text has no units.
     """
-    names = words(normalise(text))
+    names = words(normalize(text))
     spelled = [units.spell(name) for name in names]
     targets = [unit for spelling in spelled for unit in spelling]
     if not targets:
@@ -181,13 +181,13 @@ def align_words(log_posteriors: np.ndarray, text: str, units: Units, subsampling
 def frame_span(frame: int, subsampling: int = 4, frame_shift: float = 0.01) -> tuple[float, float]:
     """Start and end in seconds of output frame `frame`.
 
-    Two 3 x 3 convolutions of stride 2 without padding see the input frames 4 j ... 4 j + 6; their centre is 4 j + 3,
+    Two 3 x 3 convolutions of stride 2 without padding see the input frames 4 j ... 4 j + 6; their center is 4 j + 3,
     so output frame j stands for the 4 frames around it.
     """
-    middle = frame_centre(frame, subsampling) + 0.5
+    middle = frame_center(frame, subsampling) + 0.5
     return (middle - subsampling / 2) * frame_shift, (middle + subsampling / 2) * frame_shift
 
 
-def frame_centre(frame: int, subsampling: int = 4) -> int:
+def frame_center(frame: int, subsampling: int = 4) -> int:
     """The input frame in the middle of what output frame `frame` sees."""
     return subsampling * frame + subsampling - 1

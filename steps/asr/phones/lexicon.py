@@ -1,4 +1,4 @@
-"""How words are spelled: by a recogniser's units, by the phones of a Kaldi lexicon, or by their own letters."""
+"""How words are spelled: by a recognizer's units, by the phones of a Kaldi lexicon, or by their own letters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from steps.asr.units import Units
-from steps.text.normal_form import normalise, words
+from steps.text.normal_form import normalize, words
 from utils.errors import UserError
 from utils.text_files import read_lines
 
@@ -42,14 +42,14 @@ class Lexicon(Mapping[str, "list[Spelling]"]):
 
     @classmethod
     def of_words(cls, vocabulary: Iterable[str], units: Units) -> Lexicon:
-        """Words spelled by unit ids, one spelling each: the one that the recogniser was trained on.
+        """Words spelled by unit ids, one spelling each: the one that the recognizer was trained on.
 
         A word with a character that only the unknown unit stands for, or no scoring token at all, is left out.
         """
         spelled: dict[str, list[Spelling]] = {}
         left_out = []
         for word in vocabulary:
-            key = normalise(word)
+            key = normalize(word)
             if key in spelled:
                 continue
             if not key or units.unknown_characters(key):
@@ -62,7 +62,7 @@ class Lexicon(Mapping[str, "list[Spelling]"]):
     def read(cls, path: str | Path, stress: bool = True) -> Lexicon:
         """A Kaldi lexicon.txt: `word phone phone ...`, several lines a word; lexiconp.txt has a probability between.
 
-        Entries such as <UNK> and !SIL are no words; they, and words without a form of their own in normalised text
+        Entries such as <UNK> and !SIL are no words; they, and words without a form of their own in normalized text
         ("well-known" is two words there), are left out. `word(2)` is another pronunciation of `word`.
 
         Args:
@@ -96,7 +96,7 @@ class Lexicon(Mapping[str, "list[Spelling]"]):
     @classmethod
     def of_letters(cls, vocabulary: Iterable[str]) -> Lexicon:
         """Words spelled by their own letters (graphemes), apostrophes unspoken; for languages without a lexicon."""
-        keys = {normalise(word): word for word in vocabulary}
+        keys = {normalize(word): word for word in vocabulary}
         return cls({key: [_letters(key)] for key in keys if key}, [word for key, word in keys.items() if not key])
 
     def with_letters(self, vocabulary: Iterable[str]) -> Lexicon:
@@ -104,7 +104,7 @@ class Lexicon(Mapping[str, "list[Spelling]"]):
 
         Letters are lower case, the phones of the usual lexicons upper case: what stands for what stays apart.
         """
-        more = Lexicon.of_letters(word for word in vocabulary if normalise(word) not in self)
+        more = Lexicon.of_letters(word for word in vocabulary if normalize(word) not in self)
         return Lexicon({**more, **self}, [*self.left_out, *more.left_out])
 
     def missing(self, vocabulary: Iterable[str]) -> list[str]:
@@ -113,12 +113,12 @@ class Lexicon(Mapping[str, "list[Spelling]"]):
 
 
 def _key(word: str) -> str:
-    """The normal form of a lexicon's word; "" where it is no word of normalised text."""
+    """The normal form of a lexicon's word; "" where it is no word of normalized text."""
     if word.startswith(("<", "!", "[")):
         return ""
     if word.endswith(")") and "(" in word and word[word.rindex("(") + 1:-1].isdigit():
         word = word[:word.rindex("(")]
-    key = normalise(word)
+    key = normalize(word)
     return key if key and " " not in key and words(key) else ""
 
 

@@ -14,18 +14,18 @@ import numpy as np
 from steps.asr.phones.lexicon import Lexicon
 from steps.asr.phones.phone_alignment import PhoneSet, TopologyConfig
 from steps.asr.phones.phone_states import at_frames
-from steps.text.normal_form import normalise, words
+from steps.text.normal_form import normalize, words
 from steps.training.random_state import derive, shuffled
 from utils.errors import UserError
 from utils.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.data.dataset import Dataset
     from steps.data.splits import Split
     from steps.features.store import FeatureStore
 
-BLOCK = 64  # utterances that the recogniser sees at once
+BLOCK = 64  # utterances that the recognizer sees at once
 
 
 @dataclass
@@ -34,7 +34,7 @@ class PhoneExamples:
 
     Attributes:
         train, dev: sorted ids. texts: words of each. left_out: id -> why it takes no part.
-        hidden: archive of the recogniser's states; None: there are none. absent: (D,) what stands for the states of
+        hidden: archive of the recognizer's states; None: there are none. absent: (D,) what stands for the states of
             an utterance without an output frame.
     """
 
@@ -64,8 +64,8 @@ class PhoneExamples:
         return np.asarray(self.store[key])
 
     def hidden_at_frames(self, key: str) -> np.ndarray:
-        """float32 (T, D): the recogniser's states at the frames of the features."""
-        assert self.hidden is not None, "a head without a recogniser has no hidden states"
+        """float32 (T, D): the recognizer's states at the frames of the features."""
+        assert self.hidden is not None, "a head without a recognizer has no hidden states"
         states = self.hidden[key] if key in self.hidden else np.zeros((0, self.hidden.dim), np.float32)
         return at_frames(states, self.store.rows(key), self.subsampling, self.absent)
 
@@ -116,7 +116,7 @@ def open_examples(data: Dataset, split: Split, fold: int, store: FeatureStore, l
         usable = []
         for key in split.ids(fold, part):
             item = data.items[key]
-            text = words(normalise(item.text or "", item.language))
+            text = words(normalize(item.text or "", item.language))
             if key not in store:
                 left_out[key] = store.failed.get(key, "it has no features")
             elif not text:
@@ -137,32 +137,32 @@ def open_examples(data: Dataset, split: Split, fold: int, store: FeatureStore, l
     return found
 
 
-def store_hidden(recogniser: Recogniser, examples: PhoneExamples, directory: Path) -> FeatureStore | None:
-    """The recogniser's states of every utterance, in an archive; None for a recogniser that does not show them.
+def store_hidden(recognizer: Recognizer, examples: PhoneExamples, directory: Path) -> FeatureStore | None:
+    """The recognizer's states of every utterance, in an archive; None for a recognizer that does not show them.
 
-    A whole archive of the same recogniser and utterances is taken as it is.
+    A whole archive of the same recognizer and utterances is taken as it is.
     """
     from steps.features.store import DESCRIPTION, ArchiveWriter, FeatureStore
 
-    wanted = {"recogniser": recogniser.fingerprint, "utterances": examples.identity()}
+    wanted = {"recognizer": recognizer.fingerprint, "utterances": examples.identity()}
     if (directory / DESCRIPTION).is_file() and wanted.items() <= read_json(directory / DESCRIPTION).items():
         return FeatureStore.open(directory)
     (directory / DESCRIPTION).unlink(missing_ok=True)
     try:
-        first = recogniser.hidden([examples.features(examples.train[0])])[0]
+        first = recognizer.hidden([examples.features(examples.train[0])])[0]
     except UserError as error:
         print(f"phone states: without hidden states: {error}", flush=True)
         return None
     with ArchiveWriter(directory, 1, first.shape[1]) as writer:
         for keys in blocks(examples.ids):
-            for key, states in zip(keys, recogniser.hidden([examples.features(key) for key in keys]), strict=True):
+            for key, states in zip(keys, recognizer.hidden([examples.features(key) for key in keys]), strict=True):
                 if len(states):
                     writer.add(key, states)
                 else:
                     writer.fail(key, "too short for an output frame")
         writer.commit()
     write_json(directory / DESCRIPTION, {"name": "hidden", "kind": "frames", "dim": first.shape[1], "archives": 1,
-                                         "frame_shift": recogniser.frame_shift, **wanted})
+                                         "frame_shift": recognizer.frame_shift, **wanted})
     return FeatureStore.open(directory)
 
 

@@ -1,6 +1,6 @@
 """Components of a phone-state head: states with too few frames are merged until every component has enough.
 
-First within a phone, neighbouring states; a phone that is too rare even as one component then joins the nearest
+First within a phone, neighboring states; a phone that is too rare even as one component then joins the nearest
 component of its class (vowels, stops, ...), nearest by the mean features. Silence is never merged with phones: it is no
 component of an i-vector.
 """
@@ -76,7 +76,7 @@ def _groups(components: np.ndarray, phones: PhoneSet) -> list[list[int]]:
 
 def _merge_within(groups: list[list[int]], phone: int, counts: np.ndarray, phones: PhoneSet,
                   least: int) -> list[list[int]]:
-    """Merge the components of one phone with their neighbours, the rarest first, each with the rarer neighbour."""
+    """Merge the components of one phone with their neighbors, the rarest first, each with the rarer neighbor."""
     own = sorted(group for group in groups if set(phones.owners[group]) == {phone})
     rest = [group for group in groups if group not in own]
     while len(own) > 1:

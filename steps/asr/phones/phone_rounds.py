@@ -26,7 +26,7 @@ from steps.training.trainer import Outcome, Trainer
 from utils.config import option
 
 if TYPE_CHECKING:
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
 
 Scores = Callable[[str], np.ndarray]  # id -> (T, S) log-likelihoods up to a constant a frame
 
@@ -48,18 +48,18 @@ class PhoneStatesConfig:
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(metric="error"))
 
 
-def first_alignment(examples: PhoneExamples, recogniser: Recogniser | None) -> States:
+def first_alignment(examples: PhoneExamples, recognizer: Recognizer | None) -> States:
     """Each word's spoken frames divided evenly among its phones' states; pauses by energy.
 
-    The words' places come from the recogniser; without one the whole utterance is divided evenly.
+    The words' places come from the recognizer; without one the whole utterance is divided evenly.
     """
     states: States = {}
     for keys in blocks(examples.ids):
         features = [examples.features(key) for key in keys]
-        posteriors = recogniser.log_posteriors(features) if recogniser is not None else [None] * len(keys)
+        posteriors = recognizer.log_posteriors(features) if recognizer is not None else [None] * len(keys)
         for key, rows, logp in zip(keys, features, posteriors, strict=True):
             try:
-                states[key] = _first(examples, key, rows, logp, recogniser)
+                states[key] = _first(examples, key, rows, logp, recognizer)
             except CannotAlign as reason:
                 examples.leave_out(key, str(reason))
     examples.check()
@@ -67,13 +67,13 @@ def first_alignment(examples: PhoneExamples, recogniser: Recogniser | None) -> S
 
 
 def _first(examples: PhoneExamples, key: str, features: np.ndarray, logp: np.ndarray | None,
-           recogniser: Recogniser | None) -> np.ndarray:
+           recognizer: Recognizer | None) -> np.ndarray:
     words, speech = examples.words(key), find_speech(features)
-    if logp is None or recogniser is None:
+    if logp is None or recognizer is None:
         joined = tuple(phone for word in words for phone in word[0])
         return spread([[joined]], [0, len(features)], speech, examples.phones)
-    shift = recogniser.frame_shift / recogniser.subsampling
-    times = align_words(logp, " ".join(examples.texts[key]), recogniser.units, recogniser.subsampling, shift)
+    shift = recognizer.frame_shift / recognizer.subsampling
+    times = align_words(logp, " ".join(examples.texts[key]), recognizer.units, recognizer.subsampling, shift)
     # A spike may stand anywhere in its unit: words part half-way between their spikes.
     inner = [round((before.end + after.start) / 2 / shift) for before, after in zip(times[:-1], times[1:], strict=True)]
     edges = np.clip([0, *inner, len(features)], 0, len(features))

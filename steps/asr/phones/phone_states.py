@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steps.asr.phones.align import frame_centre
+from steps.asr.phones.align import frame_center
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json
 from utils.shape import Maybe, Number
@@ -29,7 +29,7 @@ AGAIN = "run steps/train_phone_states.sh again"
 FORM = {  # of phone_states.json
     "inputs": Number(1, 10**5, whole=True), "hidden": Number(0, 10**5, whole=True), "names": [str],
     "silence": [Number(0, 10**6, whole=True)], "priors": [Number(0, 1)], "subsampling": Number(1, 1000, whole=True),
-    "recogniser?": Maybe(str), "fingerprint": str}
+    "recognizer?": Maybe(str), "fingerprint": str}
 
 
 class PhoneStateHead:
@@ -38,8 +38,8 @@ class PhoneStateHead:
     Attributes:
         names: a name a component, e.g. "SIL.0", "AH.1". silence: columns of silence, which are no components of an
             i-vector. priors: (C,) share of the training frames.
-        subsampling: frames of the features a hidden state of the recogniser stands for.
-        recogniser: fingerprint of the recogniser whose hidden states it takes; None: it takes none.
+        subsampling: frames of the features a hidden state of the recognizer stands for.
+        recognizer: fingerprint of the recognizer whose hidden states it takes; None: it takes none.
         fingerprint: changes whenever the posteriors would.
     """
 
@@ -50,7 +50,7 @@ class PhoneStateHead:
         self.silence: list[int] = list(about["silence"])
         self.priors = np.asarray(about["priors"], dtype=np.float64)
         self.subsampling: int = about["subsampling"]
-        self.recogniser: str | None = about["recogniser"] if network.hidden else None
+        self.recognizer: str | None = about["recognizer"] if network.hidden else None
         self.fingerprint: str = about["fingerprint"]
 
     @classmethod
@@ -85,7 +85,7 @@ class PhoneStateHead:
     def posteriors(self, features: np.ndarray, hidden: np.ndarray | None = None) -> np.ndarray:
         """
         Args:
-            features: (T, F) filter banks. hidden: (T', D) states of the recogniser; None if the head takes none.
+            features: (T, F) filter banks. hidden: (T', D) states of the recognizer; None if the head takes none.
 
         Returns:
             (T, C) float32; rows sum to 1.
@@ -107,8 +107,8 @@ class PhoneStateHead:
         if network.hidden:
             if hidden is None or hidden.ndim != 2 or (len(hidden) and hidden.shape[1] != network.hidden):
                 shape = "none" if hidden is None else f"the shape {hidden.shape}"
-                raise UserError(f"the phone-state head takes {network.hidden} hidden states of the recogniser it was "
-                                f"trained with; here is {shape}: give that recogniser")
+                raise UserError(f"the phone-state head takes {network.hidden} hidden states of the recognizer it was "
+                                f"trained with; here is {shape}: give that recognizer")
             joined = torch.from_numpy(at_frames(hidden, len(features), self.subsampling,
                                                 network.hidden_mean.cpu().numpy()))[None].to(self.device)
         if not len(features):
@@ -120,9 +120,9 @@ class PhoneStateHead:
 
 
 def at_frames(hidden: np.ndarray, frames: int, subsampling: int = 4, absent: np.ndarray | None = None) -> np.ndarray:
-    """The recogniser's states at every frame of its input: (T', D) -> float32 (frames, D).
+    """The recognizer's states at every frame of its input: (T', D) -> float32 (frames, D).
 
-    Linear between the input frames in the middle of what two output frames see (align.frame_centre), constant outside.
+    Linear between the input frames in the middle of what two output frames see (align.frame_center), constant outside.
 
     Args:
         absent: (D,) what stands for an utterance without an output frame.
@@ -130,7 +130,7 @@ def at_frames(hidden: np.ndarray, frames: int, subsampling: int = 4, absent: np.
     if not len(hidden):
         row = np.zeros(hidden.shape[1], dtype=np.float32) if absent is None else absent
         return np.tile(np.asarray(row, dtype=np.float32), (frames, 1))
-    place = (np.arange(frames) - frame_centre(0, subsampling)) / subsampling
+    place = (np.arange(frames) - frame_center(0, subsampling)) / subsampling
     place = np.clip(place, 0, len(hidden) - 1)
     before = np.minimum(place.astype(np.int64), max(0, len(hidden) - 2))
     after = np.minimum(before + 1, len(hidden) - 1)
@@ -142,7 +142,7 @@ def save_head(directory: Path, network: PhoneStateNetwork, config: Any, about: M
     """Write a head's directory; phone_states.json comes last and vouches for the rest.
 
     Args:
-        about: "names", "silence", "priors", "subsampling", "recogniser", "trained_on", ...
+        about: "names", "silence", "priors", "subsampling", "recognizer", "trained_on", ...
     """
     import hashlib
 
@@ -162,11 +162,11 @@ def save_head(directory: Path, network: PhoneStateNetwork, config: Any, about: M
                                    "hidden": network.hidden, "components": network.classes, **about})
 
 
-def check_recogniser(head: PhoneStateHead, fingerprint: str) -> None:
+def check_recognizer(head: PhoneStateHead, fingerprint: str) -> None:
     """
     Raises:
-        UserError: the head takes hidden states of another recogniser.
+        UserError: the head takes hidden states of another recognizer.
     """
-    if head.recogniser not in (None, fingerprint):
-        raise UserError(f"the phone-state head was trained with the hidden states of recogniser {head.recogniser}, "
+    if head.recognizer not in (None, fingerprint):
+        raise UserError(f"the phone-state head was trained with the hidden states of recognizer {head.recognizer}, "
                         f"this one is {fingerprint}: give the same --asr, or train the head again")

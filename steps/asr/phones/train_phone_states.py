@@ -2,7 +2,7 @@
 
     steps/train_phone_states.sh --asr exp/asr --lexicon lexicon.txt data/speechocean762 exp/phone_states
 
-1. The times of the words come from the recogniser's CTC posteriors (without one, pauses from the energy alone), each
+1. The times of the words come from the recognizer's CTC posteriors (without one, pauses from the energy alone), each
    word is divided evenly among its phones' states; a few rounds with one Gaussian a state tidy that up.
 2. A round: states with too few frames are merged into components, a network learns them from the alignment of the
    training speakers (the best epoch is chosen on the dev speakers), and aligns everything anew.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from steps.asr.phones.phone_examples import PhoneExamples
     from steps.asr.phones.phone_rounds import PhoneStatesConfig
     from steps.asr.phones.state_alignment import Alignment
-    from steps.asr.recognisers.recogniser import Recogniser
+    from steps.asr.recognizers.recognizer import Recognizer
     from steps.training.distributed import World
 
 
@@ -41,7 +41,7 @@ ALIGNMENT = "alignment.npz"
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.asr.phones.train_phone_states", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--asr", type=Path, metavar="DIR", help="recogniser; without one words are placed by energy "
+    parser.add_argument("--asr", type=Path, metavar="DIR", help="recognizer; without one words are placed by energy "
                         "and the head sees no hidden states")
     parser.add_argument("--lexicon", required=True, metavar="FILE|graphemes", help="Kaldi lexicon.txt, or graphemes: "
                         "every word by its letters, as are words that the lexicon lacks")
@@ -66,38 +66,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(PhoneStatesConfig, arguments.config, split_settings(" ".join(arguments.set)))
     world = distributed.start(arguments.device)
     try:
-        recogniser = open_asr(arguments.asr, world.device)
-        examples = open_data(arguments, config, recogniser)
-        train(examples, recogniser, config, arguments.out, arguments.seed, world)
+        recognizer = open_asr(arguments.asr, world.device)
+        examples = open_data(arguments, config, recognizer)
+        train(examples, recognizer, config, arguments.out, arguments.seed, world)
     finally:
         distributed.stop()
     return 0
 
 
-def open_asr(directory: Path | None, device: str) -> Recogniser | None:
-    from steps.asr.recognisers.recogniser import open_recogniser
+def open_asr(directory: Path | None, device: str) -> Recognizer | None:
+    from steps.asr.recognizers.recognizer import open_recognizer
 
-    return None if directory is None else open_recogniser(directory, device)
+    return None if directory is None else open_recognizer(directory, device)
 
 
-def open_data(arguments: argparse.Namespace, config: PhoneStatesConfig, recogniser: Recogniser | None) -> PhoneExamples:
-    """The utterances of the split; their features must be the recogniser's."""
+def open_data(arguments: argparse.Namespace, config: PhoneStatesConfig, recognizer: Recognizer | None) -> PhoneExamples:
+    """The utterances of the split; their features must be the recognizer's."""
     from steps.asr.phones.phone_examples import open_examples
     from steps.data.dataset import Dataset
     from steps.features.store import FeatureStore
 
     data = Dataset.open(arguments.data)
-    expect: dict[str, Any] = {} if recogniser is None else {"options": recogniser.extractor.options}
+    expect: dict[str, Any] = {} if recognizer is None else {"options": recognizer.extractor.options}
     store = FeatureStore.open(arguments.data / arguments.features, {"kind": "frames", **expect})
     limits = {"train": config.utterances, "dev": config.dev_utterances}
     examples = open_examples(data, data.split(arguments.split), arguments.fold, store, arguments.lexicon, config.stress,
                              config.topology, limits, arguments.seed)
-    if recogniser is not None:
-        examples.subsampling = recogniser.subsampling
+    if recognizer is not None:
+        examples.subsampling = recognizer.subsampling
     return examples
 
 
-def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneStatesConfig, out: Path, seed: int,
+def train(examples: PhoneExamples, recognizer: Recognizer | None, config: PhoneStatesConfig, out: Path, seed: int,
           world: World) -> None:
     """All rounds; a finished head of the same configuration returns at once, another one is refused."""
     from steps.asr.phones import phone_rounds as steps
@@ -109,7 +109,7 @@ def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneS
 
     wanted = {**identity(config), "seed": seed, "data": examples.identity(),
               "features": examples.store.description.get("options"),
-              "recogniser": None if recogniser is None else recogniser.fingerprint}
+              "recognizer": None if recognizer is None else recognizer.fingerprint}
     rounds = out / "rounds"
     if (rounds / "identity.json").is_file():
         refuse(read_json(rounds / "identity.json"), wanted, out)
@@ -119,9 +119,9 @@ def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneS
     write_json(rounds / "identity.json", wanted)
     say(f"{len(examples.train)} train and {len(examples.dev)} dev utterances, {len(examples.phones.phones)} phones, "
         f"{len(examples.phones)} states")
-    if recogniser is not None:
-        examples.hidden = store_hidden(recogniser, examples, rounds / "hidden")
-    alignment = take_up(examples, rounds / "alignment.1.npz") or start(examples, recogniser, config, rounds)
+    if recognizer is not None:
+        examples.hidden = store_hidden(recognizer, examples, rounds / "hidden")
+    alignment = take_up(examples, rounds / "alignment.1.npz") or start(examples, recognizer, config, rounds)
     if not config.rounds:
         alignment.save(out / ALIGNMENT)
         say(f"{out / ALIGNMENT}: {len(alignment.states)} utterances, {len(examples.left_out)} left out; no network")
@@ -147,7 +147,7 @@ def train(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneS
         "names": component_names(alignment.components, examples.phones), "silence": examples.phones.silence,
         "priors": shares.tolist(), "subsampling": examples.subsampling, "features": examples.store.name,
         "options": examples.store.description.get("options"),
-        "recogniser": wanted["recogniser"] if examples.hidden is not None else None,
+        "recognizer": wanted["recognizer"] if examples.hidden is not None else None,
         "phones": list(examples.phones.phones), "of_state": alignment.components.tolist(), "rounds": history,
         "trained_on": [trained_on], "left_out": dict(sorted(examples.left_out.items()))})
     say(f"{out}: {network.classes} components, {len(examples.left_out)} utterances left out")
@@ -171,12 +171,12 @@ def take_up(examples: PhoneExamples, path: Path) -> Alignment | None:
     return found
 
 
-def start(examples: PhoneExamples, recogniser: Recogniser | None, config: PhoneStatesConfig, rounds: Path) -> Alignment:
+def start(examples: PhoneExamples, recognizer: Recognizer | None, config: PhoneStatesConfig, rounds: Path) -> Alignment:
     """What the first round learns from."""
     from steps.asr.phones import phone_rounds as steps
     from steps.asr.phones.phone_merging import single_components
 
-    states = steps.first_alignment(examples, recogniser)
+    states = steps.first_alignment(examples, recognizer)
     states = steps.gaussian_rounds(examples, states, config, say)
     return keep(examples, states, single_components(examples.phones), config, rounds / "alignment.1.npz")
 

@@ -23,7 +23,7 @@ from steps.asr.units import Units
 from steps.features.extractor import Extractor
 from steps.features.masking import spec_augment
 from steps.features.store import FeatureStore
-from steps.text.normal_form import normalise
+from steps.text.normal_form import normalize
 from steps.training.distributed import World
 from steps.training.random_state import derive, generator
 
@@ -71,9 +71,9 @@ class ComputedFeatures:
 
 
 def text_of(cut: Cut) -> str:
-    """The normalised transcript."""
+    """The normalized transcript."""
     supervision = cut.supervisions[0]
-    return normalise(supervision.text or "", supervision.language)
+    return normalize(supervision.text or "", supervision.language)
 
 
 class SpeechDataset(torch.utils.data.Dataset):
@@ -162,5 +162,5 @@ class _Once(torch.utils.data.Sampler):
 
 
 def needed_frames(target: Sequence[int]) -> int:
-    """The fewest output frames that CTC needs: one a unit, and a blank between equal neighbours."""
+    """The fewest output frames that CTC needs: one a unit, and a blank between equal neighbors."""
     return len(target) + sum(a == b for a, b in itertools.pairwise(target))

@@ -88,7 +88,7 @@ class EpochPlan:
         return found
 
     def _rest(self, batches: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """What no window filled: batches over neighbouring buckets, as many for each process."""
+        """What no window filled: batches over neighboring buckets, as many for each process."""
         if not batches:
             return
         numbers = np.concatenate(batches)

@@ -1,4 +1,4 @@
-"""Which units a recogniser has: learned from the text that it is trained on."""
+"""Which units a recognizer has: learned from the text that it is trained on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def learn_units(texts: Iterable[str], config: UnitsConfig | None = None, seed: i
         UserError: there is no text. UsageError: fewer pieces than characters.
     """
     config = config or UnitsConfig()
-    counts = Counter(word for text in texts for word in normal.words(normal.normalise(text)))
+    counts = Counter(word for text in texts for word in normal.words(normal.normalize(text)))
     if not counts:
         raise UserError("units: there is no text to learn them from; the training part has no transcript with a "
                         "letter or digit in it")

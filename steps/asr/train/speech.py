@@ -1,4 +1,4 @@
-"""What a recogniser is trained on: the train and dev parts of a data set, or lazily read sets of thousands of hours."""
+"""What a recognizer is trained on: the train and dev parts of a data set, or lazily read sets of thousands of hours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steps.asr.large.lazy_cuts import SpeechSets
 from steps.asr.train.data import ComputedFeatures, Cut, FeatureSource, StoredFeatures, text_of
 from steps.data.dataset import Dataset
 from steps.features import registry
-from steps.features.normalise import Moments
+from steps.features.normalize import Moments
 from steps.features.store import FeatureStore
 from steps.training.random_state import generator
 from utils.errors import UserError
@@ -43,7 +43,7 @@ class Speech:
     left_out: dict[str, list[str]] = field(default_factory=dict)
 
     def texts(self) -> Iterator[str]:
-        """The normalised transcripts of the training part."""
+        """The normalized transcripts of the training part."""
         return (text_of(self.cuts[number]) for number in range(len(self.cuts)))
 
     def moments(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +86,7 @@ def of_dataset(path: Path, protocol: str, features: str, config: AsrConfig) -> S
         raise UserError(f"{path}, protocol {protocol}: no training utterance can be used; " + "; ".join(
             f"{reason}: {len(keys)}, the first {keys[0]}" for reason, keys in left_out.items()))
     dev = [cuts[key] for key in split.ids(1, "dev") if key in stores[1.0] and items[key].text]
-    records = [describe_training(data, [cut.id for cut in kept], "recogniser")]
+    records = [describe_training(data, [cut.id for cut in kept], "recognizer")]
     return Speech(kept, np.array([cut.duration for cut in kept]), [(0, len(kept))], source, features,
                   dev[:config.dev_utterances], records, left_out)
 

@@ -1,9 +1,9 @@
-"""Train a CTC recogniser, average its last epochs, and write its directory.
+"""Train a CTC recognizer, average its last epochs, and write its directory.
 
     python -m steps.asr.train.train --config asr_small --data data/speechocean762 --protocol official --out exp/asr
     torchrun ... -m steps.asr.train.train --config asr_base --train-sets shar/train/* --dev-sets shar/dev --out exp/asr
 
-A finished training returns at once; an interrupted one goes on at its checkpoint, in mid-epoch. OUT is the recogniser
+A finished training returns at once; an interrupted one goes on at its checkpoint, in mid-epoch. OUT is the recognizer
 with averaged weights (which epochs is chosen on dev), OUT/single the one of the best single epoch.
 """
 
@@ -101,7 +101,7 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
                       after_epoch=EpochKeeper(arguments.out / "epochs", max(config.average)))
     outcome = trainer.fit()
     if world.main:
-        from steps.asr.recognisers.recogniser import save_recogniser
+        from steps.asr.recognizers.recognizer import save_recognizer
         from steps.asr.train.average import choose
 
         about = {"features": speech.features, "inputs": len(mean), "seed": arguments.seed, "identity": wanted,
@@ -109,9 +109,9 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
                  "dev_single": outcome.metrics, "threads": torch.get_num_threads(),
                  "parameters": sum(parameter.numel() for parameter in model.parameters()),
                  "trained_on": speech.trained_on}
-        save_recogniser(arguments.out / "single", model.state_dict(), config, units, about)
+        save_recognizer(arguments.out / "single", model.state_dict(), config, units, about)
         weights, chosen = choose(model, arguments.out / "epochs", config, evaluate)
-        save_recogniser(arguments.out, weights, config, units, {**about, "average": chosen})
+        save_recognizer(arguments.out, weights, config, units, {**about, "average": chosen})
         print(f"asr: {arguments.out}: average of the last {chosen['epochs']} epochs; tried on dev: {chosen['tried']}")
 
 
@@ -180,7 +180,7 @@ def dev_evaluation(speech: Speech, units: Units, world: World) -> Callable[[nn.M
 
     from steps.asr.decode.decode import greedy
     from steps.asr.model import batch_of
-    from steps.asr.recognisers.recogniser import groups
+    from steps.asr.recognizers.recognizer import groups
     from steps.asr.train.data import text_of
     from steps.text.normal_form import words
 

@@ -1,4 +1,4 @@
-"""Score the transcripts of one or several recognisers on a part of a data set, and write EXP/RESULTS.{json,md}.
+"""Score the transcripts of one or several recognizers on a part of a data set, and write EXP/RESULTS.{json,md}.
 
     score_transcripts.sh --protocol official --part dev --part test --system greedy=exp/greedy/{part}.tsv \
         --system graph/lm3=exp/graph/{part}.tsv --by-sentence --calibrate --report exp/report/transcripts.html DATA EXP
@@ -37,7 +37,7 @@ SEEN, UNSEEN = "sentence in train", "sentence not in train"
 
 @dataclass(frozen=True)
 class System:
-    """A recogniser and decoder whose transcripts are scored; `path` may hold {part}."""
+    """A recognizer and decoder whose transcripts are scored; `path` may hold {part}."""
 
     name: str
     variant: str
@@ -169,9 +169,9 @@ def read_subsets(given: Iterable[str], data: Dataset) -> dict[str, set[str] | No
 
 def by_sentence(data: Dataset, split: Split, fold: int) -> dict[str, set[str] | None]:
     """The ids whose sentence occurs in the train part of the fold, and the others."""
-    from steps.text.normal_form import normalise
+    from steps.text.normal_form import normalize
 
-    sentence = {key: normalise(item.text or "", item.language) for key, item in data.items.items()}
+    sentence = {key: normalize(item.text or "", item.language) for key, item in data.items.items()}
     train = {sentence[key] for key in split.ids(fold, "train")}
     seen = {key for key, text in sentence.items() if text in train}
     return {UNSEEN: data.items.keys() - seen, SEEN: seen}
@@ -214,7 +214,7 @@ def calibrate(scored: Sequence[Scored], exp: Path) -> None:
     for entry in (entry for entry in scored if entry.part == "dev"):
         silent = not any(transcript.right for transcript in entry.transcripts)
         if silent:
-            print(f"{entry.system.name}: no word was recognised on dev, so there is no confidence to calibrate",
+            print(f"{entry.system.name}: no word was recognized on dev, so there is no confidence to calibrate",
                   file=sys.stderr)
         learned[entry.system] = UNCALIBRATED if silent else fit_calibration(*entry.words())
     for system, calibration in learned.items():

@@ -1,8 +1,8 @@
-"""Add what a recogniser heard to a data set, as layers beside it.
+"""Add what a recognizer heard to a data set, as layers beside it.
 
 DATA/layers/asr has the fields asr_text, asr_confidence and asr_nbest, and trained_on.json, which says what the
-recogniser was trained on, for the leak audit. DATA/layers/asr_words has the words of each utterance with their times,
-where the recogniser tells them. An utterance that could not be recognised has an empty text and confidence 0, is
+recognizer was trained on, for the leak audit. DATA/layers/asr_words has the words of each utterance with their times,
+where the recognizer tells them. An utterance that could not be recognized has an empty text and confidence 0, is
 listed, and counted in layer.json. steps/transcribe.sh decodes first, or takes given transcripts.
 """
 
@@ -18,7 +18,7 @@ from utils.arguments import ArgumentParser
 from utils.errors import run_main
 
 if TYPE_CHECKING:
-    from steps.asr.transcripts.given_transcripts import Transcript
+    from steps.asr.transcripts.precomputed_transcripts import Transcript
     from steps.data.dataset import Dataset
 
 LAYERS = {"asr": ("asr_text", "asr_confidence", "asr_nbest"), "asr_words": ("asr_words",)}  # name -> fields
@@ -29,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser("steps.asr.transcripts.transcribe", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="Kaldi text, TSV, or hypotheses")
-    parser.add_argument("--asr", type=Path, metavar="DIR", help="FILE is what this recogniser was decoded to")
+    parser.add_argument("--asr", type=Path, metavar="DIR", help="FILE is what this recognizer was decoded to")
     parser.add_argument("--trained-on", type=Path, action="append", default=[], metavar="PATH",
                         help="directory or JSON file that says what made the transcripts was trained on; may be "
                         "repeated")
     parser.add_argument("--allow-missing", action="store_true", help="utterances that FILE lacks get an empty text")
     parser.add_argument("data", type=Path, metavar="DATA")
     arguments = parser.parse_args(argv)
-    from steps.asr.transcripts.given_transcripts import match, read_transcripts
+    from steps.asr.transcripts.precomputed_transcripts import match, read_transcripts
     from steps.data.dataset import Dataset
 
     data = Dataset.open(arguments.data)
@@ -110,7 +110,7 @@ def report(data: Path, info: Mapping[str, Any]) -> None:
     if len(failed) > LISTED:
         print(f"  and {len(failed) - LISTED} more, in layer.json", file=sys.stderr)
     for path in info["untold"]:
-        print(f"warning: {path} does not say what its recogniser was trained on (trained_on.json): the leak audit "
+        print(f"warning: {path} does not say what its recognizer was trained on (trained_on.json): the leak audit "
               "cannot hold it against dev and test", file=sys.stderr)
 
 

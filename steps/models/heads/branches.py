@@ -1,7 +1,7 @@
 """One branch a task over a shared representation, and their weighted loss (Tao, Liu & Zhao, ICASSP 2018).
 
 A task is of classes (softmax, cross-entropy with a class or with a distribution) or a number (one linear output,
-squared error after standardisation).
+squared error after standardization).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TaskBranches(nn.Module):
             self.register_buffer(f"class_weight_{task}", (class_weights or {}).get(task), persistent=False)
 
     def forward(self, shared: Tensor) -> dict[str, Tensor]:
-        """(N, inputs) -> task -> logits (N, C), of a number (N, 1) standardised."""
+        """(N, inputs) -> task -> logits (N, C), of a number (N, 1) standardized."""
         return {task: layers(shared) for task, layers in self.branches.items()}
 
     def numbers(self, task: str, logits: Any) -> Any:
@@ -100,7 +100,7 @@ class TaskNetwork(nn.Module):
         return {**self.heads.loss(self.scores(batch), batch["targets"]), "items": len(batch["x"])}
 
     def scores(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """{task: logits (N, C), of a number (N, 1) standardised} of a batch with "x", and "lengths" of sequences."""
+        """{task: logits (N, C), of a number (N, 1) standardized} of a batch with "x", and "lengths" of sequences."""
         return self(*(batch[name] for name in ("x", "lengths") if name in batch))  # type: ignore[no-any-return]
 
 

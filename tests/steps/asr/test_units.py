@@ -4,7 +4,7 @@ import pytest
 
 from steps.asr.train.learn_units import learn_units
 from steps.asr.units import Units, UnitsConfig, read_tokens
-from steps.text.normal_form import normalise, words
+from steps.text.normal_form import normalize, words
 from utils.errors import UserError
 
 ENGLISH = ["the cat sat on the mat", "the dog's dinner is on the mat", "a cat and a dog sat down", "it's the other one"]
@@ -25,7 +25,7 @@ def test_text_comes_back_and_the_blank_is_never_used(options, capsys):
     assert units.tokens[:2] == ["<blk>", "<unk>"] and (units.blank, units.unknown) == (0, 1)
     for text in texts:
         ids = units.encode(text.upper() + "!")
-        assert units.decode(ids) == normalise(text)
+        assert units.decode(ids) == normalize(text)
         assert ids and 0 not in ids and 1 not in ids
         assert units.unknown_characters(text) == set()
 

@@ -46,7 +46,7 @@ def verdicts(emotions, tmp_path, record, **options):
 
 def test_what_was_trained_on_other_speech_shares_nothing(emotions, tmp_path):
     data = elsewhere(tmp_path)
-    found, whole = verdicts(emotions, tmp_path, describe_training(data, ["x0", "x1"], "recogniser"))
+    found, whole = verdicts(emotions, tmp_path, describe_training(data, ["x0", "x1"], "recognizer"))
     assert set(found.values()) == {"none"} and len(found) == 6 and whole["leaks"] == []
 
 
@@ -59,12 +59,12 @@ def test_a_speaker_of_a_record_is_found_in_every_spelling(emotions, tmp_path, na
 
 
 def test_the_same_speaker_name_in_another_corpus_is_another_person(emotions, tmp_path):
-    record = describe_training(elsewhere(tmp_path, speaker="s00"), ["x0"], "recogniser")
+    record = describe_training(elsewhere(tmp_path, speaker="s00"), ["x0"], "recognizer")
     assert verdicts(emotions, tmp_path, record)[1]["leaks"] == []
     record["corpus"] = emotions.name
     found, whole = verdicts(emotions, tmp_path, record)
     assert found["speaker", "dev"] == found["speaker", "test"] == "leak"
-    assert whole["leaks"][1].startswith("recogniser was trained on made-up and shares the speaker with 8 of 48 test")
+    assert whole["leaks"][1].startswith("recognizer was trained on made-up and shares the speaker with 8 of 48 test")
 
 
 def test_the_same_samples_under_another_name_are_a_leak(emotions, tmp_path):
@@ -97,7 +97,7 @@ def test_sentences_are_the_same_without_case_width_spaces_and_punctuation():
 
 
 def test_records_that_lie_in_the_data_set_are_found_once(emotions, tmp_path):
-    record = describe_training(emotions, ["s00-0-0"], "recogniser")
+    record = describe_training(emotions, ["s00-0-0"], "recognizer")
     write_training(emotions.path, record)
     (emotions.path / "ivector").mkdir()
     write_training(emotions.path / "ivector", [record, describe_texts(["new"], "speech")])
@@ -107,12 +107,12 @@ def test_records_that_lie_in_the_data_set_are_found_once(emotions, tmp_path):
 
 def test_a_record_is_found_in_a_component_s_own_file(tmp_path):
     record = describe_texts(["a b"], "speech")
-    (tmp_path / "recogniser.json").write_text(json.dumps({"format": 1, "trained_on": record}))
+    (tmp_path / "recognizer.json").write_text(json.dumps({"format": 1, "trained_on": record}))
     (tmp_path / "other.json").write_text("[1]")
     (tmp_path / "graph").mkdir()
     (tmp_path / "graph/lm.arpa.json").write_text(json.dumps({"trained_on": [record, describe_texts(["c"], "web")]}))
     assert [found["corpus"] for found in read_training(tmp_path)] == ["speech", "web"]  # once each
-    assert read_training(tmp_path / "recogniser.json") == [record]
+    assert read_training(tmp_path / "recognizer.json") == [record]
 
 
 def test_what_does_not_say_is_listed_and_what_is_damaged_is_named(emotions, tmp_path):
@@ -129,11 +129,11 @@ def test_what_does_not_say_is_listed_and_what_is_damaged_is_named(emotions, tmp_
 def test_the_entry_fails_shows_and_reports_it(tmp_path, capsys):
     data, exp = recipe(tmp_path)
     arguments = ["--protocol", "folds", "--permuted", str(exp / "permuted/folds"), str(data), str(exp)]
-    write_training(tmp_path / "model", describe_training(elsewhere(tmp_path), ["x0"], "recogniser"))
+    write_training(tmp_path / "model", describe_training(elsewhere(tmp_path), ["x0"], "recognizer"))
     assert audit_leaks.main(["--trained-on", str(tmp_path / "model"), *arguments]) == 0
-    assert "recogniser, trained on speech: no speaker, recording or sentence of dev or test" in capsys.readouterr().out
-    write_training(tmp_path / "model", describe_training(Dataset.open(data), ["s00-0-0"], "recogniser"))
+    assert "recognizer, trained on speech: no speaker, recording or sentence of dev or test" in capsys.readouterr().out
+    write_training(tmp_path / "model", describe_training(Dataset.open(data), ["s00-0-0"], "recognizer"))
     assert audit_leaks.main(["--trained-on", str(tmp_path / "model"), *arguments]) == 1
-    assert "error: leak in made-up, folds: recogniser was trained on made-up" in capsys.readouterr().err
+    assert "error: leak in made-up, folds: recognizer was trained on made-up" in capsys.readouterr().err
     audit = json.loads((exp / "audit/folds.json").read_text())
     assert not audit["passed"] and "LEAK</span> 8 of 96" in components_table(audit)

@@ -11,7 +11,7 @@ from steps.data import pool, validate
 from steps.data.class_map import map_votes, read_class_map
 from steps.data.dataset import Dataset
 from steps.data.derived import read_cuts
-from steps.features.given import Given, GivenConfig
+from steps.features.precomputed import Precomputed, PrecomputedConfig
 from tests.steps.scored_recipe import emotion, write_data
 from utils.errors import UserError, run_main
 from utils.files import ROOT
@@ -200,7 +200,7 @@ def test_corpora_of_features_only_validate_and_give_their_features(sets):
     data = made(sets)
     assert run_main(validate.main, [str(data.path)]) == 0
     assert json.loads((data.path / "validation.json").read_text())["features_only"] == 15
-    given = Given("given", GivenConfig())
+    given = Precomputed("precomputed", PrecomputedConfig())
     given.bind(data.items)
     features, _ = given.extract_item(data.items["two.b-wut"])
     np.testing.assert_array_equal(features, np.load(sets / "two" / "b-wut.npy"))

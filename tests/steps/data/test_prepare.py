@@ -579,7 +579,7 @@ def test_folds_of_a_table_that_look_alike_are_told(tmp_path, capsys):
     assert "the folds '1' and '1.0' count as different" in capsys.readouterr().err
 
 
-def test_speakers_that_a_normalisation_takes_are_asked_for_before_anything_is_computed(tmp_path, capsys):
+def test_speakers_that_a_normalization_takes_are_asked_for_before_anything_is_computed(tmp_path, capsys):
     rows = [{**row, "speaker": "" if number == 3 else row["speaker"]} for number, row in enumerate(six_speakers())]
     words = ["--need-speakers", "--table", table(tmp_path, rows), tmp_path / "data"]
     assert run(prepare.main, *words) == 2

@@ -14,7 +14,7 @@ from steps.data.variant import Variant
     ("norm-global+labels-0.1+unlabelled-mini-plain-train+unlabelled-permuted_speech",
      Variant(norm="global", labels="0.1", unlabelled=("mini-plain-train", "permuted_speech"))),
     ("asr-text", Variant(text="asr")), ("nbest-text+permuted", Variant(text="nbest", permuted=True)),
-    ("ref-text", Variant(text="reference")), ("norm-global+more", Variant(norm="global", more=True)),
+    ("ref-text", Variant(text="reference")), ("norm-global+extended", Variant(norm="global", extended=True)),
     ("-", Variant(base="-")), ("beam-8+lm-big", Variant(base="beam-8", further=("lm-big",)))])
 def test_a_name_is_read_and_written(name, variant):
     assert Variant.parse(name) == variant and str(variant) == name

@@ -46,15 +46,15 @@ def examples_of(toy, noisy, norm):
     return load_examples(data, {"toy": store}, split, 1, norm), load_examples(both, joined, longer, 1, norm), store
 
 
-def test_copies_are_in_train_and_the_normaliser_has_seen_them(toy, noisy):
+def test_copies_are_in_train_and_the_normalizer_has_seen_them(toy, noisy):
     clean, augmented, store = examples_of(toy, noisy, "global")
     assert (augmented.dev.ids, augmented.test.ids) == (clean.dev.ids, clean.test.ids)
     assert sorted(augmented.train.ids) == sorted([*clean.train.ids, *(f"{key}+aug" for key in clean.train.ids)])
     assert augmented.train.missing.keys() == {"s1-05", "s1-05+aug"}
     rows = np.array([np.asarray(store[key]) for key in clean.train.ids], dtype=np.float64)
     rows = np.concatenate([rows, rows + 5])
-    np.testing.assert_allclose(augmented.normalisation["toy"]["mean"], rows.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(augmented.normalisation["toy"]["std"], rows.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(augmented.normalization["toy"]["mean"], rows.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(augmented.normalization["toy"]["std"], rows.std(axis=0), rtol=1e-6)
     test = np.array([np.asarray(store[key]) for key in clean.test.ids])
     np.testing.assert_allclose(augmented.test.x.matrix(), (test - rows.mean(axis=0)) / rows.std(axis=0), atol=1e-4)
 
@@ -67,7 +67,7 @@ def test_copies_have_the_labels_and_the_speaker_of_their_utterance(toy, noisy):
         assert value == found[key.removesuffix("+aug")]
 
 
-def test_a_speaker_is_normalised_apart_with_and_without_noise(toy, noisy):
+def test_a_speaker_is_normalized_apart_with_and_without_noise(toy, noisy):
     """A shift of all noisy vectors vanishes with the speakers' own means: each copy equals its utterance."""
     clean, augmented, _ = examples_of(toy, noisy, "speaker")
     rows = dict(zip(augmented.train.ids, augmented.train.x.matrix(), strict=True))
@@ -78,7 +78,7 @@ def test_a_speaker_is_normalised_apart_with_and_without_noise(toy, noisy):
 
 def tasks_of(toy, out, *options):
     words = ["--config", "linear_svm", "--features", "toy", "--protocol", "plain", "--folds", "1", "--set",
-             "penalties=[0.001]", *options, "--data", str(toy), "--out", str(out)]
+             "C=[0.001]", *options, "--data", str(toy), "--out", str(out)]
     assert plan.main(words) == 0
     return sorted((out / "log").glob("task.*.json"), key=lambda path: int(path.name.split(".")[1]))
 

@@ -25,7 +25,7 @@ def test_every_item_is_there_or_named_as_missing(toy):
     assert "s5-03" not in examples.test.labelled().ids and len(examples.test.labelled()) == 18
 
 
-def test_normalisation_is_learned_on_train_alone(toy):
+def test_normalization_is_learned_on_train_alone(toy):
     before = load(toy)
     assert np.abs(before.train.x.matrix().mean(axis=0)).max() < 1e-5
     np.testing.assert_allclose(before.train.x.matrix().std(axis=0), 1, atol=1e-4)
@@ -38,7 +38,7 @@ def test_normalisation_is_learned_on_train_alone(toy):
     assert np.abs(after.test.x.matrix()).max() > 10 * np.abs(before.test.x.matrix()).max()
 
 
-def test_speaker_normalisation_removes_the_speaker(toy):
+def test_speaker_normalization_removes_the_speaker(toy):
     column = 5  # where the speakers differ
     means = {norm: load(toy, norm).test.x.matrix()[:, column].mean() for norm in ("global", "speaker")}
     assert abs(means["speaker"]) < 0.2 < abs(means["global"])

@@ -25,12 +25,12 @@ from utils.errors import UserError
 CLASSES = ["angry", "happy", "sad"]
 COMMON = ("model.branch=[8] model.dropout=0 training.epochs=12 training.metric=loss training.tensorboard=false "
           "training.batch_size=16 ")
-DNN = COMMON + "model.trunk=[24] training.optimiser.learning_rate=0.01"
-RNN = COMMON + ("model.projection=[8] model.hidden=6 model.input_noise=0 frames.stack=2 frames.every=2 "
-                "training.optimiser.learning_rate=0.02")
+DNN = COMMON + "model.trunk=[24] training.optimizer.learning_rate=0.01"
+RNN = COMMON + ("model.projection=[8] model.hidden=6 model.input_noise=0 frames.stack=2 frames.stride=2 "
+                "training.optimizer.learning_rate=0.02")
 # Four columns of "frequency" are just enough for one bin to be left.
 CNN = ("model.branch=[] model.architecture=pyresnet50 model.width=0.05 model.dropout=0 training.epochs=1 "
-       "training.tensorboard=false training.batch_size=16 frames.longest=32 refit=false")
+       "training.tensorboard=false training.batch_size=16 frames.max_crop=32 refit=false")
 
 
 def items(name, values):
@@ -126,7 +126,7 @@ def test_fields_of_the_register_and_of_the_corpus_can_be_learned():
 def test_only_what_is_learned_further_is_read_further():
     config = {"model": {"tasks": {"emotion": 1, "speaker": 0.3, "gender": 0.6}}, "training": {"targets": "labels"}}
     assert further_fields(config, [Target("emotion")]) == []
-    assert further_fields({"penalties": [1]}, [Target("emotion")]) == []
+    assert further_fields({"C": [1]}, [Target("emotion")]) == []
     config = {"model": {"tasks": {"emotion": 1, "valence": 1, "age": 0.3}}, "training": {"targets": "votes"}}
     assert further_fields(config, [Target("valence", "number")]) == ["age", "emotion_votes"]
 
@@ -176,7 +176,7 @@ def test_a_network_learns_ages_and_votes_beside_each_other(request, tmp_path, co
 
 
 def test_the_loss_of_numbers_is_in_one_unit_on_train_and_dev():
-    """Both stand in one picture: the network learns numbers that are standardised."""
+    """Both stand in one picture: the network learns numbers that are standardized."""
     found = dev_metrics(np.array([[4.0], [10.0]]), np.array([0.0, 14.0]), 0, deviation=2.0)
     assert found["loss"] == pytest.approx((2.0**2 + 2.0**2) / 2) and found["MAE"] == pytest.approx(4)
 

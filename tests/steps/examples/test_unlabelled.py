@@ -54,7 +54,7 @@ def test_a_set_reaches_the_learner_without_labels_and_under_names_of_its_own(toy
     alone = load_examples(data, {"toy": FeatureStore.open(toy / "toy")}, split, 1, "global")
     assert (alone.train.x.matrix() == examples.train.x.matrix()).all()
     raw = FeatureStore.open(other / "toy").matrix(["s4-00"])
-    arrays = alone.normalisation["toy"]
+    arrays = alone.normalization["toy"]
     np.testing.assert_allclose(whole.x[0], ((raw - arrays["mean"]) / arrays["std"])[0], rtol=1e-4,
                                atol=1e-5)
 

@@ -17,7 +17,7 @@ from utils.files import ROOT
 
 FOREST = "trees=40"
 NETWORK = ("model.trunk=[24] model.branch=[8] training.epochs=12 training.batch_size=16 training.tensorboard=false "
-           "training.optimiser.learning_rate=0.01")
+           "training.optimizer.learning_rate=0.01")
 
 
 def plan_tasks(data, out, config, settings="", **options):
@@ -181,10 +181,10 @@ def test_permuted_labels_fall_to_chance(toy, out, make_dataset, tmp_path):
     ids = [f"u{n:03d}" for n in range(480)]
     fold = {key: "train" if n < 200 else "dev" if n < 280 else "test" for n, key in enumerate(ids)}
     data = make_dataset(tmp_path / "four", ids, labels, ["s"] * 480, [None] * 480, rows, [fold])
-    run_all(data, out, "linear_svm", "penalties=[0.1]")
+    run_all(data, out, "linear_svm", "C=[0.1]")
     seeds = [str(seed) for seed in range(10)]
     for seed in seeds:  # a permutation moves whole clusters, so that one alone may lie far from chance
-        run_all(data, out, "linear_svm", "penalties=[0.1]", seeds=seed, **{"permute-labels": True})
+        run_all(data, out, "linear_svm", "C=[0.1]", seeds=seed, **{"permute-labels": True})
 
     def recall(variant, seed):
         return read_metrics(out / variant / "fold1" / f"seed{seed}", "emotion")["test"]["UA"]
@@ -221,7 +221,7 @@ def test_bad_requests_are_one_line_each(toy, out):
                           "--out", str(out)]) == 0
     with pytest.raises(UsageError, match="'x' is no whole number"):
         plan_tasks(toy, out, "linear_svm", seeds="x")
-    with pytest.raises(UsageError, match="normalisation is 'gobal'"):
+    with pytest.raises(UsageError, match="normalization is 'gobal'"):
         plan_tasks(toy, out, "linear_svm", norms="gobal")
     corpus = json.loads((toy / "corpus.json").read_text())
     (toy / "corpus.json").write_text(json.dumps({**corpus, "targets": [{"field": "age", "kind": "number"}]}))

@@ -274,7 +274,7 @@ def without_audio(tmp_path):
 
 
 def test_given_features_become_a_store(without_audio):
-    store = FeatureStore.open(run(without_audio, "given", 2))
+    store = FeatureStore.open(run(without_audio, "precomputed", 2))
     assert (store.kind, store.dim, store.frame_shift) == ("frames", 4, 0.1)
     np.testing.assert_array_equal(store["c"], np.arange(16, dtype=np.float32).reshape(4, 4))
     assert store.failed == {"b": "1 of 12 values are not finite"}
@@ -285,27 +285,27 @@ def test_given_vectors_from_a_directory(without_audio, tmp_path):
     vectors.mkdir()
     for n, key in enumerate(["a", "b"]):
         np.save(vectors / f"{key}.npy", np.full(7, n, dtype=np.float32))
-    store = FeatureStore.open(run(without_audio, "given", 1, "--from", str(vectors)))
+    store = FeatureStore.open(run(without_audio, "precomputed", 1, "--from", str(vectors)))
     assert (store.kind, store.dim, store.frame_shift) == ("utterance", 7, None)
     assert store.ids == ["a", "b"] and "missing" in store.failed["c"]
     assert store.matrix(["b", "a"])[:, 0].tolist() == [1, 0]
 
 
 def test_audio_features_of_a_corpus_without_audio_are_refused(without_audio):
-    with pytest.raises(UserError, match="--features given"):
+    with pytest.raises(UserError, match="--features precomputed"):
         run(without_audio, "fbank")
 
 
 def test_given_arrays_must_be_alike(without_audio, tmp_path):
     np.save(tmp_path / "c.npy", np.zeros((2, 5)))
     with pytest.raises(UserError, match=r"c\.npy has shape"):
-        run(without_audio, "given")
+        run(without_audio, "precomputed")
 
 
 def test_an_array_of_objects_is_never_unpickled(without_audio, tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(UserError, match=r"a\.npy"):
-        run(without_audio, "given")
+        run(without_audio, "precomputed")
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -36,11 +36,11 @@ def kaldi_fbank(samples, bins, length, shift, window, preemphasis, remove_dc, lo
     step = (mel(high) - mel(low)) / (bins + 1)
     weights = np.zeros((bins, padded // 2))
     for b in range(bins):
-        left, centre, right = mel(low) + step * b, mel(low) + step * (b + 1), mel(low) + step * (b + 2)
+        left, center, right = mel(low) + step * b, mel(low) + step * (b + 1), mel(low) + step * (b + 2)
         for k in range(padded // 2):
             at = mel(RATE / padded * k)
             if left < at < right:
-                weights[b, k] = (at - left) / (centre - left) if at <= centre else (right - at) / (right - centre)
+                weights[b, k] = (at - left) / (center - left) if at <= center else (right - at) / (right - center)
     out = np.empty((frames, bins))
     for t in range(frames):
         start = t * shift + shift // 2 - length // 2

@@ -11,7 +11,7 @@ def random():
 
 
 def test_masks_hold_the_mean_and_leave_the_rest():
-    options = AugmentationConfig(frequency_masks=1, frequency_width=5, time_masks=1, time_width=0.2)
+    options = AugmentationConfig(frequency_masks=1, max_frequency_mask_bins=5, time_masks=1, max_time_mask_fraction=0.2)
     features = random().normal(size=(100, 30)).astype(np.float32)
     before = features.copy()
     masked = spec_augment(features, options, np.random.default_rng(4))

@@ -17,7 +17,7 @@ def tone(pitch, seconds=0.5, harmonics=12):
 
 
 @pytest.mark.parametrize("samples", [79, 80, 200, 399, 1000, 5333])
-def test_frames_are_centred_and_mirrored(samples):
+def test_frames_are_centerd_and_mirrored(samples):
     signal = np.random.default_rng(0).normal(size=samples)
     found = frames_of(signal, 400, 160)
     assert len(found) == len(FilterBank(FbankConfig())(signal.astype(np.float32)))
@@ -29,7 +29,7 @@ def test_frames_are_centred_and_mirrored(samples):
             assert frame[place] == signal[at]
 
 
-def test_correlation_is_the_normalised_sum_of_products():
+def test_correlation_is_the_normalized_sum_of_products():
     frames = np.random.default_rng(1).normal(2, 1, (3, 50))
     found = correlation(frames, 5, 48)
     for row, frame in zip(found, frames - frames.mean(axis=1, keepdims=True), strict=True):

@@ -69,8 +69,8 @@ def spectral_centroid(number):
 
 
 def spectral_spread(number):
-    x, centre = spectrum(number), spectral_centroid(number)
-    return math.sqrt(sum((k / 256 - centre) ** 2 * value for k, value in enumerate(x)) / sum(x))
+    x, center = spectrum(number), spectral_centroid(number)
+    return math.sqrt(sum((k / 256 - center) ** 2 * value for k, value in enumerate(x)) / sum(x))
 
 
 def spectral_entropy(number):

@@ -71,15 +71,15 @@ def test_fusions_lie_as_every_subsystem_and_one_is_primary_in_results_and_report
 
 def test_each_variant_is_fused_a_second_time_with_what_else_is_named(tmp_path):
     data, exp = made(tmp_path)
-    content = run(data, exp, "--more", "net forest", names="svm forest")
+    content = run(data, exp, "--extended", "net forest", names="svm forest")
     members = {variant: [name for name, _ in about["subsystems"]] for variant, about in content["variants"].items()}
-    assert members == {"norm-global": ["svm", "forest"], "norm-global+more": ["svm", "forest", "net"],
-                       "norm-speaker+more": ["svm", "net"]}
+    assert members == {"norm-global": ["svm", "forest"], "norm-global+extended": ["svm", "forest", "net"],
+                       "norm-speaker+extended": ["svm", "net"]}
     fused = json.loads((exp / "fusion_equal/folds/subsystem.json").read_text())["fuses"]
-    assert fused["norm-global+more"] == [["svm", "norm-global"], ["forest", "norm-global"], ["net", "norm-global"]]
+    assert fused["norm-global+extended"] == [["svm", "norm-global"], ["forest", "norm-global"], ["net", "norm-global"]]
     tables = [read_scores(exp / f"{name}/folds/norm-speaker/fold1/seed0/scores/emotion/test.tsv")
               for name in ("svm", "net")]
-    found = read_scores(exp / "fusion_equal/folds/norm-speaker+more/fold1/seed0/scores/emotion/test.tsv")
+    found = read_scores(exp / "fusion_equal/folds/norm-speaker+extended/fold1/seed0/scores/emotion/test.tsv")
     assert np.array_equal(found.decisions, np.mean([table.logp for table in tables], axis=0).argmax(axis=1))
 
 
@@ -202,7 +202,7 @@ def test_other_classes_and_other_ids_are_told_with_the_file(tmp_path):
         run(data, exp)
 
 
-def test_text_without_normalisations_joins_every_variant(tmp_path):
+def test_text_without_normalizations_joins_every_variant(tmp_path):
     data, exp = made(tmp_path)
     rows = utterances(8)
     for variant in ("asr-text", "ref-text"):

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from steps.fusion.logistic import Regression, centre_of, features_of, fit
+from steps.fusion.logistic import Regression, center_of, features_of, fit
 
 
 def made(items=90, count=2, classes=3, seed=0, groups=4):
@@ -29,17 +29,17 @@ def test_with_a_weight_for_each_input_and_class_it_is_the_multinomial_regression
 
 
 @pytest.mark.parametrize("strength", [0.1, 5.0, 300.0])
-def test_the_loss_is_the_least_that_another_minimiser_finds(strength):
+def test_the_loss_is_the_least_that_another_minimizer_finds(strength):
     logp, y, _ = made()
-    centre = centre_of(2, 3)
+    center = center_of(2, 3)
 
     def loss(theta):
         z = theta[0] * logp[:, 0] + theta[1] * logp[:, 1] + theta[2:]
         right = np.exp(z[np.arange(len(y)), y]) / np.exp(z).sum(axis=1)
-        return strength / 2 * ((theta - centre) ** 2).sum() - np.log(right).sum()
+        return strength / 2 * ((theta - center) ** 2).sum() - np.log(right).sum()
 
-    found = fit(features_of(logp), y, strength, centre)
-    assert loss(found) <= minimize(loss, centre, tol=1e-10).fun + 1e-7
+    found = fit(features_of(logp), y, strength, center)
+    assert loss(found) <= minimize(loss, center, tol=1e-10).fun + 1e-7
 
 
 def test_a_strong_penalty_gives_equal_weights_without_biases():
@@ -63,7 +63,7 @@ def test_the_strength_is_chosen_by_the_groups_that_are_left_out():
         total = 0.0
         for group in range(1, 4):  # group 0 stays out of everything
             use = (groups != group) & (groups != 0)
-            theta = fit(features_of(logp[use]), y[use], strength, centre_of(2, 3))
+            theta = fit(features_of(logp[use]), y[use], strength, center_of(2, 3))
             z = features_of(logp[groups == group]) @ theta
             p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
             total -= np.log(p[np.arange(len(p)), y[groups == group]]).sum()
@@ -76,4 +76,4 @@ def test_unlabelled_items_and_empty_parts_do_not_matter():
     more = np.concatenate([logp, np.zeros((5, 2, 3))])
     found = Regression(more, np.append(y, np.full(5, -1)), np.append(groups, np.zeros(5, int))).best()[0]
     assert np.array_equal(found, Regression(logp, y, groups).best()[0])
-    assert np.array_equal(Regression(logp, y, groups).best((0, 1, 2, 3))[0], centre_of(2, 3))
+    assert np.array_equal(Regression(logp, y, groups).best((0, 1, 2, 3))[0], center_of(2, 3))

@@ -84,7 +84,7 @@ def test_many_subsystems_are_refined_from_a_coarse_grid_to_a_point_that_no_move_
     assert found.sum() == pytest.approx(1.0) and (found >= 0).all() and len(search.weights) < 2000
     value = objective(logp, y, found)
     start = max(objective(logp, y, weights) for weights in grid(6, 8)[::40])
-    near = max(objective(logp, y, weights) for weights in simplex.neighbours(found))
+    near = max(objective(logp, y, weights) for weights in simplex.neighbors(found))
     assert value >= start and value >= near - 1e-9
     with pytest.raises(ValueError, match="too many"):
         Search(np.zeros((4, 9, 2)), y[:4], groups[:4])

@@ -115,14 +115,14 @@ def test_a_newer_format_and_a_directory_of_something_else_are_refused(exported, 
         EmotionModel.open(tmp_path)
 
 
-def test_a_few_utterances_are_normalised_as_the_average_speakers(lab, exported, capsys):
+def test_a_few_utterances_are_normalized_as_the_average_speakers(lab, exported, capsys):
     model = EmotionModel.open(exported("svm_is10", "norm-speaker"))
     whole = classified(model, lab)
     few = list(model.classify_many([item.path for item in lab.items[:3]], ["s5"] * 3))
     nobody = list(model.classify_many([item.path for item in lab.items]))
     assert {record["speaker"] for record in whole} == {"s5"}
     assert {record["speaker"] for record in few + nobody} == {"average"}
-    # Oracle: mean over the training speakers of their means and variances, then the stored normalisation.
+    # Oracle: mean over the training speakers of their means and variances, then the stored normalization.
     from steps.data.dataset import Dataset
     from steps.features.store import FeatureStore
 
@@ -133,7 +133,7 @@ def test_a_few_utterances_are_normalised_as_the_average_speakers(lab, exported, 
     experiment = model.subsystems["svm_is10"].experiment
     scaled = np.divide(store[lab.items[1].id] - mean, std, out=np.zeros_like(mean), where=std > 0).astype(np.float32)
     svm = experiment.predictor.model
-    logits = experiment.normalisation.apply(scaled) @ svm.weights.T + svm.biases
+    logits = experiment.normalization.apply(scaled) @ svm.weights.T + svm.biases
     z = logits / experiment.temperature
     np.testing.assert_allclose(list(few[1]["posteriors"].values()), np.exp(z) / np.exp(z).sum(), atol=1e-4)
 

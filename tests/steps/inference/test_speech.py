@@ -1,4 +1,4 @@
-"""Models whose subsystems need a recogniser: i-vectors, transcripts, frames; the recogniser is an untrained network."""
+"""Models whose subsystems need a recognizer: i-vectors, transcripts, frames; the recognizer is an untrained network."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import torch
 from steps.asr.config import AsrConfig
 from steps.asr.decode import decode_task
 from steps.asr.model import CtcModel
-from steps.asr.recognisers.recogniser import open_recogniser, save_recogniser
+from steps.asr.recognizers.recognizer import open_recognizer, save_recognizer
 from steps.asr.train.learn_units import learn_units
 from steps.asr.transcripts import transcribe
 from steps.asr.units import UnitsConfig
@@ -24,27 +24,27 @@ from steps.models.conformer import ConformerConfig
 from steps.scoring.scores import read_scores
 from tests.lab import PROTOCOL, fuse, run, train
 
-SUBSYSTEMS = {"svm_ivector": ("linear_svm", "penalties=[0.01]", "ivector_tokens", "norm-global"),
+SUBSYSTEMS = {"svm_ivector": ("linear_svm", "C=[0.01]", "ivector_tokens", "norm-global"),
               "rnn_fbank": ("attention_rnn", "model.projection=[8] model.hidden=4 model.branch=[8] training.epochs=2 "
                             "training.tensorboard=false refit=false", "fbank", "norm-global"),
-              "text": ("text_svm", "penalties=[1] min_documents=1", "text", "asr-text")}
+              "text": ("text_svm", "C=[1] min_documents=1", "text", "asr-text")}
 
 
 def untrained(directory):
-    """A recogniser that hears something, always the same in the same sound."""
+    """A recognizer that hears something, always the same in the same sound."""
     torch.manual_seed(3)
     units = learn_units(["abc def ghi"], UnitsConfig(kind="char", fallback="unknown"))
     config = AsrConfig(model=ConformerConfig(dim=16, layers=1, heads=2, expansion=2, kernel=5, channels=4))
     weights = CtcModel(80, len(units), config.model).state_dict()
     weights["output.weight"] *= 20
-    save_recogniser(directory, weights, config, units, {"features": "fbank", "inputs": 80, "trained_on": []})
-    return open_recogniser(directory)
+    save_recognizer(directory, weights, config, units, {"features": "fbank", "inputs": 80, "trained_on": []})
+    return open_recognizer(directory)
 
 
-def random_extractor(directory, recogniser):
-    """An i-vector extractor over the recogniser's units, its model drawn at random."""
+def random_extractor(directory, recognizer):
+    """An i-vector extractor over the recognizer's units, its model drawn at random."""
     generator = np.random.default_rng(0)
-    count, dim, rank = recogniser.dim - 1, 20, 3
+    count, dim, rank = recognizer.dim - 1, 20, 3
     model = TotalVariability(generator.normal(size=(count, dim, rank)), generator.normal(size=(count, dim)),
                              np.tile(9 * np.eye(dim), (count, 1, 1)), np.eye(dim))
     arrays = {**prefixed("total_variability", model.to_arrays()), "mapping": np.arange(count)}
@@ -52,7 +52,7 @@ def random_extractor(directory, recogniser):
     write_arrays(directory / "model.safetensors", arrays)
     (directory / "extractor.json").write_text(json.dumps({
         "format": 1, "kind": "ivector-extractor", "fingerprint": "random", "components": count, "features": dim,
-        "dim": rank, "occupancy": "tokens", "prune": 0.02, "top": 20, "recogniser": recogniser.fingerprint,
+        "dim": rank, "occupancy": "tokens", "prune": 0.02, "top": 20, "recognizer": recognizer.fingerprint,
         "cepstra": {"name": "speaker_mfcc", "options": create("speaker_mfcc").options},
         "speaker_features": {"delta_order": 0}, "trained_on": []}))
 
@@ -83,7 +83,7 @@ def exported(speech, tmp_path, name, variant, *words):
 
 
 @pytest.mark.parametrize("name", SUBSYSTEMS)
-def test_the_scores_come_out_again_without_the_recogniser_that_was_copied(speech, tmp_path, name):
+def test_the_scores_come_out_again_without_the_recognizer_that_was_copied(speech, tmp_path, name):
     variant = SUBSYSTEMS[name][-1]
     model = EmotionModel.open(exported(speech, tmp_path, name, variant, "--ivectors", speech.extractors))
     records = list(model.classify_many([item.path for item in speech.items]))
@@ -121,14 +121,14 @@ def test_what_is_missing_is_one_line(speech, tmp_path, capsys):
     ivector, text = (speech.exp / name / PROTOCOL / SUBSYSTEMS[name][-1] for name in ("svm_ivector", "text"))
     other = tmp_path / "other"
     shutil.copytree(speech.asr, other)
-    about = json.loads((other / "recogniser.json").read_text())
-    (other / "recogniser.json").write_text(json.dumps({**about, "fingerprint": "another"}))
+    about = json.loads((other / "recognizer.json").read_text())
+    (other / "recognizer.json").write_text(json.dumps({**about, "fingerprint": "another"}))
     for words, message in (
             ([ivector], "give it with --ivectors DIR"),
             (["--ivectors", speech.extractors, ivector], "give --asr DIR"),
-            (["--ivectors", speech.extractors, "--asr", other, ivector], "was trained with the recogniser"),
-            ([text], "text reads transcripts: give the recogniser with --asr DIR"),
-            (["--asr", other, text], "transcripts of training were made with the recogniser")):
+            (["--ivectors", speech.extractors, "--asr", other, ivector], "was trained with the recognizer"),
+            ([text], "text reads transcripts: give the recognizer with --asr DIR"),
+            (["--asr", other, text], "transcripts of training were made with the recognizer")):
         assert run(export.main, *words, tmp_path / "model") in (1, 2)
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1

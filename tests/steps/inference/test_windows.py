@@ -42,7 +42,7 @@ def test_a_window_of_another_rate_is_a_slice_of_the_whole_resampled(exported, tm
 
 
 @pytest.mark.parametrize("most", [1000, 3])
-def test_speakers_of_windows_are_normalised_by_all_their_windows(exported, tmp_path, monkeypatch, most):
+def test_speakers_of_windows_are_normalized_by_all_their_windows(exported, tmp_path, monkeypatch, most):
     soundfile.write(tmp_path / "a.wav", np.concatenate(
         [soundfile.read(tone(tmp_path / f"{number}.wav", number, 1.0))[0] for number in range(4)]), 16000)
     monkeypatch.setattr(models, "BLOCK", 3)

@@ -53,9 +53,9 @@ class Reference:
             covariances[c] = (scatter - matrix[c] @ cross[c].T) / totals.n[c]
         h = first / len(utterances)
         spread = moments / len(utterances) - np.outer(h, h)
-        return self.reparametrised(matrix, covariances, h, spread)
+        return self.reparametrized(matrix, covariances, h, spread)
 
-    def reparametrised(self, matrix, covariances, h, spread):
+    def reparametrized(self, matrix, covariances, h, spread):
         """w ~ N(h, spread) -> the model's own prior."""
         values, vectors = np.linalg.eigh(spread)
         root = vectors * np.sqrt(values)

@@ -11,7 +11,7 @@ from steps.ivector.backend import (
     cosine_scores,
     equal_error_rate,
     lda,
-    length_normalise,
+    length_normalize,
     whitening,
 )
 from steps.ivector.plda import Plda, em_step, speaker_moments
@@ -40,7 +40,7 @@ def test_whitened_vectors_have_unit_covariance_and_flat_directions_become_0():
 
 
 def test_lengths_become_equal_and_zero_stays():
-    out = length_normalise(np.array([[3.0, 4.0], [0.0, 0.0], [-1e-9, 0.0]]))
+    out = length_normalize(np.array([[3.0, 4.0], [0.0, 0.0], [-1e-9, 0.0]]))
     np.testing.assert_allclose(out, np.sqrt(2) * np.array([[0.6, 0.8], [0, 0], [-1, 0]]))
 
 
@@ -86,12 +86,12 @@ def test_plda_training_never_lowers_the_joint_density_of_the_speakers():
 
     vectors, names, _, _ = speech(speakers=15, dim=2)
     counts, means, within = speaker_moments(vectors, names)
-    centre = means.mean(axis=0)
+    center = means.mean(axis=0)
 
     def density(between, residual):
         total = 0.0
         for name in np.unique(names):
-            own = vectors[names == name] - centre
+            own = vectors[names == name] - center
             covariance = np.kron(np.ones((len(own), len(own))), between) + np.kron(np.eye(len(own)), residual)
             total += multivariate_normal(cov=covariance).logpdf(own.ravel())
         return total
@@ -99,7 +99,7 @@ def test_plda_training_never_lowers_the_joint_density_of_the_speakers():
     between, residual, values = np.eye(2), np.eye(2), []
     for _ in range(15):
         values.append(density(between, residual))
-        between, residual = em_step(counts, means - centre, within, between, residual)
+        between, residual = em_step(counts, means - center, within, between, residual)
     assert np.diff(values).min() > -1e-9 and values[-1] > values[0] + 1
 
 
@@ -156,7 +156,7 @@ def test_an_equal_error_rate_without_impostors_is_refused():
 
 
 @pytest.mark.parametrize("config", [BackendConfig(), BackendConfig(lda=2), BackendConfig(whiten=False, lda=3),
-                                    BackendConfig(plda_iterations=0, length_normalise=False)])
+                                    BackendConfig(plda_iterations=0, length_normalize=False)])
 def test_a_backend_comes_back_from_its_arrays(config):
     vectors, names, _, _ = speech()
     chain = Backend.fit(vectors, names, config)

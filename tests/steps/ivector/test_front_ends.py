@@ -42,12 +42,12 @@ def test_train_extract_and_verify(data, tmp_path):  # noqa: F811
     assert done.returncode == 0 and "EER" in done.stdout, done.stderr
 
 
-def test_the_names_of_extractor_and_recogniser_may_hold_anything(data, tmp_path):  # noqa: F811
-    """The extractor is found by its name, and the recogniser's, which is not there, comes back as it was written."""
+def test_the_names_of_extractor_and_recognizer_may_hold_anything(data, tmp_path):  # noqa: F811
+    """The extractor is found by its name, and the recognizer's, which is not there, comes back as it was written."""
     directory, asr = "it's 2 #1: \\x", 'a "b"  c\'s: #1 \\n ü'
     (tmp_path / directory).mkdir()
     write_json(tmp_path / directory / "extractor.json", {
-        "format": 1, "occupancy": "tokens", "prune": 0.02, "top": 20, "fingerprint": "0", "recogniser": "1",
+        "format": 1, "occupancy": "tokens", "prune": 0.02, "top": 20, "fingerprint": "0", "recognizer": "1",
         "cepstra": {"name": "speaker_mfcc", "options": {}}, "speaker_features": {}})
     done = run("extract_ivectors.sh", "--extractor", directory, "--asr", asr, "--out", "out", str(data), cwd=tmp_path)
     assert done.returncode and asr in done.stderr, done.stderr

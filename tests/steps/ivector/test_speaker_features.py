@@ -35,7 +35,7 @@ def kaldi_deltas(features: np.ndarray, order: int, window: int) -> np.ndarray:
 
 
 def kaldi_means(features: np.ndarray, window: int) -> np.ndarray:
-    """SlidingWindowCmn of Kaldi, centred."""
+    """SlidingWindowCmn of Kaldi, centerd."""
     out, count = [], len(features)
     for t in range(count):
         start = t - window // 2

@@ -9,7 +9,7 @@ from steps.ivector import em
 from steps.ivector.extraction import extract
 from steps.ivector.gmm import Gmm
 from steps.ivector.statistics import Pack, Statistics, Totals
-from steps.ivector.total_variability import TotalVariability, TotalVariabilityConfig, initialise
+from steps.ivector.total_variability import TotalVariability, TotalVariabilityConfig, initialize
 from tests.steps.ivector.reference import Reference
 from tests.steps.ivector.worlds import sample
 from utils.errors import UserError
@@ -23,7 +23,7 @@ def config_of(form="standard", **changes):
 
 def model_of(world, form="standard", seed=0, **changes):
     ubm = Gmm(np.full(len(world.means), 1 / len(world.means)), world.means, 1.5 * world.covariances)
-    return initialise(ubm, config_of(form, **changes), seed)
+    return initialize(ubm, config_of(form, **changes), seed)
 
 
 def reference_of(model):
@@ -51,7 +51,7 @@ def test_accumulators_are_those_of_the_reference(world, form):
     model = model_of(world, form)
     sums = em.accumulate(model, [world.pack], config_of(form))
     if model.offset:
-        sums = em.uncentred(model, sums, world.totals)
+        sums = em.uncenterd(model, sums, world.totals)
     second, cross, first, moments = reference_of(model).accumulators(world.dense)
     np.testing.assert_allclose([em.square(each) for each in sums.second], second, rtol=1e-6)
     np.testing.assert_allclose(sums.cross, cross, rtol=1e-6, atol=1e-6 * np.abs(cross).max())
@@ -69,7 +69,7 @@ def test_an_m_step_is_that_of_the_reference_up_to_a_rotation_of_w(world, form):
     assert got.offset == pytest.approx(wanted.prior[0], rel=1e-6)
     tall, tall_wanted = got.matrix.reshape(-1, 3), wanted.matrix.reshape(-1, 3)
     np.testing.assert_allclose(tall @ tall.T, tall_wanted @ tall_wanted.T, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(got.centres, wanted.means + wanted.matrix @ wanted.prior, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(got.centers, wanted.means + wanted.matrix @ wanted.prior, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -153,7 +153,7 @@ def test_the_seed_alone_decides_the_start(world):
 
 def test_kaldis_first_column_holds_the_means(world):
     np.testing.assert_allclose(model_of(world, "offset").matrix[:, :, 0] * 100.0, world.means)
-    np.testing.assert_allclose(model_of(world, "offset").centres, world.means)
+    np.testing.assert_allclose(model_of(world, "offset").centers, world.means)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -222,4 +222,4 @@ def test_nothing_to_train_on_is_refused(world):
 
 def test_a_diagonal_ubm_is_refused(world):
     with pytest.raises(UserError, match="diagonal"):
-        initialise(Gmm(np.full(5, 0.2), world.means, np.ones((5, 4))), config_of())
+        initialize(Gmm(np.full(5, 0.2), world.means, np.ones((5, 4))), config_of())

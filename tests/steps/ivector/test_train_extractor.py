@@ -1,4 +1,4 @@
-"""From audio to extractor, i-vectors and verification, on coloured noise and a recogniser without training."""
+"""From audio to extractor, i-vectors and verification, on colored noise and a recognizer without training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from steps.features.store import FeatureStore
 from steps.ivector import extract, extractor, train_extractor, training, verification
 from steps.ivector.archive import read_arrays
 from steps.scoring.results import recompute
-from tests.steps.ivector.fake_recogniser import FakeRecogniser
+from tests.steps.ivector.fake_recognizer import FakeRecognizer
 from utils.errors import UsageError, UserError, run_main
 from utils.files import ROOT, read_json
 
@@ -66,10 +66,10 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch):
-    recogniser = FakeRecogniser()
+    recognizer = FakeRecognizer()
     for module in (training, extractor):
-        monkeypatch.setattr(module, "open_asr", lambda asr, occupancy, device="cpu": recogniser)
-    return recogniser
+        monkeypatch.setattr(module, "open_asr", lambda asr, occupancy, device="cpu": recognizer)
+    return recognizer
 
 
 def step(data: Path, out: Path, name: str, *words: str, occupancy: str = "tokens", tasks: int = 1,
@@ -99,7 +99,7 @@ def train(data: Path, out: Path, **options) -> Path:
 def trained(data, tmp_path_factory):
     patch = pytest.MonkeyPatch()
     for module in (training, extractor):
-        patch.setattr(module, "open_asr", lambda asr, occupancy, device="cpu": FakeRecogniser())
+        patch.setattr(module, "open_asr", lambda asr, occupancy, device="cpu": FakeRecognizer())
     directory = train(data, tmp_path_factory.mktemp("trained"))
     patch.undo()
     return directory
@@ -116,7 +116,7 @@ def extracted(data: Path, out: Path, directory: Path) -> Path:
 
 def test_the_extractor_says_what_it_is_and_what_it_was_trained_on(trained):
     about = read_json(trained / "extractor.json")
-    assert (about["occupancy"], about["recogniser"], about["dim"], about["features"]) == ("tokens", "fake0", 4, 20)
+    assert (about["occupancy"], about["recognizer"], about["dim"], about["features"]) == ("tokens", "fake0", 4, 20)
     assert about["without_statistics"] == ["s0n0"] and len(about["objectives"]) == 2
     record = about["trained_on"][0]
     assert record["speakers"] == ["s0", "s1", "s2"] and record["utterances"] == 11
@@ -128,7 +128,7 @@ def test_the_extractor_says_what_it_is_and_what_it_was_trained_on(trained):
 def test_every_kind_of_occupancy_gives_an_extractor(data, tmp_path, occupancy):
     about = read_json(train(data, tmp_path, occupancy=occupancy) / "extractor.json")
     assert about["occupancy"] == occupancy and 1 <= about["components"] <= 5
-    assert about["recogniser"] == ("" if occupancy == "gmm" else "fake0")
+    assert about["recognizer"] == ("" if occupancy == "gmm" else "fake0")
 
 
 def test_the_number_of_tasks_changes_nothing(data, trained, tmp_path):
@@ -147,7 +147,7 @@ def test_a_run_goes_on_at_the_iteration_where_it_was_killed(data, trained, tmp_p
     step(data, tmp_path, "update", "--iteration", "1")
     monkeypatch.undo()
     (tmp_path / "accumulators" / "1.1.safetensors").write_bytes(b"left over")
-    monkeypatch.setattr(training, "open_asr", lambda asr, occupancy, device="cpu": FakeRecogniser())
+    monkeypatch.setattr(training, "open_asr", lambda asr, occupancy, device="cpu": FakeRecognizer())
     capsys.readouterr()
     step(data, tmp_path, "prepare")
     assert capsys.readouterr().out == "2 2\n"
@@ -246,12 +246,12 @@ def test_every_extractor_needs_its_ivectors(words, message):
         verification.main([*words, "data", "out"])
 
 
-def test_another_recogniser_or_none_is_refused(data, trained, monkeypatch):
-    monkeypatch.setattr(extractor, "open_asr", lambda asr, occupancy, device="cpu": FakeRecogniser(seed=1))
-    with pytest.raises(UserError, match="was trained with the recogniser fake0, .* is fake1"):
+def test_another_recognizer_or_none_is_refused(data, trained, monkeypatch):
+    monkeypatch.setattr(extractor, "open_asr", lambda asr, occupancy, device="cpu": FakeRecognizer(seed=1))
+    with pytest.raises(UserError, match="was trained with the recognizer fake0, .* is fake1"):
         extractor.IvectorExtractor.load(trained, data)
     monkeypatch.undo()
-    with pytest.raises(UserError, match="occupancy tokens takes a recogniser: give --asr DIR"):
+    with pytest.raises(UserError, match="occupancy tokens takes a recognizer: give --asr DIR"):
         extractor.IvectorExtractor.load(trained, None)
 
 

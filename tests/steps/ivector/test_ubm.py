@@ -18,9 +18,9 @@ FULL = [True, False]
 @pytest.fixture(scope="module")
 def frames():
     rng = np.random.default_rng(0)
-    centres, mixing = 6 * rng.standard_normal((3, 2)), rng.standard_normal((3, 2, 2))
+    centers, mixing = 6 * rng.standard_normal((3, 2)), rng.standard_normal((3, 2, 2))
     labels = rng.integers(3, size=1500)
-    return centres[labels] + np.einsum("tde,te->td", mixing[labels], rng.standard_normal((1500, 2)))
+    return centers[labels] + np.einsum("tde,te->td", mixing[labels], rng.standard_normal((1500, 2)))
 
 
 def mixture(full, seed=0, count=4, dim=3):
@@ -130,10 +130,10 @@ def test_two_poor_components_may_become_one_rich_enough():
 def test_nearness_is_measured_in_units_of_the_spread_within_components():
     rng = np.random.default_rng(0)
     # Component 0 is 3 from 1 along the narrow axis and 4 from 2 along the wide one.
-    centres = np.array([[0.0, 0.0], [0.0, 3.0], [4.0, 0.0]])
+    centers = np.array([[0.0, 0.0], [0.0, 3.0], [4.0, 0.0]])
     labels = np.repeat([0, 1, 2], [20, 300, 300])
     totals = Totals.zeros(3, 2)
-    totals.add(centres[labels] + rng.standard_normal((620, 2)) * [5.0, 0.2], Occupancies.of_labels(labels, 3))
+    totals.add(centers[labels] + rng.standard_normal((620, 2)) * [5.0, 0.2], Occupancies.of_labels(labels, 3))
     assert supervised_ubm(totals)[1].tolist() == [0, 1, 0]
 
 

@@ -1,4 +1,4 @@
-"""The recogniser's encoder as a trunk: it is the recogniser's, and padding changes nothing."""
+"""The recognizer's encoder as a trunk: it is the recognizer's, and padding changes nothing."""
 
 import pytest
 import torch
@@ -26,16 +26,16 @@ def padded(rows, value):
     return x, torch.tensor([len(row) for row in rows])
 
 
-def test_the_states_are_the_recognisers(spectra):
+def test_the_states_are_the_recognizers(spectra):
     torch.manual_seed(2)
-    recogniser = CtcModel(12, 5, ConformerConfig(**SIZES)).eval()
-    recogniser.mean += 0.7
-    recogniser.deviation *= 1.3
+    recognizer = CtcModel(12, 5, ConformerConfig(**SIZES)).eval()
+    recognizer.mean += 0.7
+    recognizer.deviation *= 1.3
     trunk = AsrEncoder(12, ConformerConfig(**SIZES)).eval()
-    theirs = recogniser.state_dict()
+    theirs = recognizer.state_dict()
     trunk.load_state_dict({key: value for key, value in theirs.items() if not key.startswith("output.")})
     row = spectra[0][None]
-    states, lengths, _ = recogniser.encode(row, torch.tensor([40]))
+    states, lengths, _ = recognizer.encode(row, torch.tensor([40]))
     found, left = trunk(row.transpose(1, 2)[:, None], torch.tensor([40]))
     assert found.shape == (1, 8, 1, 9) and left.tolist() == lengths.tolist() == [9]
     torch.testing.assert_close(found[0, :, 0].T, states[0])

@@ -8,7 +8,7 @@ from steps.models.mts import MultiTimeScale, TimeScaleConv
 
 
 def resampled(kernel, frames):
-    """(K,) -> (frames,): linear interpolation between the centres of the taps, flat beyond the outer ones."""
+    """(K,) -> (frames,): linear interpolation between the centers of the taps, flat beyond the outer ones."""
     places = (np.arange(frames) + 0.5) * len(kernel) / frames - 0.5
     return np.interp(places, np.arange(len(kernel)), kernel)
 

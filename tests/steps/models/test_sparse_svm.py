@@ -1,4 +1,4 @@
-"""The sparse machine minimises what it says, whatever its solver thinks."""
+"""The sparse machine minimizes what it says, whatever its solver thinks."""
 
 import numpy as np
 import pytest

@@ -30,7 +30,7 @@ def train(data, exp, name, config, settings):
 @pytest.fixture
 def trained(toy, tmp_path):  # noqa: F811
     """Data, experiments, and conditions: 20 dB leaves everything as it is, 0 dB leaves nothing of the features."""
-    train(toy, tmp_path / "exp", "svm", "linear_svm", "penalties=[0.001]")
+    train(toy, tmp_path / "exp", "svm", "linear_svm", "C=[0.001]")
     train(toy, tmp_path / "exp", "forest", "random_forest", "trees=10")
     sets = {"same": write_noisy(toy, tmp_path / "same", {"snr": 20.0, "pool": "test"}, shift=0.0),
             "lost": write_noisy(toy, tmp_path / "lost", {"snr": 0.0, "pool": "test"}, shift=0.0)}
@@ -181,7 +181,7 @@ def test_the_front_ends_train_with_noise_and_score_as_jobs(toy, tmp_path):  # no
                               cwd=tmp_path)
 
     done = run("train_subsystem", "--config", "linear_svm", "--features", "toy", "--protocol", "plain", "--augment",
-               augment, "--folds", "1", "--set", "penalties=[0.001]", toy, "exp/svm/plain")
+               augment, "--folds", "1", "--set", "C=[0.001]", toy, "exp/svm/plain")
     assert done.returncode == 0, done.stderr
     done = run("score_robustness", "--protocol", "plain", "--conditions", f"snr0={lost}", toy, "exp")
     assert done.returncode == 0, done.stderr

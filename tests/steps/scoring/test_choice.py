@@ -37,7 +37,7 @@ def test_a_linear_svm_that_is_perfect_at_every_c_takes_the_middle_one(capsys):
     y = np.array([0, 0, 1, 1])
     part = SimpleNamespace(x=SimpleNamespace(matrix=lambda: rows), y=y)
     part.labelled = lambda: part
-    learner = LinearSvmLearner(LinearSvmConfig(kind="linear_svm", penalties=[0.01, 0.1, 1.0, 10.0, 100.0]),
+    learner = LinearSvmLearner(LinearSvmConfig(kind="linear_svm", C=[0.01, 0.1, 1.0, 10.0, 100.0]),
                                SimpleNamespace(train=part, dev=part, target=Target(classes=("a", "b"))),
                                SimpleNamespace(say=lambda text: None))
     assert learner.fit().about["chosen"] == {"C": 1.0}

@@ -20,10 +20,10 @@ def systems(text: str) -> list[str]:
     return [line.split("|")[3].strip() for line in text.splitlines()[2:]]
 
 
-def test_a_row_each_for_the_best_fusion_and_the_best_single_system_on_dev_of_a_normalisation():
+def test_a_row_each_for_the_best_fusion_and_the_best_single_system_on_dev_of_a_normalization():
     found = overview({"egs/c/ensemble": [
         *rows("sum", "norm-speaker", 0.7, 0.6, fuses=["a", "b"], primary=True),
-        *rows("other_sum", "norm-speaker+more", 0.6, 0.9, fuses=["a", "b"]),
+        *rows("other_sum", "norm-speaker+extended", 0.6, 0.9, fuses=["a", "b"]),
         *rows("a", "norm-speaker", 0.6, 0.5), *rows("b", "norm-speaker", 0.5, 0.9),
         *rows("b", "norm-global", 0.4, 0.3), *rows("a", "norm-global", 0.3, 0.8),
         *rows("text", "asr-text", 0.2, 0.2)]})

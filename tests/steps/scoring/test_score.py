@@ -37,7 +37,7 @@ def test_the_table_holds_pooled_scores_intervals_seeds_marks_and_the_best_on_dev
     assert row["metrics"]["MAF"] == pytest.approx(np.mean(by_seed), abs=1e-6)
     assert row["sd"]["MAF"] == pytest.approx(np.std(by_seed, ddof=1), abs=1e-6)
     assert row["items"] == 96 and row["speakers"] == 12 and row["seeds"] == [0, 1] and row["best_on_dev"]
-    assert row["marks"] == ["synthetic", "per-speaker normalisation", "not audited"]
+    assert row["marks"] == ["synthetic", "per-speaker normalization", "not audited"]
     assert set(row["fold_scores"]) == {"1", "2", "3"} and "paired" not in row
     other = rows["forest_is10", "norm-global", "test"]
     assert other["paired"]["reference"] == "multitask_is10/norm-speaker" and other["paired"]["MAF"]["difference"] < 0

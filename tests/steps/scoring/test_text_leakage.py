@@ -1,4 +1,4 @@
-"""What is told of recognised against reference text where there are few sentences."""
+"""What is told of recognized against reference text where there are few sentences."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ from steps.ivector.trials import all_pairs
 from steps.scoring import recompute, results, tables
 from steps.scoring.summary import Summary
 from steps.scoring.summary import figures as figures_of_errors
-from steps.scoring.trials import Trials, figures, interval, summarise
+from steps.scoring.trials import Trials, figures, interval, summarize
 from utils.errors import UserError
 
 
@@ -31,7 +31,7 @@ def test_the_equal_error_rate_lies_on_scikit_learns_curve():
 
     _, trials, scores = scored()
     accepted, hit, _ = roc_curve(trials.same, scores, drop_intermediate=False)
-    rate = figures(summarise(scores, trials))["metrics"]["EER"]
+    rate = figures(summarize(scores, trials))["metrics"]["EER"]
     assert 0.05 < rate < 0.45
     assert np.interp(rate, accepted, 1 - hit) == pytest.approx(rate, abs=2e-3)
     assert rate == pytest.approx(equal_error_rate(scores, trials.same), abs=1e-6)
@@ -40,18 +40,18 @@ def test_the_equal_error_rate_lies_on_scikit_learns_curve():
 def test_perfect_and_tied_scores():
     trials, _, _ = all_pairs(["a", "a", "b", "b"])
     same = trials.same.astype(float)
-    assert figures(summarise(same, trials))["metrics"]["EER"] == 0
-    assert figures(summarise(1 - same, trials))["metrics"]["EER"] == 1
-    assert figures(summarise(np.zeros(6), trials))["metrics"]["EER"] == 0.5
+    assert figures(summarize(same, trials))["metrics"]["EER"] == 0
+    assert figures(summarize(1 - same, trials))["metrics"]["EER"] == 1
+    assert figures(summarize(np.zeros(6), trials))["metrics"]["EER"] == 0.5
 
 
 def test_figures_follow_from_the_summary_alone():
     _, trials, scores = scored()
-    summary = summarise(scores, trials)
+    summary = summarize(scores, trials)
     found = figures(json.loads(json.dumps(summary)))
     low, high = found["intervals"]["EER"]
     assert low < found["metrics"]["EER"] < high
-    assert "no_intervals" in figures(summarise(*reversed(scored(4)[1:])))
+    assert "no_intervals" in figures(summarize(*reversed(scored(4)[1:])))
 
 
 def test_a_replicate_counts_trials_by_how_often_both_speakers_were_drawn():
@@ -68,13 +68,13 @@ def test_a_replicate_counts_trials_by_how_often_both_speakers_were_drawn():
 def test_trials_of_one_kind_are_refused():
     trials, _, _ = all_pairs(["a", "b", "c"])
     with pytest.raises(UserError, match="0 trials of one speaker, 3 of two"):
-        summarise(np.arange(3.0), trials)
+        summarize(np.arange(3.0), trials)
 
 
 @cache
 def summary_of(noise: float) -> dict:
     _, trials, scores = scored(noise=noise)
-    return summarise(scores, trials)
+    return summarize(scores, trials)
 
 
 def verified(subsystem: str, part: str = "test", noise: float = 1.0) -> dict:

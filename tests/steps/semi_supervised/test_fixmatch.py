@@ -24,8 +24,8 @@ from utils.errors import UsageError, UserError
 from utils.files import ROOT
 
 FIXMATCH = "training.objective=fixmatch training.tensorboard=false training.epochs=3 refit=false"
-DNN = f"{FIXMATCH} model.trunk=[16] model.branch=[8] training.batch_size=8 training.optimiser.learning_rate=0.01"
-RNN = (f"{FIXMATCH} model.projection=[16] model.hidden=8 model.branch=[8] frames.stack=1 frames.every=1 "
+DNN = f"{FIXMATCH} model.trunk=[16] model.branch=[8] training.batch_size=8 training.optimizer.learning_rate=0.01"
+RNN = (f"{FIXMATCH} model.projection=[16] model.hidden=8 model.branch=[8] frames.stack=1 frames.stride=1 "
        "training.batch_size=8 training.fixmatch.strong=[{noise:\\ 0.3},{time_mask:\\ 0.3}]")
 
 

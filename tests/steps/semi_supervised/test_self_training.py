@@ -18,7 +18,7 @@ from steps.semi_supervised.self_training import pseudo_labels
 from utils.errors import UsageError, UserError
 from utils.files import ROOT
 
-ROUNDS = "self_training.rounds=2 self_training.threshold=0.6 penalties=[0.01,0.1]"
+ROUNDS = "self_training.rounds=2 self_training.threshold=0.6 C=[0.01,0.1]"
 POSTERIORS = np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.1, 0.1, 0.8], [0.85, 0.1, 0.05],
                        [0.7, 0.1, 0.2]])
 

@@ -11,11 +11,11 @@ from utils.files import ROOT
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("linear_svm", ["penalties=[0.001, 1.0e-05]"]),
+    ("linear_svm", ["C=[0.001, 1.0e-05]"]),
     ("multitask_dnn", ["model.trunk=[64]", "model.tasks={emotion: 1.0, age: 0.5}", "training.epochs=3",
-                       "training.optimiser.learning_rate=2.0e-05"]),
-    ("pyresnet", ["refit=false", "frames.longest=0", "model.width=0.25", "training.precision=bf16"]),
-    ("attention_rnn", ["clip=null", "frames.normalise_utterance=true"]),
+                       "training.optimizer.learning_rate=2.0e-05"]),
+    ("pyresnet", ["refit=false", "frames.max_crop=0", "model.width=0.25", "training.precision=bf16"]),
+    ("attention_rnn", ["clip_features=null", "frames.normalize_utterance=true"]),
     ("random_forest", [])])
 def test_the_words_of_a_configuration_give_it_again(name, words):
     config, default = load_experiment_config(name, words), load_experiment_config(name)

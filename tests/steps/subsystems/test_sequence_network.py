@@ -24,7 +24,7 @@ from steps.subsystems.sequence_network import (
     SequenceBatches,
     Sequences,
     cache_limit,
-    normalised,
+    normalized,
     stacked,
 )
 from steps.training.distributed import World
@@ -32,9 +32,9 @@ from utils.errors import UserError
 from utils.files import ROOT
 
 SMALL = ("model.projection=[8] model.hidden=6 model.branch=[6] model.dropout=0 model.input_noise=0 "
-         "frames.stack=2 frames.every=2 frames.frequency_masks=0 frames.time_masks=1 training.epochs=12 "
+         "frames.stack=2 frames.stride=2 frames.frequency_masks=0 frames.time_masks=1 training.epochs=12 "
          "training.patience=0 training.batch_size=10 "
-         "training.metric=loss training.tensorboard=false training.optimiser.learning_rate=0.02")
+         "training.metric=loss training.tensorboard=false training.optimizer.learning_rate=0.02")
 
 
 def plan_task(data, out, settings=SMALL) -> Path:
@@ -66,20 +66,20 @@ def same(one, two):
                and torch.equal(a["targets"]["emotion"], b["targets"]["emotion"]) for a, b in zip(one, two, strict=True))
 
 
-@pytest.mark.parametrize(("length", "stack", "every"), [(7, 3, 3), (1, 3, 3), (9, 3, 3), (8, 4, 2), (5, 1, 2),
+@pytest.mark.parametrize(("length", "stack", "stride"), [(7, 3, 3), (1, 3, 3), (9, 3, 3), (8, 4, 2), (5, 1, 2),
                                                         (4, 1, 1)])
-def test_stacked_frames_stand_side_by_side(length, stack, every):
+def test_stacked_frames_stand_side_by_side(length, stack, stride):
     frames = np.random.default_rng(0).normal(size=(length, 2))
-    found = stacked(frames, stack, every)
+    found = stacked(frames, stack, stride)
     expected = [[value for k in range(stack) for value in frames[min(t + k, length - 1)]]
-                for t in range(0, length, every)]
+                for t in range(0, length, stride)]
     np.testing.assert_array_equal(found, expected)
 
 
-def test_an_utterance_is_normalised_on_itself_and_a_flat_column_is_zero():
+def test_an_utterance_is_normalized_on_itself_and_a_flat_column_is_zero():
     frames = np.random.default_rng(0).normal(3, 5, (40, 3))
     frames[:, 1] = 7.3
-    found = normalised(frames)
+    found = normalized(frames)
     np.testing.assert_allclose(found[:, [0, 2]].mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(found[:, [0, 2]].std(axis=0), 1, atol=1e-6)
     assert (found[:, 1] == 0).all()
@@ -96,14 +96,14 @@ def test_an_epoch_has_every_utterance_once_in_batches_of_like_length():
 
 
 def test_a_resumed_epoch_goes_on_with_the_same_batches_and_masks():
-    options = {"frequency_masks": 1, "frequency_width": 2, "time_masks": 1, "time_width": 0.5}
+    options = {"frequency_masks": 1, "max_frequency_mask_bins": 2, "time_masks": 1, "max_time_mask_fraction": 0.5}
     whole = list(batches(**options).epoch(4, 0))
     assert same(whole[7:], batches(**options).epoch(4, 7))
     assert not same(whole, batches(seed=4, **options).epoch(4, 0))
 
 
 def test_masks_are_for_training_only():
-    made = sequences([9, 5], time_masks=3, time_width=0.9)
+    made = sequences([9, 5], time_masks=3, max_time_mask_fraction=0.9)
     batch = made.batch(np.array([1, 0]))
     np.testing.assert_array_equal(batch["x"][0, :5], made.features[1])
     assert batch["lengths"].tolist() == [5, 9] and (batch["x"][0, 5:] == 0).all()
@@ -171,7 +171,7 @@ def test_what_is_kept_fits_the_memory_of_the_job(monkeypatch, memory, processes,
     assert cache_limit() == limit
 
 
-@pytest.mark.parametrize("settings", ["", " model.cell=advanced model.pooling=mean frames.normalise_utterance=true"])
+@pytest.mark.parametrize("settings", ["", " model.cell=advanced model.pooling=mean frames.normalize_utterance=true"])
 def test_an_experiment_learns_what_only_the_order_of_frames_tells(toy_frames, tmp_path, settings):
     directory = run(toy_frames, tmp_path / "exp" / "rnn" / "plain", SMALL + settings)
     metrics = read_metrics(directory, "emotion")

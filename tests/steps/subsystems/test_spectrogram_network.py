@@ -25,7 +25,7 @@ from utils.files import ROOT
 
 SMALL = ("model.width=0.07 model.dropout=0 frames.frequency_masks=0 frames.time_masks=0 "
          "training.epochs=14 training.batch_size=8 training.metric=loss training.tensorboard=false "
-         "training.optimiser.learning_rate=0.005")
+         "training.optimizer.learning_rate=0.005")
 
 
 def run(data, out, settings=SMALL):
@@ -49,10 +49,10 @@ def bands(make_dataset, tmp_path):
                         [{key: part.get(key[:2], "train") for key in ids}], failed=["s5-07"])
 
 
-def made(lengths, batch_size=4, shortest=1, **options):
+def made(lengths, batch_size=4, min_crop=1, **options):
     """Batches of sequences whose frame t is the number 100 * utterance + t."""
     frames = [(100 * n + np.arange(length, dtype=np.float32))[:, None] for n, length in enumerate(lengths)]
-    sequences = Spectrograms(frames, SpectrogramFramesConfig(shortest=shortest, **options))
+    sequences = Spectrograms(frames, SpectrogramFramesConfig(min_crop=min_crop, **options))
     ids = [f"u{n:02d}" for n in range(len(lengths))]
     return SequenceBatches(sequences, {"emotion": torch.arange(len(lengths))}, ids, batch_size, 3)
 
@@ -75,12 +75,12 @@ def test_a_training_batch_has_the_median_of_its_lengths_and_no_padding():
         assert batch["x"].shape[1] == median and (batch["lengths"] == median).all()
         for position, row in zip(positions, batch["x"][:, :, 0].numpy(), strict=True):
             assert set(row) <= set(100 * position + np.arange(lengths[position]))
-    limited = [batch["x"].shape[1] for batch in made(lengths, longest=30, shortest=20).epoch(1, 0)]
+    limited = [batch["x"].shape[1] for batch in made(lengths, max_crop=30, min_crop=20).epoch(1, 0)]
     assert min(limited) == 20 and max(limited) == 30
 
 
 def test_a_resumed_epoch_goes_on_with_the_same_stretches():
-    options = {"longest": 9, "time_masks": 1, "time_width": 0.5}
+    options = {"max_crop": 9, "time_masks": 1, "max_time_mask_fraction": 0.5}
     lengths = np.random.default_rng(2).integers(2, 40, 50)
     whole, rest = list(made(lengths, **options).epoch(4, 0)), list(made(lengths, **options).epoch(4, 7))
     assert all(torch.equal(one["x"], two["x"]) for one, two in zip(whole[7:], rest, strict=True))
@@ -102,7 +102,7 @@ def test_views_of_utterances_share_the_median_length_and_are_changed_before_they
 
 
 def test_scoring_sees_every_frame():
-    prepared = made([9, 5], longest=3, time_masks=3, time_width=0.9).sequences
+    prepared = made([9, 5], max_crop=3, time_masks=3, max_time_mask_fraction=0.9).sequences
     assert prepared.batch(np.array([0, 1]))["lengths"].tolist() == [9, 5]
 
 
@@ -124,7 +124,7 @@ def test_an_experiment_learns_and_its_stored_network_gives_the_same_logits(bands
 @pytest.mark.parametrize("window", ["checkpoint/select", "checkpoint/refit"])
 def test_a_kill_changes_no_score(bands, tmp_path, window):
     """Stretches, masks, dropout and batch norm's averages go on as if nothing had been."""
-    settings = (SMALL + " frames.longest=12 frames.time_masks=1 model.dropout=0.2 training.epochs=2 "
+    settings = (SMALL + " frames.max_crop=12 frames.time_masks=1 model.dropout=0.2 training.epochs=2 "
                 "training.checkpoint_every_batches=2")
     whole = run(bands, tmp_path / "whole" / "net" / "plain", settings)
     out = tmp_path / "exp" / "net" / "plain"

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from steps.asr.config import AsrConfig
 from steps.asr.model import CtcModel
-from steps.asr.recognisers.recogniser import save_recogniser
+from steps.asr.recognizers.recognizer import save_recognizer
 from steps.asr.train.learn_units import learn_units
 from steps.asr.units import UnitsConfig
 from steps.audit import audit_leaks
@@ -30,7 +30,7 @@ from tests.lab import run
 from utils.errors import UserError
 from utils.files import read_json
 
-SMALL = ("model.width=0.07 frames.shortest=32 frames.longest=32 training.epochs=1 training.batch_size=8 refit=false "
+SMALL = ("model.width=0.07 frames.min_crop=32 frames.max_crop=32 training.epochs=1 training.batch_size=8 refit=false "
          "training.tensorboard=false ")
 ENCODER = {"dim": 8, "layers": 1, "heads": 1, "expansion": 1, "kernel": 3, "channels": 4, "dropout": 0.0}
 
@@ -61,7 +61,7 @@ def train(data, exp, name, *more, config="pyresnet", features="fbank_lssed", nor
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Two corpora, a network trained on the first and exported, and a recogniser with random weights."""
+    """Two corpora, a network trained on the first and exported, and a recognizer with random weights."""
     root = tmp_path_factory.mktemp("start")
     one, two = corpus(root, "one"), corpus(root, "two", first=100)
     assert train(one, root / "exp", "pyresnet") == 0
@@ -69,8 +69,8 @@ def lab(tmp_path_factory):
     torch.manual_seed(0)
     config, units = AsrConfig(model=ConformerConfig(**ENCODER)), learn_units(["a b"], UnitsConfig(kind="char"))
     weights = {**CtcModel(80, len(units), config.model).state_dict(), "mean": torch.full((80,), 7.0)}
-    save_recogniser(root / "asr", weights, config, units, {"features": "fbank", "inputs": 80, "trained_on": [
-        {"component": "recogniser", "corpus": "two", "utterances": 1, "speakers": ["two5"], "sentences": [],
+    save_recognizer(root / "asr", weights, config, units, {"features": "fbank", "inputs": 80, "trained_on": [
+        {"component": "recognizer", "corpus": "two", "utterances": 1, "speakers": ["two5"], "sentences": [],
          "recordings": []}]})
     return SimpleNamespace(root=root, one=one, two=two, exp=root / "exp", model=root / "model", asr=root / "asr")
 
@@ -89,7 +89,7 @@ def test_an_exported_network_gives_its_test_scores_again(lab):
 
 def test_the_trunk_starts_from_the_model_and_the_heads_do_not(lab):
     # with the trunk held fast only the running statistics of batch norm move
-    assert train(lab.two, lab.exp, "frozen", "--init", lab.model, settings=SMALL + "training.trunk_rate=0") == 0
+    assert train(lab.two, lab.exp, "frozen", "--init", lab.model, settings=SMALL + "training.backbone_lr_scale=0") == 0
     before, after = (weights_of(lab.exp / name / "official/norm-global") for name in ("pyresnet", "frozen"))
     assert before.keys() == after.keys()
     for key in before:
@@ -117,8 +117,8 @@ def test_what_the_model_is_belongs_to_the_experiment_and_where_it_lies_does_not(
     assert "was made with init = " in capsys.readouterr().err
 
 
-def test_an_encoder_starts_from_a_recogniser(lab, capsys):
-    words = {"config": "asr_encoder", "features": "fbank", "settings": SMALL + "training.trunk_rate=0"}
+def test_an_encoder_starts_from_a_recognizer(lab, capsys):
+    words = {"config": "asr_encoder", "features": "fbank", "settings": SMALL + "training.backbone_lr_scale=0"}
     assert train(lab.two, lab.exp, "asr", "--init", lab.asr, norms="none", **words) == 0
     found = weights_of(lab.exp / "asr/official/norm-none")
     theirs = load_file(lab.asr / "model.safetensors")
@@ -126,7 +126,7 @@ def test_an_encoder_starts_from_a_recogniser(lab, capsys):
     assert trunk.keys() == {key for key in theirs if not key.startswith("output.")}
     assert all(torch.equal(value, theirs[key]) for key, value in trunk.items()) and float(trunk["mean"][0]) == 7
     assert train(lab.two, lab.exp, "asr_global", "--init", lab.asr, norms="global", **words) == 2
-    assert "normalises its features itself: use --norms none" in capsys.readouterr().err
+    assert "normalizes its features itself: use --norms none" in capsys.readouterr().err
     assert train(lab.two, lab.exp, "asr_wide", "--init", lab.asr, norms="none", config="asr_encoder",
                  features="fbank_lssed") == 1
     assert "was trained on features with dim 80; " in capsys.readouterr().err
@@ -146,7 +146,7 @@ def test_another_network_or_other_features_are_refused(lab, capsys, change, says
 
 def test_a_damaged_model_and_none_are_refused(lab, tmp_path):
     for source, file, says in ((lab.model, "subsystems/pyresnet/model.safetensors", "is damaged: it has another check"),
-                               (lab.asr, "model.safetensors", "is not what recogniser.json vouches for")):
+                               (lab.asr, "model.safetensors", "is not what recognizer.json vouches for")):
         place = tmp_path / source.name
         shutil.copytree(source, place)
         content = bytearray((place / file).read_bytes())
@@ -175,9 +175,9 @@ def test_the_audit_finds_a_model_that_was_trained_on_test_speakers(lab):
     assert train(lab.two, lab.exp, "leaky", "--init", lab.asr, **words) == 0
     status, leaks = audited(lab.two, lab.exp, "leaky")
     assert status == 1 and len(leaks) == 1
-    assert leaks[0].startswith("recogniser that training starts from was trained on two and shares the speaker with 4 "
+    assert leaks[0].startswith("recognizer that training starts from was trained on two and shares the speaker with 4 "
                                "of 4 test utterances")
-    # what is exported now says whom the recogniser had heard, too
+    # what is exported now says whom the recognizer had heard, too
     assert run(export.main, "--data", lab.two, lab.exp / "leaky/official/norm-none", lab.root / "second") == 0
     told = json.loads((lab.root / "second/trained_on.json").read_text())
     assert [record["speakers"] for record in told] == [[f"two{s}" for s in range(5)], ["two5"]]

@@ -45,7 +45,7 @@ def write(data, cuts):
 
 
 def plan_text(data, out, *options):
-    words = ["--config", "text_svm", "--features", "text", "--protocol", "plain", "--set", "penalties=[0.1,1]"]
+    words = ["--config", "text_svm", "--features", "text", "--protocol", "plain", "--set", "C=[0.1,1]"]
     assert plan.main([*words, *options, "--data", str(data), "--out", str(out)]) == 0
     return sorted((out / "log").glob("task.*.json"))
 
@@ -106,7 +106,7 @@ def test_permuted_labels_have_a_variant_of_their_own(said, out):
 
 
 def test_a_stored_model_scores_the_same(said, out):
-    run_text(said, out, "--sources", "nbest", "--folds", "1", "--set", "penalties=[1] refit=false")
+    run_text(said, out, "--sources", "nbest", "--folds", "1", "--set", "C=[1] refit=false")
     directory = out / "nbest-text" / "fold1" / "seed0"
     items = [item for item in Dataset.open(said).items.values() if item.speaker == "s5"]
     scores = read_scores(directory / "scores" / "emotion" / "test.tsv")

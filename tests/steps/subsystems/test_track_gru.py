@@ -29,7 +29,7 @@ CONFIG = from_dict(
             "epochs": 15,
             "batch_size": 4,
             "tensorboard": False,
-            "optimiser": {"learning_rate": 0.02},
+            "optimizer": {"learning_rate": 0.02},
         },
     },
 )

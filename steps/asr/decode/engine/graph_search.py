@@ -62,8 +62,8 @@ class LatticeDecoder(ABC):
             return None
         if log_probs.shape[1] != self.graph.units:
             raise UserError(f"{self.graph.directory} was built for {self.graph.units} units; these posteriors have "
-                            f"{log_probs.shape[1]}: build it again for this recogniser")
-        scores = adjusted(log_probs, self.config, self.graph.blank, normalised=False)
+                            f"{log_probs.shape[1]}: build it again for this recognizer")
+        scores = adjusted(log_probs, self.config, self.graph.blank, normalized=False)
         with self._capped(len(scores)) if self.capped else contextlib.nullcontext():
             found = self.search(scores, self.config.beam)
             return found if found is not None else self.search(scores, RETRY * self.config.beam)

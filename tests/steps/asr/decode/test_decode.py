@@ -111,7 +111,7 @@ def test_of_several_spellings_the_times_are_those_of_the_spoken_one():
     spoken = word_times(logp, [[[2], [4, 5]], [[2, 3], [3]]], 0.1)
     assert spoken == (pytest.approx((0.1, 0.3)), pytest.approx((0.4, 0.7)))
     assert word_times(logp, [], 0.1) == ()
-    twice = word_times(planted([2, 0, 2], units=6), [[[2]], [[2]]], 0.1)  # equal neighbours: a blank between
+    twice = word_times(planted([2, 0, 2], units=6), [[[2]], [[2]]], 0.1)  # equal neighbors: a blank between
     assert twice == (pytest.approx((0.0, 0.1)), pytest.approx((0.2, 0.3)))
 
 
@@ -166,7 +166,7 @@ def test_a_lattices_nbest_is_the_sum_over_its_paths():
     assert [entry.words for entry in few] == sorted(masses, key=lambda words: -masses[words])[:3]
 
 
-class Recogniser:
+class Recognizer:
     """Posteriors that the features are: every fourth row."""
 
     units, frame_shift, subsampling, dim, fingerprint = UNITS, 0.04, 4, 5, "abc"
@@ -179,7 +179,7 @@ class Recogniser:
 def test_items_come_out_in_their_order():
     features = [(f"u{n}", np.repeat(planted([2, 3, 0] * n), 4, axis=0)) for n in (5, 0, 9, 1)]
     decoder = make_decoder(DecodeConfig(), UNITS, 0.04)
-    found = list(decode_items(Recogniser(), iter(features), decoder))
+    found = list(decode_items(Recognizer(), iter(features), decoder))
     assert [(key, len(best.words)) for key, (best,) in found] == [("u5", 5), ("u0", 0), ("u9", 9), ("u1", 1)]
 
 
@@ -199,7 +199,7 @@ def data(tmp_path, monkeypatch):
         writer.commit()
     write_json(path / "fbank" / "feature.json", {"name": "fbank", "version": "1", "options": {}, "kind": "frames",
                                                  "dim": 5, "frame_shift": 0.01, "archives": 1})
-    monkeypatch.setattr("steps.asr.recognisers.recogniser.open_recogniser", lambda *arguments: Recogniser())
+    monkeypatch.setattr("steps.asr.recognizers.recognizer.open_recognizer", lambda *arguments: Recognizer())
     return path, ids
 
 

@@ -17,7 +17,7 @@ from utils.files import write_json
 
 
 class Hesitant:
-    """A recogniser whose blank hides the second unit; a penalty of the blank uncovers it."""
+    """A recognizer whose blank hides the second unit; a penalty of the blank uncovers it."""
 
     units, frame_shift, fingerprint = UNITS, 0.04, "abc"
     extractor = SimpleNamespace(name="fbank", kind="frames", dim=5, options={})
@@ -65,7 +65,7 @@ def test_the_setting_of_fewest_errors_is_kept_with_all_that_was_tried(parts):
 def test_decoding_starts_from_what_was_chosen_and_set_has_the_last_word(parts, tmp_path, monkeypatch):
     graph, data = parts
     write_json(graph.directory / "decoding.json", {"chosen": {"lm_scale": 0.25, "blank_penalty": 1.5}})
-    monkeypatch.setattr("steps.asr.recognisers.recogniser.open_recogniser", lambda *arguments: Hesitant())
+    monkeypatch.setattr("steps.asr.recognizers.recognizer.open_recognizer", lambda *arguments: Hesitant())
     words = ["--asr", "asr", "--method", "graph", "--graph", str(graph.directory), "--prepare",
              str(data.path), str(tmp_path / "out")]
     config = decode_task.open_work(decode_task.parse(words)).config

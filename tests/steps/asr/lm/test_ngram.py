@@ -98,7 +98,7 @@ def test_probabilities_sum_to_one_after_every_history(options):
 def test_a_bigram_model_by_hand():
     """a b / a b / a c. Bigrams <s>a 3, ab 2, b</s> 2, ac 1, c</s> 1: too few counts, discounts 0.5, 1, 1.5.
 
-    Unigrams by left neighbours: a 1, b 1, c 1, </s> 2 of 5; discounts 0.5 0.5 0.5 1, so 2.5 / 5 goes to 5 words alike.
+    Unigrams by left neighbors: a 1, b 1, c 1, </s> 2 of 5; discounts 0.5 0.5 0.5 1, so 2.5 / 5 goes to 5 words alike.
     """
     model = train([["a", "b"], ["a", "b"], ["a", "c"]], 2)
     p_b = 0.5 / 5 + 0.5 * 0.2

@@ -92,6 +92,6 @@ def test_an_output_frame_stands_in_the_middle_of_what_the_convolutions_see():
     seen = np.arange(40.0)
     for _ in range(2):
         seen = np.array([seen[start:start + 3].mean() for start in range(0, len(seen) - 2, 2)])
-    assert [align.frame_centre(frame) for frame in range(len(seen))] == seen.tolist()
+    assert [align.frame_center(frame) for frame in range(len(seen))] == seen.tolist()
     starts, ends = zip(*(align.frame_span(frame) for frame in range(5)), strict=True)
     np.testing.assert_allclose(starts[1:], ends[:-1])

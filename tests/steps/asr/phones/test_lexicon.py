@@ -10,7 +10,7 @@ from utils.errors import UserError
 UNITS = learn_units(["the cat sat on the mat"], UnitsConfig(vocabulary=20))
 
 
-def test_words_are_spelled_as_the_recogniser_was_trained_on_them():
+def test_words_are_spelled_as_the_recognizer_was_trained_on_them():
     lexicon = Lexicon.of_words(["Cat", "the", "cat", "taco", "zoo", "?"], UNITS)
     assert list(lexicon) == ["cat", "taco", "the"]
     assert lexicon["the"] == [tuple(UNITS.encode("the"))]

@@ -10,7 +10,7 @@ from steps.asr.phones import phone_rounds, train_phone_states
 from steps.asr.phones.phone_alignment import PhoneSet
 from steps.asr.phones.phone_gaussians import Totals, cepstra
 from steps.asr.phones.phone_merging import component_names, merge_rare, single_components, state_totals
-from steps.asr.phones.phone_states import PhoneStateHead, at_frames, check_recogniser
+from steps.asr.phones.phone_states import PhoneStateHead, at_frames, check_recognizer
 from steps.asr.phones.state_alignment import Alignment
 from steps.asr.units import Units
 from steps.features.store import ArchiveWriter
@@ -19,7 +19,7 @@ from utils.errors import UsageError, UserError
 # Components
 
 
-def test_rare_states_join_neighbours_of_their_phone_and_rare_phones_the_nearest_of_their_class():
+def test_rare_states_join_neighbors_of_their_phone_and_rare_phones_the_nearest_of_their_class():
     phones = PhoneSet(("AA", "SH", "T", "ZH"), states=3)
     counts = np.array([9, 100, 10, 90, 60, 70, 80, 20, 20, 20, 5, 5, 5])
     means = np.array([0.0, 1, 1, 1, 5, 6, 7, 3, 3, 3, 2.6, 2.6, 2.6])  # ZH is nearest to T, of its class to SH.0
@@ -86,12 +86,12 @@ def test_cepstra_do_not_hear_loudness_and_slopes_are_slopes():
 # Inputs
 
 
-def test_hidden_states_are_drawn_between_the_centres_of_what_they_see():
+def test_hidden_states_are_drawn_between_the_centers_of_what_they_see():
     hidden = np.random.default_rng(3).normal(size=(5, 3))
     found = at_frames(hidden, 26, 4)
-    centres = [4 * frame + 3 for frame in range(5)]
+    centers = [4 * frame + 3 for frame in range(5)]
     for column in range(3):
-        np.testing.assert_allclose(found[:, column], np.interp(np.arange(26), centres, hidden[:, column]), atol=1e-6)
+        np.testing.assert_allclose(found[:, column], np.interp(np.arange(26), centers, hidden[:, column]), atol=1e-6)
     assert at_frames(hidden[:1], 3).tolist() == np.tile(hidden[0], (3, 1)).tolist()
     assert at_frames(hidden[:0], 2, absent=np.array([1, 2, 3])).tolist() == [[1, 2, 3]] * 2
 
@@ -155,7 +155,7 @@ class Speech:
         self.by_content = {rows.astype(np.float32).tobytes(): key for key, rows in features.items()}
 
 
-class Recogniser:
+class Recognizer:
     """Knows every utterance: a spike in the middle of each word; hidden states that say vowel, consonant or silence."""
 
     subsampling, frame_shift, fingerprint = 4, 0.04, "toy"
@@ -193,7 +193,7 @@ class Recogniser:
 
 
 SETTINGS = ("gaussian_rounds=3 rounds=2 least_steps=50 model.width=16 model.joined=24 training.epochs=2 "
-            "training.schedule.warmup_steps=5 training.optimiser.learning_rate=0.01 training.batch_size=16")
+            "training.schedule.warmup_steps=5 training.optimizer.learning_rate=0.01 training.batch_size=16")
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def speech(tmp_path_factory):
 
 def run(speech, out, *more, asr=True, settings=SETTINGS):
     patch = pytest.MonkeyPatch()
-    patch.setattr(train_phone_states, "open_asr", lambda directory, device: Recogniser(speech) if directory else None)
+    patch.setattr(train_phone_states, "open_asr", lambda directory, device: Recognizer(speech) if directory else None)
     try:
         train_phone_states.main(["--lexicon", str(speech.root / "lexicon.txt"), "--set", settings, "--device", "cpu",
                                  *(["--asr", "toy"] if asr else []), *more, str(speech.root / "data"), str(out)])
@@ -246,17 +246,17 @@ def test_components_have_the_frames_that_were_asked_for(speech, trained):
 
 
 def test_the_head_tells_the_states_of_a_speaker_it_has_not_heard(speech, trained):
-    head, recogniser = PhoneStateHead.load(trained), Recogniser(speech)
+    head, recognizer = PhoneStateHead.load(trained), Recognizer(speech)
     right = total = 0
     for content, key in speech.by_content.items():
         if key.startswith("s11"):
             features = np.frombuffer(content, dtype=np.float32).reshape(-1, DIM)
-            posteriors = head.posteriors(features, recogniser.hidden([features])[0])
+            posteriors = head.posteriors(features, recognizer.hidden([features])[0])
             assert posteriors.shape == (len(features), len(head)) and posteriors.dtype == np.float32
             np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-5)
             silent = np.isin(posteriors.argmax(axis=1), head.silence)
             right, total = right + (silent == (speech.states[key] == 0)).sum(), total + len(silent)
-            again = PhoneStateHead.load(trained).posteriors(features, recogniser.hidden([features])[0])
+            again = PhoneStateHead.load(trained).posteriors(features, recognizer.hidden([features])[0])
             assert (again == posteriors).all()
     assert right / total > 0.95
 
@@ -298,14 +298,14 @@ def test_a_finished_head_is_kept_and_another_configuration_refused(speech, train
 
 
 @pytest.mark.slow
-def test_without_a_recogniser_words_are_placed_by_energy(speech, tmp_path):
+def test_without_a_recognizer_words_are_placed_by_energy(speech, tmp_path):
     out = run(speech, tmp_path, asr=False, settings=SETTINGS.replace("gaussian_rounds=3 rounds=2",
                                                                      "gaussian_rounds=10 rounds=1"))
     assert agreement(speech, Alignment.load(out / "rounds" / "alignment.2.npz").states) > 0.9
     head = PhoneStateHead.load(out)
-    assert head.recogniser is None
+    assert head.recognizer is None
     assert head.posteriors(np.zeros((4, DIM))).shape == (4, len(head))
-    check_recogniser(head, "any")
+    check_recognizer(head, "any")
 
 
 def test_foreign_inputs_are_told_in_one_line(trained, tmp_path):
@@ -316,7 +316,7 @@ def test_foreign_inputs_are_told_in_one_line(trained, tmp_path):
                              (np.zeros((5, DIM)), None)):
         with pytest.raises(UserError, match="the phone-state head takes"):
             head.posteriors(features, hidden)
-    with pytest.raises(UserError, match="recogniser toy, this one is other"):
-        check_recogniser(head, "other")
+    with pytest.raises(UserError, match="recognizer toy, this one is other"):
+        check_recognizer(head, "other")
     with pytest.raises(UserError, match="no phone-state head"):
         PhoneStateHead.load(tmp_path)

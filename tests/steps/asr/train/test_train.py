@@ -1,4 +1,4 @@
-"""Training a recogniser on a toy language: it learns, an interrupted epoch goes on, epochs are averaged."""
+"""Training a recognizer on a toy language: it learns, an interrupted epoch goes on, epochs are averaged."""
 
 import dataclasses
 
@@ -10,13 +10,13 @@ from safetensors.torch import load_file
 from steps.asr.config import AsrConfig, AugmentationConfig, SamplingConfig
 from steps.asr.decode.engine import engine
 from steps.asr.model import CtcModel
-from steps.asr.recognisers.recogniser import open_recogniser, save_recogniser
+from steps.asr.recognizers.recognizer import open_recognizer, save_recognizer
 from steps.asr.train.average import average, choose, epoch_path
 from steps.asr.train.data import SpeechBatches
 from steps.asr.train.speech import Speech
 from steps.asr.train.train import EpochKeeper, dev_evaluation, report_texts
 from steps.models.conformer import ConformerConfig
-from steps.training.config import OptimiserConfig, TrainingConfig
+from steps.training.config import OptimizerConfig, TrainingConfig
 from steps.training.distributed import World
 from steps.training.objective import Supervised
 from steps.training.random_state import seed_everything
@@ -26,10 +26,10 @@ from utils.errors import UserError
 
 CONFIG = AsrConfig(
     model=ConformerConfig(dim=32, layers=2, heads=2, expansion=2, kernel=5, channels=8, dropout=0.1),
-    augmentation=AugmentationConfig(noise_probability=0.3, frequency_masks=1, frequency_width=2, time_masks=1),
+    augmentation=AugmentationConfig(noise_probability=0.3, frequency_masks=1, max_frequency_mask_bins=2, time_masks=1),
     sampling=SamplingConfig(max_duration=5.0, buckets=4, min_seconds=0.0),
     training=TrainingConfig(epochs=2, metric="WER", tensorboard=False, checkpoint_every_seconds=0.0,
-                            checkpoint_every_batches=2, optimiser=OptimiserConfig(learning_rate=3e-3)),
+                            checkpoint_every_batches=2, optimizer=OptimizerConfig(learning_rate=3e-3)),
     average=[1, 2])
 
 
@@ -86,11 +86,11 @@ def test_the_toy_language_is_learned_and_survives_saving(tmp_path):
     speech = Speech(cuts, np.zeros(30), [], ToySource(), "fbank", cuts, [])
     error = dev_evaluation(speech, toy_units(), World())(trainer.objective.network.eval())
     assert error["WER"] < 15
-    save_recogniser(tmp_path / "model", trainer.objective.network.state_dict(), config, toy_units(),
+    save_recognizer(tmp_path / "model", trainer.objective.network.state_dict(), config, toy_units(),
                     {"features": "fbank", "inputs": BINS, "trained_on": []})
-    recogniser = open_recogniser(tmp_path / "model")
+    recognizer = open_recognizer(tmp_path / "model")
     features = [ToySource().features(cut, 1.0) for cut in cuts]
-    for rows, guessed in zip(features, recogniser.log_posteriors(features), strict=True):
+    for rows, guessed in zip(features, recognizer.log_posteriors(features), strict=True):
         with torch.no_grad():
             alone, _ = trainer.objective.network(torch.from_numpy(rows)[None], torch.tensor([len(rows)]))
         np.testing.assert_allclose(guessed, alone[0].numpy(), atol=1e-4)
@@ -143,22 +143,22 @@ def test_a_target_that_does_not_fit_gives_no_loss(tmp_path):
     assert float(both["loss"]) * both["items"] == pytest.approx(float(one["loss"]) * one["items"], rel=1e-4)
 
 
-def test_a_directory_without_a_recogniser_is_told(tmp_path):
-    with pytest.raises(UserError, match="is no recogniser"):
-        open_recogniser(tmp_path)
+def test_a_directory_without_a_recognizer_is_told(tmp_path):
+    with pytest.raises(UserError, match="is no recognizer"):
+        open_recognizer(tmp_path)
 
 
 def test_features_of_another_dimension_are_told(tmp_path):
-    save_recogniser(tmp_path, CtcModel(BINS, len(toy_units()), CONFIG.model).state_dict(), CONFIG, toy_units(),
+    save_recognizer(tmp_path, CtcModel(BINS, len(toy_units()), CONFIG.model).state_dict(), CONFIG, toy_units(),
                     {"features": "fbank", "inputs": BINS, "trained_on": []})
     with pytest.raises(UserError, match="takes 12 features a frame"):
-        open_recogniser(tmp_path).log_posteriors([np.zeros((50, 80), np.float32)])
+        open_recognizer(tmp_path).log_posteriors([np.zeros((50, 80), np.float32)])
 
 
 def test_too_short_an_utterance_has_no_output_frame(tmp_path):
-    save_recogniser(tmp_path, CtcModel(BINS, len(toy_units()), CONFIG.model).state_dict(), CONFIG, toy_units(),
+    save_recognizer(tmp_path, CtcModel(BINS, len(toy_units()), CONFIG.model).state_dict(), CONFIG, toy_units(),
                     {"features": "fbank", "inputs": BINS, "trained_on": []})
-    short, long = open_recogniser(tmp_path).log_posteriors([np.zeros((3, BINS), np.float32),
+    short, long = open_recognizer(tmp_path).log_posteriors([np.zeros((3, BINS), np.float32),
                                                             np.zeros((60, BINS), np.float32)])
     assert short.shape == (0, len(toy_units())) and long.shape == (14, len(toy_units()))
 

@@ -153,12 +153,12 @@ def test_calibration_is_learned_on_dev_and_the_report_shows_alignments(recipe):
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
 
 
-def test_a_recogniser_that_hears_nothing_is_scored_and_has_nothing_to_calibrate(recipe, capsys):
+def test_a_recognizer_that_hears_nothing_is_scored_and_has_nothing_to_calibrate(recipe, capsys):
     at, data, references = recipe
     for part in ("dev", "test"):
         write_hypotheses(at / f"mute.{part}.tsv", {key: [] for key in references if key.startswith(part)})
     run(at, data, "--part", "dev", "--part", "test", "--system", f"mute={at}/mute.{{part}}.tsv", "--calibrate")
-    assert "mute: no word was recognised on dev" in capsys.readouterr().err
+    assert "mute: no word was recognized on dev" in capsys.readouterr().err
     assert [row["metrics"]["deletions"] for row in rows_of(at)] == [1.0, 1.0]
     assert json.loads((at / "exp/confidence/mute.json").read_text())["calibration"] == [1.0, 0.0]
 

@@ -14,10 +14,10 @@ import soundfile
 import torch
 
 from steps.asr.decode.hypothesis import Hypothesis, write_hypotheses
-from steps.asr.recognisers.onnx_export import export_onnx
-from steps.asr.recognisers.recogniser import open_recogniser
+from steps.asr.recognizers.onnx_export import export_onnx
+from steps.asr.recognizers.recognizer import open_recognizer
 from steps.asr.transcripts import transcribe
-from steps.asr.transcripts.given_transcripts import Transcript
+from steps.asr.transcripts.precomputed_transcripts import Transcript
 from steps.audit.trained_on import audit_components
 from steps.data.dataset import Dataset
 from steps.data.fields import check_name, check_value, load_fields
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[4]
 @pytest.fixture
 def data(tmp_path):
     rows = utterances(3, 1)
-    rows[0] |= {"asr_text": "of another recogniser", "asr_confidence": 1.0}
+    rows[0] |= {"asr_text": "of another recognizer", "asr_confidence": 1.0}
     path = write_data(tmp_path / "data", rows, {"folds": folds_by_speaker(rows, 3)})
     (path / "audio_hashes.tsv").write_text("id\tsha256\n")
     return Dataset.open(path)
@@ -62,7 +62,7 @@ def test_every_utterance_has_its_transcript_and_the_data_set_stays_as_it_was(tmp
     assert "12 utterances, 0 with an empty text, 0 failed\n" in capsys.readouterr().out
     # The file says nothing of it, and what the data set says is of another text.
     assert all("asr_confidence" not in item.fields for item in items.values())
-    assert Dataset.open(data.path).items["s00-0-0"].fields["asr_text"] == "of another recogniser"
+    assert Dataset.open(data.path).items["s00-0-0"].fields["asr_text"] == "of another recognizer"
 
 
 def test_hypotheses_bring_confidence_and_nbest_and_failures_are_listed(tmp_path, data, capsys):
@@ -71,7 +71,7 @@ def test_hypotheses_bring_confidence_and_nbest_and_failures_are_listed(tmp_path,
     found[ids[1]] = []
     found[ids[2]] = [Hypothesis()]
     write_hypotheses(tmp_path / "hypotheses.tsv", found)
-    write_training(tmp_path / "asr", describe_texts(["other"], "speech", "recogniser"))
+    write_training(tmp_path / "asr", describe_texts(["other"], "speech", "recognizer"))
     transcribe.main(["--text", str(tmp_path / "hypotheses.tsv"), "--asr", str(tmp_path / "asr"), str(data.path)])
     fields = {key: item.fields for key, item in heard(data).items.items()}
     assert fields[ids[0]]["asr_text"] == "a b" and fields[ids[0]]["asr_confidence"] == pytest.approx(0.7)
@@ -118,15 +118,15 @@ def test_missing_ids_are_an_error_or_empty(tmp_path, data):
     assert len(read_about(data.path, "asr")["failed"]) == 11
 
 
-def test_the_audit_sees_what_the_recogniser_was_trained_on_or_that_nobody_says(tmp_path, data, capsys):
+def test_the_audit_sees_what_the_recognizer_was_trained_on_or_that_nobody_says(tmp_path, data, capsys):
     text = write_text(tmp_path, data)
     transcribe.main(["--text", text, str(data.path)])
-    assert f"warning: {text} does not say what its recogniser was trained on" in capsys.readouterr().err
+    assert f"warning: {text} does not say what its recognizer was trained on" in capsys.readouterr().err
     assert audit_components(data, data.split("folds"), [])["unknown"] == [text]
-    write_training(tmp_path / "asr", describe_texts(["sentence 0"], "speech", "recogniser"))
+    write_training(tmp_path / "asr", describe_texts(["sentence 0"], "speech", "recognizer"))
     transcribe.main(["--text", text, "--trained-on", str(tmp_path / "asr"), str(data.path)])
     found = audit_components(data, data.split("folds"), [])
-    assert found["unknown"] == [] and "recogniser was trained on speech" in found["leaks"][0]
+    assert found["unknown"] == [] and "recognizer was trained on speech" in found["leaks"][0]
 
 
 def run(*words, **environment):
@@ -176,7 +176,7 @@ def write_onnx(directory):
 def test_a_torchscript_file_is_not_run(tmp_path):
     (tmp_path / "cpu_jit.pt").write_bytes(b"a program")
     with pytest.raises(UserError, match=r"TorchScript file, which is a program and is not run; export .* as ONNX"):
-        open_recogniser(tmp_path)
+        open_recognizer(tmp_path)
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_the_front_end_decodes_by_tasks_resumes_and_writes_every_utterance(tmp_p
     for key in ("u3", "u4"):  # too short for an output frame; without features
         assert items[key].fields["asr_text"] == "" and items[key].fields["asr_confidence"] == 0
     assert "failed: u4" in done.stderr and read_about(spoken, "asr")["failed"] == ["u4"]
-    assert "does not say what its recogniser was trained on" in done.stderr
+    assert "does not say what its recognizer was trained on" in done.stderr
     first = digests(out)
     (out / "layer.json").unlink()
     (out / "decoded/hypotheses.2.tsv").unlink()

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from steps.training.config import OptimiserConfig
-from steps.training.optimiser import make_optimiser
+from steps.training.config import OptimizerConfig
+from steps.training.optimizer import make_optimizer
 from utils.errors import UsageError
 
 
@@ -25,7 +25,7 @@ class Network(nn.Module):
 def groups(layers, rate):
     """[(share of the learning rate, widths of the layers in the group)]."""
     model = Network(layers)
-    made = make_optimiser(model, SimpleNamespace(optimiser=OptimiserConfig(), trunk_rate=rate))
+    made = make_optimizer(model, SimpleNamespace(optimizer=OptimizerConfig(), backbone_lr_scale=rate))
     return [(group.get("share", 1.0), sorted({len(one) for one in group["params"]})) for group in made.param_groups]
 
 
@@ -35,5 +35,5 @@ def test_the_model_says_which_layers_learn_at_the_rate_of_the_trunk():
 
 
 def test_a_rate_for_the_trunk_of_a_network_that_has_none_is_refused():
-    with pytest.raises(UsageError, match="trunk_rate is 0.1, but Network has no trunk"):
+    with pytest.raises(UsageError, match="backbone_lr_scale is 0.1, but Network has no trunk"):
         groups(None, 0.1)

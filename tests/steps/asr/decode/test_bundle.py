@@ -1,4 +1,4 @@
-"""One directory of a recogniser and its parts."""
+"""One directory of a recognizer and its parts."""
 
 import json
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from steps.asr.config import AsrConfig
-from steps.asr.decode import assemble
+from steps.asr.decode import bundle
 from steps.asr.model import CtcModel
-from steps.asr.recognisers.recogniser import open_recogniser, save_recogniser
+from steps.asr.recognizers.recognizer import open_recognizer, save_recognizer
 from steps.models.conformer import ConformerConfig
 from tests.steps.asr.toy_speech import BINS, toy_units
 from utils.errors import run_main
@@ -16,8 +16,8 @@ from utils.errors import run_main
 CONFIG = AsrConfig(model=ConformerConfig(dim=16, layers=1, heads=2, kernel=5, channels=4))
 
 
-def recogniser(directory):
-    save_recogniser(directory, CtcModel(BINS, len(toy_units()), CONFIG.model).state_dict(), CONFIG, toy_units(),
+def recognizer(directory):
+    save_recognizer(directory, CtcModel(BINS, len(toy_units()), CONFIG.model).state_dict(), CONFIG, toy_units(),
                     {"features": "fbank", "inputs": BINS, "trained_on": []})
     (directory / "checkpoint").mkdir()
     (directory / "checkpoint" / "state.json").write_text("{}")
@@ -25,27 +25,27 @@ def recogniser(directory):
 
 
 def test_the_directory_works_alone_and_leaves_the_checkpoint_behind(tmp_path):
-    whole = recogniser(tmp_path / "asr")
-    assert run_main(assemble.main, ["--asr", str(whole), str(tmp_path / "out")]) == 0
+    whole = recognizer(tmp_path / "asr")
+    assert run_main(bundle.main, ["--asr", str(whole), str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.yaml", "model.safetensors",
-                                                                         "recogniser.json", "units"]
+                                                                         "recognizer.json", "units"]
     rows = np.random.default_rng(0).normal(size=(50, BINS)).astype(np.float32)
-    one, two = (open_recogniser(path).log_posteriors([rows])[0] for path in (whole, tmp_path / "out"))
+    one, two = (open_recognizer(path).log_posteriors([rows])[0] for path in (whole, tmp_path / "out"))
     np.testing.assert_array_equal(one, two)
 
 
-def test_a_head_of_another_recogniser_is_refused(tmp_path, capsys):
-    whole, head = recogniser(tmp_path / "asr"), tmp_path / "head"
+def test_a_head_of_another_recognizer_is_refused(tmp_path, capsys):
+    whole, head = recognizer(tmp_path / "asr"), tmp_path / "head"
     head.mkdir()
-    (head / "phone_states.json").write_text(json.dumps({"recogniser": "another"}))
-    assert run_main(assemble.main, ["--asr", str(whole), "--phone-states", str(head), str(tmp_path / "out")]) == 1
-    assert "was trained with recogniser another" in capsys.readouterr().err
+    (head / "phone_states.json").write_text(json.dumps({"recognizer": "another"}))
+    assert run_main(bundle.main, ["--asr", str(whole), "--phone-states", str(head), str(tmp_path / "out")]) == 1
+    assert "was trained with recognizer another" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("option", ["--graph", "--phone-states"])
 def test_an_empty_part_is_told(tmp_path, capsys, option):
     (tmp_path / "empty").mkdir()
-    code = run_main(assemble.main, ["--asr", str(recogniser(tmp_path / "asr")), option, str(tmp_path / "empty"),
+    code = run_main(bundle.main, ["--asr", str(recognizer(tmp_path / "asr")), option, str(tmp_path / "empty"),
                                     str(tmp_path / "out")])
     assert code == 2 and ".json is missing" in capsys.readouterr().err

@@ -1,11 +1,11 @@
-"""A trained recogniser as a directory, and what the rest of the repository asks of one.
+"""A trained recognizer as a directory, and what the rest of the repository asks of one.
 
-    DIR/recogniser.json     kind, features, what it was trained on
+    DIR/recognizer.json     kind, features, what it was trained on
     DIR/config.yaml         its configuration (steps/asr/config.py)
     DIR/model.safetensors   weights
     DIR/units/              text units (steps/asr/units.py)
 
-A foreign recogniser is DIR/model.onnx with DIR/tokens.txt (sherpa-onnx's form).
+A foreign recognizer is DIR/model.onnx with DIR/tokens.txt (sherpa-onnx's form).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json
+from utils.renamed import present_path
 from utils.shape import NAME, Number, check
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
     from steps.asr.units import Units
     from steps.features.extractor import Extractor
 
-ABOUT = "recogniser.json"
+ABOUT = "recognizer.json"
 TRAINING_ONLY = "states."  # the layer that learns an alignment
 FORMAT = 1
-AGAIN = "copy or train the recogniser again"
-FORM = {"features": NAME, "inputs": Number(1, 10**5, whole=True), "fingerprint": str}  # of recogniser.json
-FRAMES_AT_ONCE = 24000  # input frames of a padded batch when recognising: bounds the memory
+AGAIN = "copy or train the recognizer again"
+FORM = {"features": NAME, "inputs": Number(1, 10**5, whole=True), "fingerprint": str}  # of recognizer.json
+FRAMES_AT_ONCE = 24000  # input frames of a padded batch when recognizing: bounds the memory
 
 
-class Recogniser(Protocol):
+class Recognizer(Protocol):
     """What decoding, transcription and the i-vectors need.
 
     Attributes:
@@ -63,7 +64,7 @@ class Recogniser(Protocol):
         """
 
 
-class OwnRecogniser:
+class OwnRecognizer:
     """A model that steps/asr/train/train.py has trained."""
 
     def __init__(self, directory: Path, device: str = "cpu"):
@@ -128,34 +129,34 @@ def groups(lengths: Sequence[int], frames: int = FRAMES_AT_ONCE) -> Iterator[lis
         yield group
 
 
-def open_recogniser(directory: str | Path, device: str = "cpu") -> Recogniser:
-    """The recogniser in `directory`, own or foreign.
+def open_recognizer(directory: str | Path, device: str = "cpu") -> Recognizer:
+    """The recognizer in `directory`, own or foreign.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
     directory = Path(directory)
-    if (directory / ABOUT).is_file():
-        return OwnRecogniser(directory, device)
+    if present_path(directory / ABOUT).is_file():
+        return OwnRecognizer(directory, device)
     if (directory / "model.onnx").is_file():
-        from steps.asr.recognisers.onnx_recogniser import OnnxRecogniser
+        from steps.asr.recognizers.onnx_recognizer import OnnxRecognizer
 
-        return OnnxRecogniser(directory)
+        return OnnxRecognizer(directory)
     if any(directory.glob("*.pt")):
         raise UserError(f"{directory} has a TorchScript file, which is a program and is not run; export the model as "
                         "ONNX (model.onnx, tokens.txt)", 2)
-    raise UserError(f"{directory} is no recogniser: neither {ABOUT} nor model.onnx is there; train one (egs/*/asr) or "
+    raise UserError(f"{directory} is no recognizer: neither {ABOUT} nor model.onnx is there; train one (egs/*/asr) or "
                     "name its directory", 2)
 
 
 def read_about(directory: Path) -> dict[str, Any]:
-    """recogniser.json.
+    """recognizer.json.
 
     Raises:
         UserError: damaged, or of a newer format.
     """
     try:
-        about = read_json(directory / ABOUT, {str: Any}, AGAIN)
+        about = read_json(present_path(directory / ABOUT), {str: Any}, AGAIN)
     except OSError as error:
         raise UserError(f"{directory / ABOUT} is missing ({error}); {AGAIN}") from error
     if about.get("format") != FORMAT:
@@ -164,9 +165,9 @@ def read_about(directory: Path) -> dict[str, Any]:
     return about
 
 
-def save_recogniser(directory: Path, weights: Mapping[str, Tensor], config: AsrConfig, units: Units,
+def save_recognizer(directory: Path, weights: Mapping[str, Tensor], config: AsrConfig, units: Units,
                     about: Mapping[str, Any]) -> None:
-    """Write a recogniser's directory; recogniser.json comes last and vouches for the rest.
+    """Write a recognizer's directory; recognizer.json comes last and vouches for the rest.
 
     Args:
         about: "features" (name), "inputs", "trained_on", ...

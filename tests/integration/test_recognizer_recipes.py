@@ -1,4 +1,4 @@
-"""The recogniser recipes in small, from a clean clone: every stage; the mini ensemble that calls its recogniser; a kill
+"""The recognizer recipes in small, from a clean clone: every stage; the mini ensemble that calls its recognizer; a kill
 in the middle of training."""
 
 import os
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    made = Workshop(tmp_path_factory.mktemp("recogniser"))
+    made = Workshop(tmp_path_factory.mktemp("recognizer"))
     made.clone()
     return made
 
@@ -30,7 +30,7 @@ def weights(shop):
     return (shop.root / "egs/mini/asr/tiny/exp/asr/model.safetensors").read_bytes()
 
 
-def test_the_mini_ensemble_trains_its_recogniser_and_transcribes(shop):
+def test_the_mini_ensemble_trains_its_recognizer_and_transcribes(shop):
     done = call(shop, "mini/ensemble")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "27 of 27 stages ran" in done.stdout

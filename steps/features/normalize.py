@@ -1,8 +1,8 @@
-"""Feature normalisation: global, per speaker, or none. Statistics in float64, learned on training parts only.
+"""Feature normalization: global, per speaker, or none. Statistics in float64, learned on training parts only.
 
-- global: z-normalise with the mean and standard deviation of the training part.
-- speaker: first z-normalise each speaker on all of his own audio (labels are not looked at; for test speakers this is
-  the marked variant "norm-speaker"), then z-normalise with the training part as above.
+- global: z-normalize with the mean and standard deviation of the training part.
+- speaker: first z-normalize each speaker on all of his own audio (labels are not looked at; for test speakers this is
+  the marked variant "norm-speaker"), then z-normalize with the training part as above.
 - none: leave as it is.
 
 A column that is constant where the statistics were learned carries no information and becomes 0 everywhere.
@@ -58,10 +58,10 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Normaliser:
+class Normalizer:
     """(x - mean) / std, then clipped. mean, std: float64 (F,); std 0 marks a constant column, which becomes 0.
 
-    clip: largest magnitude after normalisation, in standard deviations; functionals have wild outliers.
+    clip: largest magnitude after normalization, in standard deviations; functionals have wild outliers.
     """
 
     mean: np.ndarray
@@ -69,7 +69,7 @@ class Normaliser:
     clip: float | None = None
 
     @classmethod
-    def fit(cls, rows: np.ndarray | Iterable[np.ndarray], clip: float | None = None) -> Normaliser:
+    def fit(cls, rows: np.ndarray | Iterable[np.ndarray], clip: float | None = None) -> Normalizer:
         """
         Args:
             rows: (N, F), or blocks of (T, F) or (F,) one by one.
@@ -83,19 +83,19 @@ class Normaliser:
         return cls.of_moments(moments, clip)
 
     @classmethod
-    def of_moments(cls, moments: Moments, clip: float | None = None) -> Normaliser:
+    def of_moments(cls, moments: Moments, clip: float | None = None) -> Normalizer:
         if moments.mean is None:
-            raise UserError("normalisation: there is nothing to learn from; the training part has no features")
+            raise UserError("normalization: there is nothing to learn from; the training part has no features")
         std = moments.std
         if not (np.isfinite(moments.mean).all() and np.isfinite(std).all()):
             column = int(np.flatnonzero(~np.isfinite(moments.mean + std))[0])
-            raise UserError(f"normalisation: column {column} holds values that are not finite")
+            raise UserError(f"normalization: column {column} holds values that are not finite")
         return cls(moments.mean, std, clip)
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """(..., F) -> float32 of the same shape."""
         if np.shape(rows)[-1] != len(self.mean):
-            raise UserError(f"normalisation was learned on {len(self.mean)} columns, these features have "
+            raise UserError(f"normalization was learned on {len(self.mean)} columns, these features have "
                             f"{np.shape(rows)[-1]}")
         varying = self.std > 0
         scale = np.divide(1.0, self.std, out=np.zeros_like(self.std), where=varying)
@@ -110,13 +110,13 @@ class Normaliser:
         return {"mean": self.mean, "std": self.std, "clip": np.array([clip], dtype=np.float64)}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Normaliser:
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Normalizer:
         clip = float(np.asarray(arrays["clip"]).reshape(-1)[0])
         return cls(np.asarray(arrays["mean"], dtype=np.float64), np.asarray(arrays["std"], dtype=np.float64),
                    None if np.isnan(clip) else clip)
 
     @classmethod
-    def load(cls, path: Path, width: int | str = "F", advice: str = AGAIN) -> Normaliser:
+    def load(cls, path: Path, width: int | str = "F", advice: str = AGAIN) -> Normalizer:
         """What `to_arrays` gave, from a .npz file.
 
         Args:
@@ -134,8 +134,8 @@ class Normaliser:
 
 
 @dataclass
-class Normalisation:
-    """One mode of normalisation, learned; for utterances of vectors (F,) and of frames (T, F) alike.
+class Normalization:
+    """One mode of normalization, learned; for utterances of vectors (F,) and of frames (T, F) alike.
 
     Attributes:
         overall: learned on the training part; None in mode "none".
@@ -143,12 +143,12 @@ class Normalisation:
     """
 
     mode: str
-    overall: Normaliser | None = None
-    speakers: dict[str, Normaliser] = field(default_factory=dict)
+    overall: Normalizer | None = None
+    speakers: dict[str, Normalizer] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, mode: str, utterances: Sequence[tuple[np.ndarray, str | None, bool]],
-            clip: float | None = None) -> Normalisation:
+            clip: float | None = None) -> Normalization:
         """
         Args:
             utterances: (features, speaker, whether it belongs to the training part). Gone through twice in mode
@@ -160,13 +160,13 @@ class Normalisation:
         check_mode(mode)
         if mode == "none":
             return cls(mode)
-        speakers: dict[str, Normaliser] = {}
+        speakers: dict[str, Normalizer] = {}
         if mode == "speaker":
             check_speakers([speaker for _, speaker, _ in utterances])
             moments = speaker_moments((features, speaker) for features, speaker, _ in utterances)
-            speakers = {speaker: Normaliser.of_moments(each) for speaker, each in moments.items()}
+            speakers = {speaker: Normalizer.of_moments(each) for speaker, each in moments.items()}
         training = ((features, speaker) for features, speaker, train in utterances if train)
-        overall = Normaliser.fit((speakers[str(speaker)].apply(features) if speakers else features
+        overall = Normalizer.fit((speakers[str(speaker)].apply(features) if speakers else features
                                   for features, speaker in training), clip)
         return cls(mode, overall, speakers)
 
@@ -176,33 +176,33 @@ class Normalisation:
             return np.asarray(features, dtype=np.float32)
         if self.mode == "speaker":
             if speaker not in self.speakers:
-                raise UserError(f"normalisation speaker: nothing was learned of speaker {speaker}")
+                raise UserError(f"normalization speaker: nothing was learned of speaker {speaker}")
             features = self.speakers[str(speaker)].apply(features)
         return self.overall.apply(features)
 
 
-def normalise(mode: str, rows: np.ndarray, speakers: Sequence[str | None], train: np.ndarray,
-              clip: float | None = None) -> tuple[np.ndarray, Normaliser | None]:
-    """Normalise the vectors of all parts of a fold at once.
+def normalize(mode: str, rows: np.ndarray, speakers: Sequence[str | None], train: np.ndarray,
+              clip: float | None = None) -> tuple[np.ndarray, Normalizer | None]:
+    """Normalize the vectors of all parts of a fold at once.
 
     Args:
         rows: (N, F). speakers: of each row (only mode "speaker" looks at them).
         train: bool (N,), the rows of the training part.
 
     Returns:
-        float32 (N, F), and the normaliser learned on the training part (None in mode "none").
+        float32 (N, F), and the normalizer learned on the training part (None in mode "none").
     """
     check_mode(mode)
     if mode == "none":
         return np.asarray(rows, dtype=np.float32), None
     if mode == "speaker":
-        rows = speaker_normalise(rows, speakers)
-    overall = Normaliser.fit(rows[np.asarray(train, dtype=bool)], clip)
+        rows = speaker_normalize(rows, speakers)
+    overall = Normalizer.fit(rows[np.asarray(train, dtype=bool)], clip)
     return overall.apply(rows), overall
 
 
-def speaker_normalise(rows: np.ndarray, speakers: Sequence[str | None]) -> np.ndarray:
-    """Z-normalise each speaker's rows on themselves: (N, F) -> float32 (N, F).
+def speaker_normalize(rows: np.ndarray, speakers: Sequence[str | None]) -> np.ndarray:
+    """Z-normalize each speaker's rows on themselves: (N, F) -> float32 (N, F).
 
     A speaker with one row becomes 0 there: one utterance says nothing about a speaker's spread.
 
@@ -216,7 +216,7 @@ def speaker_normalise(rows: np.ndarray, speakers: Sequence[str | None]) -> np.nd
     labels = np.array([str(speaker) for speaker in speakers])
     for speaker in np.unique(labels):
         own = labels == speaker
-        out[own] = Normaliser.fit(np.asarray(rows[own])).apply(rows[own])
+        out[own] = Normalizer.fit(np.asarray(rows[own])).apply(rows[own])
     return out
 
 
@@ -230,12 +230,12 @@ def speaker_moments(utterances: Iterable[tuple[np.ndarray, str | None]]) -> dict
 
 def check_mode(mode: str) -> None:
     if mode not in MODES:
-        raise UsageError(f"normalisation is {mode!r}; accepted: {', '.join(MODES)}")
+        raise UsageError(f"normalization is {mode!r}; accepted: {', '.join(MODES)}")
 
 
 def check_speakers(speakers: Sequence[str | None]) -> None:
     """Mode "speaker" needs to know every speaker."""
     unknown = sum(speaker is None or speaker == "" for speaker in speakers)
     if unknown:
-        raise UserError(f"normalisation speaker: {unknown} of {len(speakers)} utterances have no known speaker; "
+        raise UserError(f"normalization speaker: {unknown} of {len(speakers)} utterances have no known speaker; "
                         "use --norms global or none")

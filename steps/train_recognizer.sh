@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Train a CTC recogniser. --help shows the options.
+# Train a CTC recognizer. --help shows the options.
 set -euo pipefail
 # shellcheck source=utils/front_end.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../utils/front_end.sh"
 
 usage() {
   cat <<'END'
-Usage: steps/train_recogniser.sh --config NAME [option ...] OUT
+Usage: steps/train_recognizer.sh --config NAME [option ...] OUT
 
   --config NAME     conf/NAME.yaml, overlaid by the recipe's own: asr_small, asr_base, asr_large
   --data DIR        prepared data set with features of every speed: DIR/fbank, DIR/fbank_slow, DIR/fbank_fast
@@ -25,7 +25,7 @@ Usage: steps/train_recogniser.sh --config NAME [option ...] OUT
   --cmd CMD         how the tasks are run (default: utils/job.sh)
   --debug           show Python tracebacks
 
-OUT becomes the recogniser: recogniser.json, config.yaml, model.safetensors, units/; OUT/single that of the best single
+OUT becomes the recognizer: recognizer.json, config.yaml, model.safetensors, units/; OUT/single that of the best single
 epoch; OUT/log/. An interrupted training goes on at its checkpoint, in mid-epoch.
 END
 }
@@ -67,4 +67,4 @@ else
 fi
 "${job[@]}" JOB=1:"$nodes" "$out/log/train.{JOB}.log" "${run[@]}" "${train[@]}"
 
-[ -s "$out/recogniser.json" ] || { echo "error: $out/recogniser.json is missing after training; see $out/log" >&2; exit 1; }
+[ -s "$out/recognizer.json" ] || { echo "error: $out/recognizer.json is missing after training; see $out/log" >&2; exit 1; }

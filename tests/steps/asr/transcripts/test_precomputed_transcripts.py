@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from steps.asr.transcripts.given_transcripts import Transcript, match, merge, read_transcripts
+from steps.asr.transcripts.precomputed_transcripts import Transcript, match, merge, read_transcripts
 from utils.errors import UserError
 
 
@@ -15,7 +15,7 @@ def write(tmp_path, text, **options):
     return path
 
 
-def test_kaldi_text_is_normalised_and_an_id_alone_is_empty(tmp_path):
+def test_kaldi_text_is_normalized_and_an_id_alone_is_empty(tmp_path):
     found = read_transcripts(write(tmp_path, "a1 Hello,  WORLD\nb\t你好， 世界\n\nc\nd   don't 'go'\r\n"))
     assert {key: entry.text for key, entry in found.items()} == {
         "a1": "hello world", "b": "你好世界", "c": "", "d": "don't go"}

@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: steps/find_doubles.sh --prepared "DIR ..." [option ...] OUT
+Usage: steps/find_duplicates.sh --prepared "DIR ..." [option ...] OUT
 
   --prepared "DIR ..."   what steps/prepare_speech.sh wrote; of two copies that of the first corpus is kept
   --protect "DATA ..."   prepared data sets whose sentences and recordings must not be trained on

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from steps.data.dataset import Item
-from steps.data.given_arrays import load_given
+from steps.data.precomputed_arrays import load_precomputed
 from steps.features.extractor import CannotCompute, Extractor
 from utils.config import option
 from utils.errors import UserError
@@ -20,24 +20,24 @@ from utils.names import Finder
 
 
 @dataclass
-class GivenConfig:
+class PrecomputedConfig:
     """Options. directory: where the `<id>.npy` files are; none: where the cuts say. frame_shift: seconds."""
 
-    extractor: str = option("given", choices=["given"])
+    extractor: str = option("precomputed", choices=["precomputed"])
     directory: Path | None = None
     frame_shift: float | None = option(None, min=1e-6, max=1e6, help="none: what the cuts say, else duration / frames")
 
 
-class Given(Extractor):
+class Precomputed(Extractor):
     """(T, F) arrays are frames, (F,) arrays one vector an utterance; all of a data set must be alike."""
 
-    Config = GivenConfig
+    Config = PrecomputedConfig
     packages = ("numpy",)
     needs_audio = False
-    config: GivenConfig
+    config: PrecomputedConfig
     _first = ""  # which utterance says what the others must be like
 
-    def __init__(self, name: str, config: GivenConfig):
+    def __init__(self, name: str, config: PrecomputedConfig):
         super().__init__(name, config)
         self._finder = Finder()
 
@@ -100,7 +100,7 @@ class Given(Extractor):
 
 
 def _load(path: Path) -> np.ndarray:
-    array = load_given(path)
+    array = load_precomputed(path)
     if array.dtype.kind not in "fiu":
         raise UserError(f"{path} holds {array.dtype}; expected numbers")
     return array

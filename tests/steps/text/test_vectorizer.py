@@ -8,14 +8,14 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from steps.text.ngrams import character_ngrams, expected_counts, word_ngrams
-from steps.text.normal_form import normalise, words
-from steps.text.vectoriser import Block, Vectoriser
+from steps.text.normal_form import normalize, words
+from steps.text.vectorizer import Block, Vectorizer
 from utils.errors import UserError
 
-TEXTS = [normalise(text) for text in (
+TEXTS = [normalize(text) for text in (
     "I can't believe it, I can't!", "What do you believe?", "a", "You know what? You know.", "我们用 iPhone 14 手机",
     "你好，我们走吧 oh no", "oh no no no", "it's the end, you know the end")]
-NEW = [normalise(text) for text in ("you believe me", "我们 know 你", "zzzz", "i i i i")]
+NEW = [normalize(text) for text in ("you believe me", "我们 know 你", "zzzz", "i i i i")]
 
 
 def alone(texts):
@@ -70,16 +70,16 @@ def test_expected_counts_make_tf_and_document_frequency():
 
 
 def test_blocks_stand_side_by_side_and_come_back_from_what_is_stored():
-    made = Vectoriser.fit(alone(TEXTS), {"words": [1, 2], "characters": [1, 3]}, True, 2)
-    again = Vectoriser.from_parts(made.to_json(), made.to_arrays())
+    made = Vectorizer.fit(alone(TEXTS), {"words": [1, 2], "characters": [1, 3]}, True, 2)
+    again = Vectorizer.from_parts(made.to_json(), made.to_arrays())
     rows = made.transform(alone(NEW))
     assert rows.shape == (len(NEW), made.dim)
     np.testing.assert_array_equal(rows.toarray(), again.transform(alone(NEW)).toarray())
     np.testing.assert_allclose(rows.power(2).sum(), 2 + 2 + 0 + 2)  # "zzzz" holds nothing known
-    only = Vectoriser.fit(alone(TEXTS), {"words": [], "characters": [1, 3]}, True, 2)
+    only = Vectorizer.fit(alone(TEXTS), {"words": [], "characters": [1, 3]}, True, 2)
     np.testing.assert_array_equal(only.transform(alone(NEW)).toarray(), rows.toarray()[:, -only.dim:])
 
 
 def test_texts_without_a_frequent_ngram_are_one_clear_line():
     with pytest.raises(UserError, match="no n-gram occurs in 3 of the 2 texts .* min_documents"):
-        Vectoriser.fit(alone(["ab", "cd"]), {"words": [1, 1], "characters": [2, 2]}, True, 3)
+        Vectorizer.fit(alone(["ab", "cd"]), {"words": [1, 1], "characters": [2, 2]}, True, 3)

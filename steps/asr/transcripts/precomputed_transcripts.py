@@ -1,4 +1,4 @@
-"""Transcripts that another recogniser has made already, read from a file.
+"""Transcripts that another recognizer has made already, read from a file.
 
 Three forms, told apart by the first line:
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steps.text.normal_form import normalise
+from steps.text.normal_form import normalize
 from utils.errors import UserError
 from utils.names import plain_name
 from utils.text_files import read_lines
@@ -31,7 +31,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was recognised in one utterance.
+    """What was recognized in one utterance.
 
     Attributes:
         text: in normal form (steps/text/normal_form.py). confidence: 0 to 1; None where the file does not say.
@@ -70,8 +70,8 @@ def read_transcripts(path: Path, languages: Mapping[str, str | None] | None = No
         if key in found:
             raise UserError(f"{where}: {key} occurs twice")
         language = (languages or {}).get(key)
-        found[key] = replace(transcript, text=normalise(transcript.text, language),
-                             nbest=merge((normalise(text, language), value) for text, value in transcript.nbest))
+        found[key] = replace(transcript, text=normalize(transcript.text, language),
+                             nbest=merge((normalize(text, language), value) for text, value in transcript.nbest))
     if not found:
         raise UserError(f"{path} holds no transcript; expected lines `id word ...`, or a TSV with a header id, text")
     return found
@@ -81,8 +81,8 @@ def of_hypotheses(found: Sequence[Hypothesis]) -> Transcript | None:
     """An n-best list as it is written to a table and read back; None for an empty one."""
     if not found:
         return None
-    return Transcript(normalise(found[0].text), round(found[0].confidence, 6),
-                      merge((normalise(entry.text), round(entry.log_posterior, 6)) for entry in found))
+    return Transcript(normalize(found[0].text), round(found[0].confidence, 6),
+                      merge((normalize(entry.text), round(entry.log_posterior, 6)) for entry in found))
 
 
 def _kaldi(line: str) -> tuple[str, Transcript]:

@@ -1,4 +1,4 @@
-"""A recogniser without training: random but fixed functions of the filter bank, with the interface of a real one."""
+"""A recognizer without training: random but fixed functions of the filter bank, with the interface of a real one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from steps.features.registry import create
 
 
-class FakeRecogniser:
+class FakeRecognizer:
     """Output frame j is a function of the input frames 4j to 4j + 6."""
 
     def __init__(self, seed: int = 0, dim: int = 13, width: int = 8):
@@ -33,8 +33,8 @@ class FakeHead:
 
     silence = [0, 1]
 
-    def __init__(self, posteriors: np.ndarray, recogniser: str | None = "fake0"):
-        self._posteriors, self.recogniser, self.fingerprint = posteriors, recogniser, "head"
+    def __init__(self, posteriors: np.ndarray, recognizer: str | None = "fake0"):
+        self._posteriors, self.recognizer, self.fingerprint = posteriors, recognizer, "head"
 
     def __len__(self) -> int:
         return self._posteriors.shape[1]

@@ -3,7 +3,8 @@
     <name>.tsv, .txt     `id v1 v2 ...`, separated by tabs or spaces; Kaldi's text archives (`id  [ v1 v2 ... ]`) too
     <name>.ark, .scp     Kaldi's vectors, read by kaldi-native-io
 
-`steps/extract_features.sh --features given_vectors --from FILE DATA`; another name for them is another conf/NAME.yaml.
+`steps/extract_features.sh --features precomputed_vectors --from FILE DATA`; another name for them is another
+conf/NAME.yaml.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ EXAMPLES = 5
 class GivenVectorsConfig:
     """Options. directory: the file with the vectors (--from sets it). dim: length of each; none: as the first."""
 
-    extractor: str = option("given_vectors", choices=["given_vectors"])
+    extractor: str = option("precomputed_vectors", choices=["precomputed_vectors"])
     directory: Path | None = None
     dim: int | None = option(None, min=1, max=10**5)
 
 
-class GivenVectors(Extractor):
+class PrecomputedVectors(Extractor):
     """One vector an utterance, from one file. Utterances that it does not have are listed as failed."""
 
     Config = GivenVectorsConfig

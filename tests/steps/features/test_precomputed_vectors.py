@@ -9,7 +9,7 @@ import pytest
 
 from steps.data.dataset import Item
 from steps.features.extractor import CannotCompute
-from steps.features.given_vectors import read_vectors
+from steps.features.precomputed_vectors import read_vectors
 from steps.features.registry import create
 from utils.errors import UsageError, UserError
 
@@ -33,7 +33,7 @@ def write(path: Path, vectors: dict[str, list[float]]) -> Path:
 
 
 def bound(path: Path, *overrides: str):
-    extractor = create("given_vectors", [f"directory={path}", *overrides])
+    extractor = create("precomputed_vectors", [f"directory={path}", *overrides])
     extractor.bind(ITEMS)
     return extractor
 
@@ -82,7 +82,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"v\.ark does not exist"):
         bound(tmp_path / "v.ark")
     with pytest.raises(UsageError, match="--from FILE"):
-        create("given_vectors").bind(ITEMS)
+        create("precomputed_vectors").bind(ITEMS)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the library, half opened

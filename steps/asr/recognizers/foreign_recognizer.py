@@ -1,4 +1,4 @@
-"""What all recognisers share that were trained elsewhere: their tokens, and the checks of what they give.
+"""What all recognizers share that were trained elsewhere: their tokens, and the checks of what they give.
 
 Utterances are run one at a time: nothing is known of how a foreign model treats padding, and so what an utterance gives
 depends on no other.
@@ -19,11 +19,11 @@ TOKENS = "tokens.txt"
 FEATURES = 80  # mel bins a frame
 FEWEST_FRAMES = 7  # a subsampling by 4 has no output frame below, and some models fail there
 PROBE_FRAMES = 200
-NORMALISED = 1e-2  # largest |log of the sum of the posteriors| of a frame; int8 models and float16 stay below
+NORMALIZED = 1e-2  # largest |log of the sum of the posteriors| of a frame; int8 models and float16 stay below
 
 
-class ForeignRecogniser:
-    """See recogniser.py `Recogniser`. A subclass sets `directory`, `units` and `fingerprint`, and runs.
+class ForeignRecognizer:
+    """See recognizer.py `Recognizer`. A subclass sets `directory`, `units` and `fingerprint`, and runs.
 
     The model takes 80 log mel energies of samples in [-1, 1] every 10 ms, as icefall and sherpa-onnx have them.
     """
@@ -56,7 +56,7 @@ class ForeignRecogniser:
         if found.ndim != 2 or not len(found):
             raise UserError(f"{file}: {PROBE_FRAMES} frames give an output of the shape {found.shape}; a CTC model "
                             "gives log-probabilities (frames, tokens)")
-        check_normalised(found, file)
+        check_normalized(found, file)
         self.dim = found.shape[1]
         self.units = tokens_of(self.directory, self.dim)
         self.subsampling = subsampling or max(1, round(PROBE_FRAMES / len(found)))
@@ -76,17 +76,17 @@ class ForeignRecogniser:
 
     def hidden(self, features: Sequence[np.ndarray]) -> list[np.ndarray]:
         raise UserError(f"{self.directory} is a foreign model, which shows its posteriors but no hidden layer; choose "
-                        "occupancies from its tokens, or a recogniser of this repository")
+                        "occupancies from its tokens, or a recognizer of this repository")
 
 
-def check_normalised(log_posteriors: np.ndarray, file: Path) -> None:
+def check_normalized(log_posteriors: np.ndarray, file: Path) -> None:
     """
     Raises:
         UserError: (T', V) are no logarithms of probabilities.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         worst = np.abs(np.logaddexp.reduce(log_posteriors.astype(np.float64), axis=1)).max()
-    if not worst <= NORMALISED:  # NaN too
+    if not worst <= NORMALIZED:  # NaN too
         raise UserError(f"{file} gives no log-probabilities (the logarithm of a frame's sum is off by {worst:.3g}); "
                         "export it with its log-softmax")
 
@@ -113,6 +113,6 @@ def tokens_of(directory: Path, outputs: int) -> Units:
     if (directory / "units").is_dir():
         own = Units.load(directory / "units")
         if own.tokens != units.tokens:
-            raise UserError(f"{directory}/units has other tokens than {file}; export the recogniser again")
+            raise UserError(f"{directory}/units has other tokens than {file}; export the recognizer again")
         return own
     return units

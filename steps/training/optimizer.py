@@ -1,4 +1,4 @@
-"""The optimiser of a training."""
+"""The optimizer of a training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from steps.training.config import TrainingConfig
 from utils.errors import UsageError
 
-# Older releases have no fused optimiser on a CPU.
+# Older releases have no fused optimizer on a CPU.
 FUSED = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 4)
 
 
@@ -21,20 +21,21 @@ class WithTrunk(Protocol):
         """The layers that may start from another model; None: the network has none."""
 
 
-def make_optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimiser; fused, which on a CPU is about nine times as fast as the loop over 36 M parameters.
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimizer; fused, which on a CPU is about nine times as fast as the loop over 36 M parameters.
 
     Raises:
-        UsageError: training.trunk_rate is for a network with a trunk, and this one has none.
+        UsageError: training.backbone_lr_scale is for a network with a trunk, and this one has none.
     """
-    options = config.optimiser
+    options = config.optimizer
     fused = {"fused": True} if FUSED else {}
     parameters: list[Any] = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    share = getattr(config, "trunk_rate", 1.0)  # of networks with a trunk (steps/subsystems/network.py)
+    share = getattr(config, "backbone_lr_scale", 1.0)  # of networks with a trunk (steps/subsystems/network.py)
     if share != 1.0:
         layers = cast(WithTrunk, model).trunk_layers()
         if layers is None:
-            raise UsageError(f"training.trunk_rate is {share}, but {type(model).__name__} has no trunk: leave it at 1")
+            raise UsageError(f"training.backbone_lr_scale is {share}, but {type(model).__name__} has no trunk: "
+                             "leave it at 1")
         trunk = set(layers.parameters())
         parameters = [{"params": [one for one in parameters if one in trunk], "share": share},
                       {"params": [one for one in parameters if one not in trunk], "share": 1.0}]

@@ -1,4 +1,4 @@
-"""A CTC recogniser in the form of sherpa-onnx, run by onnxruntime: DIR/model.onnx and DIR/tokens.txt.
+"""A CTC recognizer in the form of sherpa-onnx, run by onnxruntime: DIR/model.onnx and DIR/tokens.txt.
 
 The form is what icefall's zipformer/export-onnx-ctc.py writes and sherpa-onnx reads as `zipformer_ctc`:
 
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from steps.asr.recognisers.foreign_recogniser import FEATURES, TOKENS, ForeignRecogniser
+from steps.asr.recognizers.foreign_recognizer import FEATURES, TOKENS, ForeignRecognizer
 from utils.errors import UserError
 from utils.files import check_regular
 
@@ -28,8 +28,8 @@ OTHER_TOOLKITS = ("wenet", "paraformer", "sense_voice", "sensevoice", "telespeec
                   "tdnn", "transducer")
 
 
-class OnnxRecogniser(ForeignRecogniser):
-    """See steps/asr/recognisers/recogniser.py `Recogniser`. On CPU, with EMOTION_NUM_THREADS threads."""
+class OnnxRecognizer(ForeignRecognizer):
+    """See steps/asr/recognizers/recognizer.py `Recognizer`. On CPU, with EMOTION_NUM_THREADS threads."""
 
     def __init__(self, directory: Path):
         directory = Path(directory)
@@ -75,7 +75,7 @@ def open_session(file: Path) -> Any:
     except ImportError as error:
         raise UserError(f"{file} needs onnxruntime, which this environment lacks; run utils/setup.sh") from error
     if not file.is_file():
-        raise UserError(f"{file} does not exist; a foreign recogniser is a directory with {MODEL} and {TOKENS}", 2)
+        raise UserError(f"{file} does not exist; a foreign recognizer is a directory with {MODEL} and {TOKENS}", 2)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("EMOTION_NUM_THREADS") or 1)
     options.inter_op_num_threads = 1

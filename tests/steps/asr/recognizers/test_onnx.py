@@ -1,4 +1,4 @@
-"""Our own recogniser goes out as ONNX and comes back the same; other models run or are refused in one line."""
+"""Our own recognizer goes out as ONNX and comes back the same; other models run or are refused in one line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from steps.asr.recognisers import onnx_export
-from steps.asr.recognisers.onnx_export import export_onnx, export_recogniser
-from steps.asr.recognisers.onnx_recogniser import OnnxRecogniser
-from steps.asr.recognisers.recogniser import open_recogniser, save_recogniser
+from steps.asr.recognizers import onnx_export
+from steps.asr.recognizers.onnx_export import export_onnx, export_recognizer
+from steps.asr.recognizers.onnx_recognizer import OnnxRecognizer
+from steps.asr.recognizers.recognizer import open_recognizer, save_recognizer
 from steps.asr.train.learn_units import learn_units
 from steps.asr.units import UnitsConfig
 from steps.data.trained_on import describe_texts, read_training
@@ -27,7 +27,7 @@ TEXTS = ["the cat sat on the mat", "a dog ate the hat", "they met at ten"]
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """A small recogniser of this repository with random weights."""
+    """A small recognizer of this repository with random weights."""
     from steps.asr.config import AsrConfig
     from steps.asr.model import CtcModel
 
@@ -41,15 +41,15 @@ def own(tmp_path_factory):
         model.deviation *= 2
         model.output.weight *= 5  # so that the posteriors differ from frame to frame
     directory = tmp_path_factory.mktemp("own")
-    save_recogniser(directory, model.state_dict(), config, units,
-                    {"features": "fbank", "inputs": 80, "trained_on": [describe_texts(TEXTS, "made-up", "recogniser")]})
-    return open_recogniser(directory)
+    save_recognizer(directory, model.state_dict(), config, units,
+                    {"features": "fbank", "inputs": 80, "trained_on": [describe_texts(TEXTS, "made-up", "recognizer")]})
+    return open_recognizer(directory)
 
 
 @pytest.fixture(scope="module")
 def exported(own, tmp_path_factory):
     out = tmp_path_factory.mktemp("exported") / "model"
-    export_recogniser(own, out)
+    export_recognizer(own, out)
     return out
 
 
@@ -85,9 +85,9 @@ def test_it_has_the_names_and_the_metadata_that_sherpa_onnx_reads(own, exported)
     assert (first, second) == ("<blk> 0", "<unk> 1")
 
 
-def test_opened_again_it_is_the_same_recogniser(own, exported):
-    found = open_recogniser(exported)
-    assert isinstance(found, OnnxRecogniser)
+def test_opened_again_it_is_the_same_recognizer(own, exported):
+    found = open_recognizer(exported)
+    assert isinstance(found, OnnxRecognizer)
     assert (found.dim, found.subsampling, found.frame_shift) == (own.dim, 4, 0.04)
     assert found.units.tokens == own.units.tokens and found.units.encode("the hat") == own.units.encode("the hat")
     given = features(120, 3, 9, 77)
@@ -98,16 +98,16 @@ def test_opened_again_it_is_the_same_recogniser(own, exported):
 
 
 def test_an_utterance_gives_the_same_bytes_in_any_company(exported):
-    found = open_recogniser(exported)
+    found = open_recognizer(exported)
     given = features(120, 64, 77)
     together = found.log_posteriors(given)
     for rows, wanted in zip(reversed(given), reversed(together), strict=True):
         assert found.log_posteriors([rows])[0].tobytes() == wanted.tobytes()
-    assert found.fingerprint == OnnxRecogniser(exported).fingerprint
+    assert found.fingerprint == OnnxRecognizer(exported).fingerprint
 
 
 def test_it_shows_no_hidden_layer_and_takes_80_features(exported):
-    found = open_recogniser(exported)
+    found = open_recognizer(exported)
     with pytest.raises(UserError, match="no hidden layer"):
         found.hidden(features(50))
     with pytest.raises(UserError, match=r"takes 80 features a frame; these have the shape \(50, 40\)"):
@@ -117,13 +117,13 @@ def test_it_shows_no_hidden_layer_and_takes_80_features(exported):
 class Linear(nn.Module):
     """Every fourth frame through one layer."""
 
-    def __init__(self, inputs=80, outputs=4, normalised=True):
+    def __init__(self, inputs=80, outputs=4, normalized=True):
         super().__init__()
-        self.layer, self.normalised = nn.Linear(inputs, outputs), normalised
+        self.layer, self.normalized = nn.Linear(inputs, outputs), normalized
 
     def forward(self, x, x_lens):
         states = self.layer(x[:, ::4])
-        return states.log_softmax(-1) if self.normalised else states, (x_lens + 3) // 4
+        return states.log_softmax(-1) if self.normalized else states, (x_lens + 3) // 4
 
 
 def write_model(directory, model=None, tokens="<blk> 0\na 1\nb 2\nc 3\n", inputs=80, outputs=2, **about):
@@ -139,7 +139,7 @@ def write_model(directory, model=None, tokens="<blk> 0\na 1\nb 2\nc 3\n", inputs
 
 
 def test_a_foreign_model_needs_its_file_and_tokens_only(tmp_path):
-    found = OnnxRecogniser(write_model(tmp_path / "m", tokens="<blk> 0\na 1\nb 2\nc 3\n#0 4\n#1 5\n"))
+    found = OnnxRecognizer(write_model(tmp_path / "m", tokens="<blk> 0\na 1\nb 2\nc 3\n#0 4\n#1 5\n"))
     assert found.units.tokens == ["<blk>", "a", "b", "c"] and found.subsampling == 4
     posteriors, short = found.log_posteriors(features(41, 6))
     assert posteriors.shape == (11, 4) and short.shape == (0, 4)
@@ -149,13 +149,13 @@ def test_a_foreign_model_needs_its_file_and_tokens_only(tmp_path):
 def test_names_are_read_from_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_export, "INPUTS", ("speech", "speech_lengths"))
     monkeypatch.setattr(onnx_export, "OUTPUTS", ("logp", "n"))
-    assert OnnxRecogniser(write_model(tmp_path / "m")).log_posteriors(features(40))[0].shape == (10, 4)
+    assert OnnxRecognizer(write_model(tmp_path / "m")).log_posteriors(features(40))[0].shape == (10, 4)
 
 
 @pytest.mark.parametrize("options, message", [
     ({"model": Linear(inputs=40), "inputs": 40}, "model.onnx takes 40 features a frame; only models on 80"),
     ({"outputs": 1}, r"has the outputs log_probs .*; its lengths int64 \(N,\) are missing"),
-    ({"model": Linear(normalised=False)}, "gives no log-probabilities .* export it with its log-softmax"),
+    ({"model": Linear(normalized=False)}, "gives no log-probabilities .* export it with its log-softmax"),
     ({"tokens": "<blk> 0\na 1\nb 2\n"}, "tokens.txt has 3 tokens and the model 4 outputs"),
     ({"tokens": "a 0\nb 1\nc 2\n<blk> 3\n"}, "the blank is token 3; only models whose blank is token 0"),
     ({"tokens": ""}, "has no tokens.txt"),
@@ -165,7 +165,7 @@ def test_names_are_read_from_the_file(tmp_path, monkeypatch):
 ])
 def test_what_does_not_fit_is_refused_in_one_line(tmp_path, options, message):
     with pytest.raises(UserError, match=message) as error:
-        OnnxRecogniser(write_model(tmp_path / "m", **options))
+        OnnxRecognizer(write_model(tmp_path / "m", **options))
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
 
 
@@ -181,31 +181,31 @@ def test_other_graphs_are_refused(tmp_path):
     speech = helper.make_tensor_value_info("audio", onnx.TensorProto.FLOAT, ["N", "T"])
     write([speech], [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", "T"])])
     with pytest.raises(UserError, match=r"has the inputs audio tensor\(float\) .*; expected features float"):
-        OnnxRecogniser(tmp_path)
+        OnnxRecognizer(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(UserError, match="cannot be opened by onnxruntime"):
-        OnnxRecogniser(tmp_path)
+        OnnxRecognizer(tmp_path)
 
 
 def test_the_front_end_exports_and_never_replaces_something_else(own, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="is there and is no exported recogniser"):
+    with pytest.raises(UserError, match="is there and is no exported recognizer"):
         onnx_export.main([str(own.directory), str(tmp_path / "mine")])
     for _ in range(2):
         assert onnx_export.main([str(own.directory), str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.onnx", "tokens.txt", "trained_on.json",
                                                                           "units"]
     assert f"{own.dim} units" in capsys.readouterr().out
-    with pytest.raises(UserError, match="is a foreign recogniser"):
+    with pytest.raises(UserError, match="is a foreign recognizer"):
         onnx_export.main([str(tmp_path / "out"), str(tmp_path / "again")])
 
 
-def test_a_recogniser_without_a_record_exports_without_one(own, tmp_path):
-    about = json.loads((own.directory / "recogniser.json").read_text())
-    write_json(own.directory / "recogniser.json", about | {"trained_on": None})
+def test_a_recognizer_without_a_record_exports_without_one(own, tmp_path):
+    about = json.loads((own.directory / "recognizer.json").read_text())
+    write_json(own.directory / "recognizer.json", about | {"trained_on": None})
     try:
-        export_recogniser(own, tmp_path / "out")
+        export_recognizer(own, tmp_path / "out")
     finally:
-        write_json(own.directory / "recogniser.json", about)
+        write_json(own.directory / "recognizer.json", about)
     assert not (tmp_path / "out/trained_on.json").exists()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def load_given(path: Path, where: str = "", mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+def load_precomputed(path: Path, where: str = "", mmap_mode: Literal["r"] | None = None) -> np.ndarray:
     """The array of a .npy file, whatever its shape.
 
     Args:

@@ -73,13 +73,13 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Vectoriser:
+class Vectorizer:
     """The blocks side by side."""
 
     blocks: tuple[Block, ...]
 
     @classmethod
-    def fit(cls, documents: Documents, ranges: dict[str, Sequence[int]], sublinear: bool, least: float) -> Vectoriser:
+    def fit(cls, documents: Documents, ranges: dict[str, Sequence[int]], sublinear: bool, least: float) -> Vectorizer:
         """
         Args:
             ranges: {"words": [1, 2], "characters": [1, 5]}; an empty range leaves the block out.
@@ -116,7 +116,7 @@ class Vectoriser:
         for kind in BLOCKS}
 
     @classmethod
-    def from_parts(cls, content: dict[str, dict], arrays: dict[str, np.ndarray]) -> Vectoriser:
+    def from_parts(cls, content: dict[str, dict], arrays: dict[str, np.ndarray]) -> Vectorizer:
         """
         Raises:
             ValueError, LookupError: the parts do not belong together.

@@ -1,8 +1,8 @@
-"""Export a recogniser as sherpa-onnx reads it: model.onnx and tokens.txt.
+"""Export a recognizer as sherpa-onnx reads it: model.onnx and tokens.txt.
 
-    steps/export_recogniser.sh ASR OUT
+    steps/export_recognizer.sh ASR OUT
 
-The normalisation of the features is part of the network, so that filter banks go in as they are. Beside the model lie
+The normalization of the features is part of the network, so that filter banks go in as they are. Beside the model lie
 units/, which spell text as the training did, and trained_on.json, which the leak audit reads.
 """
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 INPUTS, OUTPUTS = ("x", "x_lens"), ("log_probs", "log_probs_len")
-OPSET = 17  # the first with layer normalisation
+OPSET = 17  # the first with layer normalization
 EXAMPLE_FRAMES = 100
 MODEL = "model.onnx"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = ArgumentParser("export_recogniser.sh", description=__doc__,
+    parser = ArgumentParser("export_recognizer.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("asr", type=Path, metavar="ASR", help="directory of a recogniser of this repository")
+    parser.add_argument("asr", type=Path, metavar="ASR", help="directory of a recognizer of this repository")
     parser.add_argument("out", type=Path, metavar="OUT", help="directory to write; replaced as a whole")
     arguments = parser.parse_args(argv)
-    from steps.asr.recognisers.recogniser import OwnRecogniser, open_recogniser
+    from steps.asr.recognizers.recognizer import OwnRecognizer, open_recognizer
 
-    recogniser = open_recogniser(arguments.asr)
-    if not isinstance(recogniser, OwnRecogniser):
-        raise UserError(f"{arguments.asr} is a foreign recogniser; only one of this repository can be exported")
+    recognizer = open_recognizer(arguments.asr)
+    if not isinstance(recognizer, OwnRecognizer):
+        raise UserError(f"{arguments.asr} is a foreign recognizer; only one of this repository can be exported")
     if arguments.out.exists() and not is_export(arguments.out):
-        raise UserError(f"{arguments.out} is there and is no exported recogniser; name another directory", 2)
-    export_recogniser(recogniser, arguments.out)
+        raise UserError(f"{arguments.out} is there and is no exported recognizer; name another directory", 2)
+    export_recognizer(recognizer, arguments.out)
     file = arguments.out / MODEL
-    print(f"{file}: {recogniser.dim} units, {file.stat().st_size / 1e6:.1f} MB")
+    print(f"{file}: {recognizer.dim} units, {file.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
@@ -54,21 +54,21 @@ def is_export(directory: Path) -> bool:
     return directory.is_dir() and ((directory / MODEL).is_file() or not any(directory.iterdir()))
 
 
-def export_recogniser(recogniser: Any, out: Path) -> None:
+def export_recognizer(recognizer: Any, out: Path) -> None:
     """Write the whole directory.
 
     Args:
-        recogniser: OwnRecogniser of steps/asr/recognisers/recogniser.py.
+        recognizer: OwnRecognizer of steps/asr/recognizers/recognizer.py.
     """
     from steps.data.trained_on import TRAINED_ON, read_training, write_training
 
     with atomic_directory(out) as directory:
-        about = {"vocab_size": recogniser.dim, "subsampling_factor": recogniser.subsampling,
-                 "features": recogniser.about["features"], "fingerprint": recogniser.fingerprint}
-        export_onnx(recogniser.model, recogniser.about["inputs"], directory / MODEL, about)
-        recogniser.units.save(directory / "units")
+        about = {"vocab_size": recognizer.dim, "subsampling_factor": recognizer.subsampling,
+                 "features": recognizer.about["features"], "fingerprint": recognizer.fingerprint}
+        export_onnx(recognizer.model, recognizer.about["inputs"], directory / MODEL, about)
+        recognizer.units.save(directory / "units")
         shutil.copyfile(directory / "units" / "tokens.txt", directory / "tokens.txt")
-        if (records := read_training(recogniser.directory)) is not None:
+        if (records := read_training(recognizer.directory)) is not None:
             write_training(directory, records)
             assert (directory / TRAINED_ON).is_file()
 
@@ -96,7 +96,7 @@ def export_onnx(model: nn.Module, inputs: int, path: Path, about: Mapping[str, A
         torch.onnx.export(model.eval(), example(inputs), str(path), input_names=list(INPUTS),
                           output_names=list(OUTPUTS), dynamic_axes=axes, opset_version=OPSET, **options)
     exported = onnx.load(str(path))
-    for key, value in {"model_type": "zipformer2_ctc", "version": "1", "model_author": "steps/export_recogniser.sh",
+    for key, value in {"model_type": "zipformer2_ctc", "version": "1", "model_author": "steps/export_recognizer.sh",
                        "comment": "CTC Conformer with the inputs and outputs of icefall's zipformer2_ctc",
                        "feature_dim": inputs, **about}.items():
         entry = exported.metadata_props.add()
