@@ -9,7 +9,7 @@
 # Each declares one stage (utils/stage.sh) with its inputs and outputs; nothing runs before run_stages.
 # shellcheck disable=SC2154  # the settings above are the recipe's
 
-: "${norms:=global}" "${seeds:=0}"   # of recipes without these options
+: "${norms=global}" "${seeds=0}"   # of recipes without these options
 
 # A run writes its results below $exp, so that it leaves the checkout clean. A full run continues from the committed ones;
 # steps/publish_results.sh takes it over into them.

@@ -65,7 +65,8 @@ def prepared(directory: Path, rows: list[dict], head: str = "", change: Callable
     (["--stage"], "--stage needs a value"),
     (["--stage", "--nj", "2"], "--stage needs a value"),
     (["--stage=-1"], "--stage needs the number of a stage, not '-1'"),
-    (["--stop-stage", "1.5"], "--stop-stage needs the number of a stage, not '1.5'"),
+    (["--stop-stage", "1.5"], "this recipe has no stage 1.5; it has 1, 2, 10"),
+    (["--stop-stage", "1.5.2"], "--stop-stage needs the number of a stage, not '1.5.2'"),
     (["--stage", "99"], "this recipe has no stage 99; it has 1, 2, 10"),
     (["--corpus-dri", "x"], "unknown option --corpus-dri"),
     (["--corpus_dir", "x"], "did you mean --corpus-dir?"),
@@ -134,7 +135,7 @@ def test_a_directory_that_is_another_corpus_says_what_belongs_there(house):
     ("prepare_data.sh", ["--table", "t.tsv", "--nj", "0"], "--nj: '0'; accepted: 1 or more"),
     ("validate_data.sh", ["--jobs", "2"], "--jobs"),
     ("extract_features.sh", ["--features", "is11"], "--features is11: there is no conf/is11.yaml; known: "),
-    ("extract_features.sh", ["--features", "is10", "--nj", "0"], "--nj is '0'; accepted: 1 or more"),
+    ("extract_features.sh", ["--features", "is10", "--nj", "0"], "argument --nj: '0'; accepted: 1 or more"),
 ])
 def test_a_wrong_option_of_a_front_end_is_one_line(tmp_path, script, words, says):
     assert says in only_error(command(f"steps/{script}", *words, tmp_path / "data", cwd=tmp_path), 2)
@@ -237,7 +238,7 @@ def one_id(rows: list[dict]) -> list[dict]:
     (lambda rows: [{k: v for k, v in row.items() if k != "path"} for row in rows], "",
      "table.tsv, line 1: the column 'path' is missing"),
     (lambda rows: [row | {"speker": "x"} for row in rows], "", "unknown field 'speker'; did you mean speaker?"),
-    (lambda rows: [row | {"emotion": "sad"} for row in rows], "", "a classification needs two classes or more"),
+    (lambda rows: [row | {"emotion": "sad"} for row in rows], "", "target emotion: two classes or more are needed; it has: sad"),
     (lambda rows: [row | {"part": "train"} for row in rows], "", "the part test has no utterance"),
 ])
 def test_a_wrong_table_ends_with_the_line_to_mend(tmp_path, edit, head, says):
