@@ -97,12 +97,13 @@ def run(recipe: Recipe, root: Path) -> list[str]:
 
 
 def tables_of(recipe: Path) -> dict[str, Path]:
-    """Every score table by its experiment and part: exp/<...>/seed<s>/scores/[<target>/]<part>.tsv."""
+    """Every score table by its experiment and part: exp/<...>/seed<s>/scores/[<target>/]<part>.tsv. The variant of the
+    extended ensemble was called +more before."""
     found = {}
     for path in recipe.rglob("scores/**/*.tsv"):
         place, _, rest = str(path.relative_to(recipe)).partition("exp/")[2].partition("/scores/")
         if rest and ".old" not in str(path):
-            found[f"{place} {Path(rest).name}"] = path
+            found[f"{place.replace('+more', '+extended')} {Path(rest).name}"] = path
     return found
 
 
