@@ -238,7 +238,8 @@ def one_id(rows: list[dict]) -> list[dict]:
     (lambda rows: [{k: v for k, v in row.items() if k != "path"} for row in rows], "",
      "table.tsv, line 1: the column 'path' is missing"),
     (lambda rows: [row | {"speker": "x"} for row in rows], "", "unknown field 'speker'; did you mean speaker?"),
-    (lambda rows: [row | {"emotion": "sad"} for row in rows], "", "target emotion: two classes or more are needed; it has: sad"),
+    (lambda rows: [row | {"emotion": "sad"} for row in rows], "",
+     "target emotion: two classes or more are needed; it has: sad"),
     (lambda rows: [row | {"part": "train"} for row in rows], "", "the part test has no utterance"),
 ])
 def test_a_wrong_table_ends_with_the_line_to_mend(tmp_path, edit, head, says):
