@@ -253,16 +253,16 @@ def test_a_wrong_table_ends_with_the_line_to_mend(tmp_path, edit, head, says):
 def test_a_wrong_key_or_value_of_a_configuration_is_named(house):
     assert small(house, "--stop-stage", "3").returncode == 0
     directory = house / "egs/lab/small"
-    for words, says in ((["--set", "penaltys=[1]"], "--set penaltys=[1]: unknown key penaltys; did you mean penalties"),
+    for words, says in ((["--set", "balansed=true"], "--set balansed=true: unknown key balansed; did you mean balanced"),
                         (["--set", "balanced=maybe"], "balanced is 'maybe'; accepted: a value of type bool"),
                         (["--set", "linear_svm:penalties"], "expected key=value"),
                         (["--set", "liner_svm:clip=1"], "liner_svm")):
         assert says in stage_error(small(house, *words, "--stop-stage", "4"), 2)
     (directory / "conf").mkdir()
-    for text, says in (("penaltys: [1.0e-3]\n", "conf/linear_svm.yaml: unknown key penaltys; did you mean penalties?"),
-                       ("C: high\n", "conf/linear_svm.yaml: penalties is 'high'"),
+    for text, says in (("balansed: true\n", "conf/linear_svm.yaml: unknown key balansed; did you mean balanced?"),
+                       ("C: high\n", "conf/linear_svm.yaml: C is 'high'"),
                        ("C: [1.0e-3\n", "conf/linear_svm.yaml"),
-                       ("clip: -1\n", "clip is -1")):
+                       ("clip_features: -1\n", "clip_features is -1")):
         (directory / "conf/linear_svm.yaml").write_text(text)
         assert says in stage_error(small(house, "--stop-stage", "4"), 2)
     shutil.rmtree(directory / "conf")
