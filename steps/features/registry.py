@@ -5,10 +5,11 @@ A recipe's own `conf/<name>.yaml` overlays the top level's, or adds a new name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from steps.features.extractor import Extractor
-from utils.config import config_files, configurations_with, load_config, read_yaml
+from utils.config import config_files, configurations_with, from_dict, load_config, read_yaml
 from utils.errors import UsageError
 from utils.imports import imported
 
@@ -42,3 +43,19 @@ def create(name: str, overrides: Iterable[str] = ()) -> Extractor:
         raise UsageError(f"--features {name}: {path}: extractor is {kind!r}; accepted: {', '.join(EXTRACTORS)}")
     extractor: type[Extractor] = imported(EXTRACTORS[kind])
     return extractor(name, load_config(extractor.Config, name, overrides))
+
+
+def remake(name: str, options: Mapping[str, Any]) -> Extractor:
+    """The extractor that had these options, whatever conf/<name>.yaml says today.
+
+    Args:
+        options: of an extractor (`Extractor.options`), as a model or a feature archive stores them.
+
+    Raises:
+        UsageError: no such extractor in this version, or options that it does not have.
+    """
+    kind = options.get("extractor")
+    if kind not in EXTRACTORS:
+        raise UsageError(f"features {name}: extractor is {kind!r}; accepted: {', '.join(EXTRACTORS)}")
+    extractor: type[Extractor] = imported(EXTRACTORS[kind])
+    return extractor(name, from_dict(extractor.Config, dict(options), where=f"features {name}"))

@@ -60,12 +60,12 @@ class HeadAlone:
         Raises:
             UserError: damaged.
         """
-        from steps.features.fbank import Fbank, FbankConfig
+        from steps.features.registry import remake
         from utils.files import read_json
 
         try:
             about = read_json(directory / HEAD_ABOUT)
-            return cls(Fbank(about["features"], FbankConfig.from_dict(about["options"])))
+            return cls(remake(about["features"], about["options"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{directory / HEAD_ABOUT} is damaged ({error}); run steps/train_phone_states.sh "
                             "again") from error

@@ -116,9 +116,8 @@ def _of_export(path: Path) -> Start:
 
 
 def _of_recognizer(path: Path) -> Start:
-    from steps.asr.recognizers.recognizer import TRAINING_ONLY, fingerprint_of, read_about
+    from steps.asr.recognizers.recognizer import TRAINING_ONLY, extractor_of, fingerprint_of, read_about
     from steps.data.trained_on import read_training
-    from steps.features import registry
     from utils.arrays import read_safetensors
     from utils.config import read_yaml
 
@@ -126,7 +125,7 @@ def _of_recognizer(path: Path) -> Start:
     if fingerprint_of({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)}) != \
             about["fingerprint"]:
         raise UserError(f"--init {path}: model.safetensors is not what recognizer.json vouches for; copy it again")
-    extractor = registry.create(about["features"])
+    extractor = extractor_of(about)
     encoder = read_yaml(path / "config.yaml", {"model": {str: Any}})["model"]
     return Start(path, f"recognizer {about['fingerprint']}", "spectrogram_network",
                  {key: value for key, value in weights.items() if key.startswith(OF_RECOGNIZER)},

@@ -253,7 +253,8 @@ def test_a_wrong_table_ends_with_the_line_to_mend(tmp_path, edit, head, says):
 def test_a_wrong_key_or_value_of_a_configuration_is_named(house):
     assert small(house, "--stop-stage", "3").returncode == 0
     directory = house / "egs/lab/small"
-    for words, says in ((["--set", "balansed=true"], "--set balansed=true: unknown key balansed; did you mean balanced"),
+    for words, says in ((["--set", "balansed=true"],
+                         "--set balansed=true: unknown key balansed; did you mean balanced"),
                         (["--set", "balanced=maybe"], "balanced is 'maybe'; accepted: a value of type bool"),
                         (["--set", "linear_svm:penalties"], "expected key=value"),
                         (["--set", "liner_svm:clip=1"], "liner_svm")):

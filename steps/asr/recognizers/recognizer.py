@@ -32,7 +32,8 @@ ABOUT = "recognizer.json"
 TRAINING_ONLY = "states."  # the layer that learns an alignment
 FORMAT = 1
 AGAIN = "copy or train the recognizer again"
-FORM = {"features": NAME, "inputs": Number(1, 10**5, whole=True), "fingerprint": str}  # of recognizer.json
+FORM = {  # of recognizer.json
+    "features": NAME, "feature_options?": {str: Any}, "inputs": Number(1, 10**5, whole=True), "fingerprint": str}
 FRAMES_AT_ONCE = 24000  # input frames of a padded batch when recognizing: bounds the memory
 
 
@@ -71,7 +72,6 @@ class OwnRecognizer:
         from steps.asr.config import AsrConfig
         from steps.asr.model import CtcModel
         from steps.asr.units import Units
-        from steps.features import registry
         from steps.models.conformer import SUBSAMPLING
         from steps.training.checkpoint import load_module
         from utils.config import from_dict, read_yaml
@@ -80,7 +80,7 @@ class OwnRecognizer:
         self.directory, self.device = directory, device
         self.config = from_dict(AsrConfig, read_yaml(directory / "config.yaml"), where=directory / "config.yaml")
         self.units = Units.load(directory / "units")
-        self.extractor = registry.create(self.about["features"])
+        self.extractor = extractor_of(self.about)
         self.subsampling = SUBSAMPLING
         self.frame_shift = SUBSAMPLING * float(self.extractor.frame_shift or 0.01)
         self.dim = len(self.units)
@@ -165,12 +165,24 @@ def read_about(directory: Path) -> dict[str, Any]:
     return about
 
 
+def extractor_of(about: Mapping[str, Any]) -> Extractor:
+    """What makes the features that a recognizer was trained on.
+
+    Args:
+        about: recognizer.json. An earlier version stored the name alone: then conf/<name>.yaml of today counts.
+    """
+    from steps.features import registry
+
+    options = about.get("feature_options")
+    return registry.create(about["features"]) if options is None else registry.remake(about["features"], options)
+
+
 def save_recognizer(directory: Path, weights: Mapping[str, Tensor], config: AsrConfig, units: Units,
                     about: Mapping[str, Any]) -> None:
     """Write a recognizer's directory; recognizer.json comes last and vouches for the rest.
 
     Args:
-        about: "features" (name), "inputs", "trained_on", ...
+        about: "features" (name), "feature_options", "inputs", "trained_on", ...
     """
     from safetensors.torch import save_file
 

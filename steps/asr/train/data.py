@@ -41,7 +41,9 @@ class Cut(Protocol):
 
 
 class FeatureSource(Protocol):
-    """Where the features of a cut come from."""
+    """Where the features of a cut come from. options: of the extractor."""
+
+    options: dict[str, Any]
 
     def features(self, cut: Cut, speed: float) -> np.ndarray:
         """float32 (T, F) of the cut spoken `speed` times as fast."""
@@ -52,6 +54,7 @@ class StoredFeatures:
 
     def __init__(self, stores: Mapping[float, FeatureStore]):
         self.stores = stores
+        self.options: dict[str, Any] = stores[1.0].description["options"]
 
     def features(self, cut: Cut, speed: float) -> np.ndarray:
         return np.asarray(self.stores[speed][cut.id])
@@ -62,6 +65,7 @@ class ComputedFeatures:
 
     def __init__(self, extractor: Extractor):
         self.extractor = extractor
+        self.options = extractor.options
 
     def features(self, cut: Cut, speed: float) -> np.ndarray:
         from steps.data.audio import resample

@@ -104,7 +104,8 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
         from steps.asr.recognizers.recognizer import save_recognizer
         from steps.asr.train.average import choose
 
-        about = {"features": speech.features, "inputs": len(mean), "seed": arguments.seed, "identity": wanted,
+        about = {"features": speech.features, "feature_options": speech.source.options, "inputs": len(mean),
+                 "seed": arguments.seed, "identity": wanted,
                  "train_seconds": round(outcome.seconds, 1), "best_epoch": outcome.best_epoch,
                  "dev_single": outcome.metrics, "threads": torch.get_num_threads(),
                  "parameters": sum(parameter.numel() for parameter in model.parameters()),

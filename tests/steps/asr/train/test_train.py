@@ -15,6 +15,7 @@ from steps.asr.train.average import average, choose, epoch_path
 from steps.asr.train.data import SpeechBatches
 from steps.asr.train.speech import Speech
 from steps.asr.train.train import EpochKeeper, dev_evaluation, report_texts
+from steps.features.registry import create
 from steps.models.conformer import ConformerConfig
 from steps.training.config import OptimizerConfig, TrainingConfig
 from steps.training.distributed import World
@@ -177,3 +178,10 @@ def test_transcripts_that_cannot_be_learned_are_told(capsys):
     unknown, crowded = capsys.readouterr().err.splitlines()
     assert "1 characters" in unknown and "'é' (1)" in unknown
     assert "1 transcripts need more frames" in crowded and crowded.endswith(": 2")
+
+
+def test_a_recognizer_makes_the_features_of_its_training_whatever_conf_says(tmp_path):
+    options = {**create("fbank").options, "num_mel_bins": BINS, "low_freq": 60.0}
+    save_recognizer(tmp_path, CtcModel(BINS, len(toy_units()), CONFIG.model).state_dict(), CONFIG, toy_units(),
+                    {"features": "fbank", "feature_options": options, "inputs": BINS, "trained_on": []})
+    assert open_recognizer(tmp_path).extractor.options == options
