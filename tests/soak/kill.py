@@ -137,7 +137,7 @@ class Killer:
 
     def _process(self, case: Case, options: list[str], verdict: Verdict) -> int:
         """Kill one process or the tree at the moment of the case; the run must end by it."""
-        delay = case.moment * self.shop.seconds[case.stage]
+        delay = case.moment * self.shop.seconds[str(case.stage)]
         for _ in range(TRIES):
             self.shop.restore(case.stage)
             run = self.shop.start(*options, **self._cluster())

@@ -68,7 +68,7 @@ class Workshop:
         self.recipe = self.root / recipe
         self.work = self.recipe / "tiny"
         self.token = f"EMOTION_SOAK_TOKEN={secrets.token_hex(12)}"
-        self.seconds: dict[int, float] = {}
+        self.seconds: dict[str, float] = {}
         self.scores: dict[str, bytes] = {}
         self.windows: list[str] = []
         self._runs = 0
@@ -145,7 +145,7 @@ class Workshop:
         if not (done / "exp").exists():
             return False
         self.scores = {str(path.relative_to(done)): path.read_bytes()
-                       for path in done.glob("exp/**/scores/[!.]*.tsv")}
+                       for path in done.glob("exp/**/scores/**/[!.]*.tsv")}
         self.windows = (self.directory / "windows.txt").read_text().splitlines()
         for marker in (done / ".stages").glob("*.json"):
             record = json.loads(marker.read_text())
@@ -173,7 +173,7 @@ class Workshop:
     def read_scores(self) -> dict[str, bytes]:
         """Every score file by its path."""
         return {str(path.relative_to(self.work)): path.read_bytes()
-                for path in self.work.glob("exp/**/scores/[!.]*.tsv")}
+                for path in self.work.glob("exp/**/scores/**/[!.]*.tsv")}
 
     def different(self) -> list[str]:
         """Score files that differ from the reference, are missing, or should not be there."""

@@ -47,7 +47,7 @@ class Attempt:
         inputs = now.inputs_hash(run) if fresh else earlier.get("inputs", self.decision.state.inputs_hash(generation))
         kept = {} if fresh else earlier
         self.start = {
-            "stage": number, "title": self.stage.title, "format": FORMAT, "run": run, "generation": generation,
+            "stage": str(number), "title": self.stage.title, "format": FORMAT, "run": run, "generation": generation,
             "inputs": inputs, "fingerprint": now.fingerprint, "parts": now.parts, "runs": now.runs,
             "command": self.stage.words, "code": self._code() | kept.get("code", {}),
             "packages": self.planner.versions.now | kept.get("packages", {}),
