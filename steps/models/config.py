@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from utils.config import option
 
@@ -59,7 +58,7 @@ class SpectrogramNetworkConfig:
     branch: list[int] = option([], min=1, max=65536, help="widths of each task's own hidden layers")
     tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6, help="task: weight of its loss")
     dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
-    encoder: dict[str, Any] = option({}, help="of asr_encoder: what differs from the defaults of ConformerConfig")
+    encoder: ConformerConfig | None = None  # of asr_encoder; None: its defaults
 
 
 @dataclass

@@ -18,7 +18,6 @@ from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
 from steps.models.mts import MultiTimeScale
 from steps.models.pyresnet import ResNet
 from steps.models.vgg import Vgg
-from utils.config import from_dict
 from utils.errors import UserError
 
 # name -> trunk of that width: (N, 1, F, T) with lengths (N,), None for all T -> (N, C, F', T') with lengths there. What
@@ -39,7 +38,7 @@ def make_trunk(config: SpectrogramNetworkConfig, inputs: int) -> nn.Module:
         inputs: number of bins F.
     """
     if config.architecture == ASR_ENCODER:
-        return AsrEncoder(inputs, from_dict(ConformerConfig, config.encoder, prefix="model.encoder."))
+        return AsrEncoder(inputs, config.encoder or ConformerConfig())
     return TRUNKS[config.architecture](config.width)
 
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from steps.data.trained_on import Record
     from steps.features.store import FeatureStore
+    from steps.models.config import ConformerConfig
     from steps.subsystems.contract import Spec
 
-TRUNK, WEIGHTS = "trunk.", "model.safetensors"
+TRUNK, WEIGHTS, ENCODER = "trunk.", "model.safetensors", "encoder"
 OF_RECOGNIZER = ("encoder.", "mean", "deviation")  # what of a recognizer makes the trunk asr_encoder
 GIVEN = ("precomputed", "precomputed_vectors")  # extractors that compute nothing
 
@@ -34,7 +35,7 @@ GIVEN = ("precomputed", "precomputed_vectors")  # extractors that compute nothin
 class Start:
     """
     Attributes:
-        tensors: of the trunk, without its name. model: the options that shape it. kind: of subsystem.
+        tensors: of the trunk, without its name. model: the options that shape it, see `shape_of`. kind: of subsystem.
         features: {"kind", "dim", "options"} as the model read them. normalized: whether it wants normalized features.
         trained_on: records (steps/data/trained_on.py); None: it does not say.
     """
@@ -95,7 +96,7 @@ def _of_export(path: Path) -> Start:
     from steps.data.trained_on import read_training
     from steps.subsystems.contract import spec_of
     from utils.arrays import read_safetensors
-    from utils.config import read_yaml
+    from utils.config import from_dict, read_yaml
 
     about = read_about(path)
     check(path)
@@ -107,31 +108,53 @@ def _of_export(path: Path) -> Start:
     place = path / SUBSYSTEMS / name
     tensors = {key.removeprefix(TRUNK): value for key, value in read_safetensors(place / WEIGHTS).items()
                if key.startswith(TRUNK)}
-    model = read_yaml(place / "config.yaml", {"config": {"model": {str: Any}}})["config"]["model"]
+    spec, file = spec_of(told["kind"]), place / "config.yaml"
+    config: Any = from_dict(spec.config_type(), read_yaml(file, {"config": {str: Any}})["config"], prefix="config.",
+                            where=file)
     if told["features"] is None:
         raise UserError(f"--init {path}: {name} reads no features")
     return Start(path, about["name"], told["kind"], tensors,
-                 {key: model[key] for key in spec_of(told["kind"]).trunk if key in model},
+                 shape_of(config.model, spec),
                  about["features"][told["features"]], read_training(path))
 
 
 def _of_recognizer(path: Path) -> Start:
     from steps.asr.recognizers.recognizer import TRAINING_ONLY, extractor_of, fingerprint_of, read_about
     from steps.data.trained_on import read_training
+    from steps.models.config import ASR_ENCODER, ConformerConfig
     from utils.arrays import read_safetensors
-    from utils.config import read_yaml
+    from utils.config import from_dict, read_yaml
 
     about, weights = read_about(path), read_safetensors(path / WEIGHTS)
     if fingerprint_of({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)}) != \
             about["fingerprint"]:
         raise UserError(f"--init {path}: model.safetensors is not what recognizer.json vouches for; copy it again")
-    extractor = extractor_of(about)
-    encoder = read_yaml(path / "config.yaml", {"model": {str: Any}})["model"]
+    extractor, file = extractor_of(about), path / "config.yaml"
+    encoder = from_dict(ConformerConfig, read_yaml(file, {"model": {str: Any}})["model"], prefix="model.", where=file)
     return Start(path, f"recognizer {about['fingerprint']}", "spectrogram_network",
                  {key: value for key, value in weights.items() if key.startswith(OF_RECOGNIZER)},
-                 {"architecture": "asr_encoder", "encoder": encoder},
+                 {"architecture": ASR_ENCODER, **sizes_of(encoder)},
                  {"kind": "frames", "dim": about["inputs"], "options": extractor.options}, read_training(path),
                  normalized=False)
+
+
+def shape_of(model: Any, spec: Spec) -> dict[str, Any]:
+    """The options that shape the trunk of a network (its `config.model`), as plain values, by dotted key."""
+    from steps.models.config import ASR_ENCODER, ConformerConfig
+
+    shape: dict[str, Any] = {}
+    for key in spec.trunk:
+        value = getattr(model, key)
+        if key != ENCODER:
+            shape[key] = value
+        elif model.architecture == ASR_ENCODER:
+            shape |= sizes_of(value or ConformerConfig())
+    return shape
+
+
+def sizes_of(encoder: ConformerConfig) -> dict[str, Any]:
+    """By dotted key."""
+    return {f"{ENCODER}.{name}": size for name, size in dataclasses.asdict(encoder).items()}
 
 
 def prepare(start: Start, spec: Spec, config: Any, store: FeatureStore | None, norms: str) -> Any:
@@ -140,16 +163,21 @@ def prepare(start: Start, spec: Spec, config: Any, store: FeatureStore | None, n
     Raises:
         UserError: it cannot start from this model; says what differs.
     """
+    from steps.models.config import ASR_ENCODER, ConformerConfig
+
     where = f"--init {start.path}"
     if not spec.trunk:
         raise UserError(f"{where}: {config.kind} has no trunk that could start from another model", 2)
     if config.kind != start.kind:
         raise UserError(f"{where} is of kind {start.kind}, the configuration says {config.kind}")
     model = config.model
-    if start.model.get("architecture") == "asr_encoder" == getattr(model, "architecture", "") and not model.encoder:
-        model = dataclasses.replace(model, encoder=dict(start.model["encoder"]))
+    if start.model.get("architecture") == ASR_ENCODER == getattr(model, "architecture", "") and model.encoder is None:
+        sizes = {key.removeprefix(f"{ENCODER}."): value for key, value in start.model.items()
+                 if key.startswith(f"{ENCODER}.")}
+        model = dataclasses.replace(model, encoder=ConformerConfig(**sizes))
+    own = shape_of(model, spec)
     for key, theirs in start.model.items():
-        mine = getattr(model, key, None)
+        mine = own.get(key)
         if mine != theirs:
             raise UserError(f"{where} has {key} {theirs}, the configuration says {mine}; set model.{key}={theirs}, or "
                             "start from another model")

@@ -16,9 +16,13 @@ from utils.renamed import renamed
 FREE_KEYS = ("training.checkpoint_every_seconds", "training.checkpoint_every_epochs",
              "training.checkpoint_every_batches", "training.tensorboard", "keep_model")
 # Options that were added later, with the value that means the earlier behavior: an identity leaves them out where
-# they have this value, so that what was made before they existed stays valid.
+# they have this value, so that what was made before they existed stays valid. A group that holds nothing else is left
+# out, too: model.encoder once held what differs from the defaults.
 LATER_KEYS = {"training.targets": "labels", "training.per_unit": 0, "training.backbone_lr_scale": 1.0,
-              "model.encoder": {}, "training.objective": "supervised", "training.fixmatch": None, "self_training": None}
+              "model.encoder": None, "model.encoder.dim": 96, "model.encoder.layers": 6, "model.encoder.heads": 4,
+              "model.encoder.expansion": 4, "model.encoder.kernel": 15, "model.encoder.channels": 32,
+              "model.encoder.dropout": 0.1, "training.objective": "supervised", "training.fixmatch": None,
+              "self_training": None}
 # The key of a task below which its configuration lies (steps/experiments/plan.py).
 CONFIG = "config"
 # Metrics of which less is better; of every other metric, more.
@@ -84,9 +88,10 @@ def identity(config: Any, key: str = "") -> dict[str, Any]:
     # Below a task's own keys lies its configuration.
     for name, value in (plain if not key and CONFIG in plain else renamed(plain, f"{key}.".lstrip("."))).items():
         inner = "" if (key, name) == ("", CONFIG) else f"{key}.{name}".lstrip(".")
-        if inner in FREE_KEYS or (inner in LATER_KEYS and value == LATER_KEYS[inner]):
+        value = identity(value, inner) if isinstance(value, dict) else value
+        if inner in FREE_KEYS or (inner in LATER_KEYS and value in (LATER_KEYS[inner], {})):
             continue
-        kept[name] = identity(value, inner) if isinstance(value, dict) else value
+        kept[name] = value
     return kept
 
 

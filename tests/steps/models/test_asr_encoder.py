@@ -7,6 +7,7 @@ from steps.asr.model import CtcModel
 from steps.models.asr_encoder import AsrEncoder
 from steps.models.conformer import ConformerConfig
 from steps.models.spectrogram_network import SpectrogramNetwork, SpectrogramNetworkConfig
+from steps.subsystems.contract import load_experiment_config
 from utils.errors import UsageError
 
 SIZES = {"dim": 8, "layers": 2, "heads": 2, "expansion": 1, "kernel": 3, "channels": 4, "dropout": 0.0}
@@ -44,7 +45,7 @@ def test_the_states_are_the_recognizers(spectra):
 def test_what_stands_behind_an_utterance_changes_nothing(spectra):
     torch.manual_seed(2)
     model = SpectrogramNetwork(12, {"emotion": 3}, SpectrogramNetworkConfig(
-        architecture="asr_encoder", head="average", encoder=SIZES)).eval()
+        architecture="asr_encoder", head="average", encoder=ConformerConfig(**SIZES))).eval()
     alone = torch.cat([model(row[None], torch.tensor([len(row)]))["emotion"] for row in spectra])
     for value in (0.0, 1e3):
         torch.testing.assert_close(model(*padded(spectra, value))["emotion"], alone, atol=1e-5, rtol=1e-5)
@@ -52,6 +53,10 @@ def test_what_stands_behind_an_utterance_changes_nothing(spectra):
 
 
 def test_an_unknown_size_is_named():
-    config = SpectrogramNetworkConfig(architecture="asr_encoder", encoder={"dims": 8})
-    with pytest.raises(UsageError, match="unknown key model.encoder.dims; did you mean dim"):
-        SpectrogramNetwork(12, {"emotion": 2}, config)
+    for words, says in ((["model.encoder.dims=8"], "unknown key model.encoder.dims; did you mean dim"),
+                        (["model.encoder={dims: 8}"], "unknown key model.encoder.dims; did you mean dim"),
+                        (["model.encoder.heads=0"], "model.encoder.heads is 0; accepted: 1 to 1024")):
+        with pytest.raises(UsageError, match=says):
+            load_experiment_config("asr_encoder", words)
+    found = load_experiment_config("asr_encoder", ["model.encoder.dim=8", "model.encoder.layers=2"])
+    assert found.model.encoder == ConformerConfig(dim=8, layers=2)

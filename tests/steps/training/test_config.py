@@ -1,7 +1,10 @@
 """Two configurations are compared key by key."""
 
+import dataclasses
+
 import pytest
 
+from steps.models.config import ConformerConfig
 from steps.training.config import TrainingConfig, first_difference, identity, refuse
 from utils.errors import UsageError
 
@@ -27,6 +30,14 @@ def test_keys_are_left_out_by_their_whole_name():
     assert identity({"training": {"targets": "labels"}, "model": {"encoder": {}}, "keep_model": False}) == {
         "training": {}, "model": {}}
     assert identity({"training": {"targets": "votes"}}) == {"training": {"targets": "votes"}}
+
+
+def test_the_sizes_of_an_encoder_that_are_defaults_are_no_part_of_the_identity():
+    partial = {"model": {"encoder": {"dim": 16, "heads": 4}, "width": 1.0}}  # as an earlier version stored them
+    whole = {"model": {"encoder": dataclasses.asdict(ConformerConfig(dim=16)), "width": 1.0}}
+    assert identity(partial) == identity(whole) == {"model": {"encoder": {"dim": 16}, "width": 1.0}}
+    nothing = [{}, None, dataclasses.asdict(ConformerConfig())]
+    assert all(identity({"model": {"encoder": value}}) == {"model": {}} for value in nothing)
 
 
 def test_a_task_holds_its_configuration_below_config():
