@@ -9,13 +9,14 @@ Nothing is ever unpickled. numpy only; safetensors where a file is of that kind.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import sys
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from utils.errors import DamagedFile, reading
 from utils.files import atomic_path
@@ -72,6 +73,22 @@ def save_npz(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = Tr
 
     with atomic_path(path) as temporary:
         (np.savez_compressed if compressed else np.savez)(temporary, **arrays)
+
+
+def arrays_digest(arrays: Mapping[str, Any], described: bool = True) -> str:
+    """16 hexadecimal digits of SHA-256 over named arrays (or tensors on the CPU), whatever their order.
+
+    Args:
+        described: with each array's type and shape; False: its name and bytes alone.
+    """
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for name, value in sorted(arrays.items()):
+        array = np.asarray(value)
+        digest.update((f"{name} {array.dtype} {array.shape}" if described else name).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def tensor_shapes(path: str | Path, advice: str = AGAIN) -> dict[str, tuple[int, ...]]:

@@ -17,14 +17,13 @@ from steps.data.dataset import Item
 from steps.ivector.archive import prefixed, read_arrays, unprefixed, write_arrays
 from steps.ivector.backend import Backend
 from steps.ivector.config import CLUSTERS, GMM, KINDS, PHONE_STATES
-from steps.ivector.identity import arrays_digest
 from steps.ivector.occupancies import HEAD_ABOUT, HeadAlone, Occupier, Utterance, open_occupier
 from steps.ivector.sparse import Occupancies
 from steps.ivector.speaker_features import SpeakerFeaturesConfig
 from steps.ivector.speech import Speech, cepstra_of
 from steps.ivector.statistics import Pack, Statistics
 from steps.ivector.total_variability import Inference, TotalVariability
-from utils.arrays import Shapes, read_safetensors
+from utils.arrays import Shapes, arrays_digest, read_safetensors
 from utils.config import from_dict
 from utils.errors import UserError, reading
 from utils.files import read_json, write_json

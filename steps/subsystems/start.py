@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.scoring.collect import read_plans
+from utils.arrays import arrays_digest
 from utils.errors import UserError
 from utils.renamed import present_path
 
@@ -52,9 +53,7 @@ class Start:
     @property
     def about(self) -> dict[str, Any]:
         """What belongs to the identity of an experiment that starts from it."""
-        from steps.asr.recognizers.recognizer import fingerprint_of
-
-        return {"name": self.name, "fingerprint": fingerprint_of(self.tensors)}
+        return {"name": self.name, "fingerprint": arrays_digest(self.tensors, described=False)}
 
     def load_into(self, model: nn.Module) -> None:
         """Give `model.trunk` the weights.
@@ -119,15 +118,14 @@ def _of_export(path: Path) -> Start:
 
 
 def _of_recognizer(path: Path) -> Start:
-    from steps.asr.recognizers.recognizer import TRAINING_ONLY, extractor_of, fingerprint_of, read_about
+    from steps.asr.recognizers.recognizer import extractor_of, fingerprint_of, read_about
     from steps.data.trained_on import read_training
     from steps.models.config import ASR_ENCODER, ConformerConfig
     from utils.arrays import read_safetensors
     from utils.config import from_dict, read_yaml
 
     about, weights = read_about(path), read_safetensors(path / WEIGHTS)
-    if fingerprint_of({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)}) != \
-            about["fingerprint"]:
+    if fingerprint_of(weights) != about["fingerprint"]:
         raise UserError(f"--init {path}: model.safetensors is not what recognizer.json vouches for; copy it again")
     extractor, file = extractor_of(about), path / "config.yaml"
     encoder = from_dict(ConformerConfig, read_yaml(file, {"model": {str: Any}})["model"], prefix="model.", where=file)

@@ -1,5 +1,6 @@
 """Arrays of others: what a file declares is looked at before it is read, and a wrong array is named."""
 
+import hashlib
 import io
 import json
 import struct
@@ -8,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from utils.arrays import read_npz, read_safetensors, tensor_shapes
+from utils.arrays import arrays_digest, read_npz, read_safetensors, tensor_shapes
 from utils.errors import DamagedFile
 
 SHAPES = {"w": ("C", "F"), "b": ("C",)}
@@ -90,3 +91,14 @@ def test_safetensors(tmp_path):
     for read in (read_safetensors, tensor_shapes):
         with pytest.raises(DamagedFile, match="a.safetensors is damaged"):
             read(path)
+
+
+def test_a_digest_is_of_names_and_bytes_whatever_their_order():
+    arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3).T, "a": np.int32([7])}
+    plain = hashlib.sha256(b"a" + arrays["a"].tobytes() + b"b" + arrays["b"].copy("C").tobytes()).hexdigest()[:16]
+    whole = hashlib.sha256(b"a int32 (1,)" + arrays["a"].tobytes() + b"b float32 (3, 2)"
+                           + arrays["b"].copy("C").tobytes()).hexdigest()[:16]
+    assert arrays_digest(dict(sorted(arrays.items())), described=False) == arrays_digest(arrays, described=False) == plain
+    assert arrays_digest(arrays) == whole
+    assert arrays_digest({"a": arrays["a"].reshape(1, 1)}, described=False) == arrays_digest({"a": arrays["a"]}, described=False)
+    assert arrays_digest({"a": arrays["a"].reshape(1, 1)}) != arrays_digest({"a": arrays["a"]})

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steps.asr.phones.align import frame_center
+from utils.arrays import arrays_digest
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json
 from utils.shape import Maybe, Number
@@ -144,22 +145,18 @@ def save_head(directory: Path, network: PhoneStateNetwork, config: Any, about: M
     Args:
         about: "names", "silence", "priors", "subsampling", "recognizer", "trained_on", ...
     """
-    import hashlib
-
     from safetensors.torch import save_file
 
     from utils.config import write_yaml
 
     (directory / ABOUT).unlink(missing_ok=True)
     weights = {key: value.detach().float().cpu().contiguous() for key, value in sorted(network.state_dict().items())}
-    digest = hashlib.sha256()
-    for key, value in weights.items():
-        digest.update(key.encode() + value.numpy().tobytes())
     with atomic_path(directory / WEIGHTS) as path:
         save_file(weights, path)
     write_yaml(directory / CONFIG, config)
-    write_json(directory / ABOUT, {"format": FORMAT, "fingerprint": digest.hexdigest()[:16], "inputs": network.inputs,
-                                   "hidden": network.hidden, "components": network.classes, **about})
+    write_json(directory / ABOUT, {"format": FORMAT, "fingerprint": arrays_digest(weights, described=False),
+                                   "inputs": network.inputs, "hidden": network.hidden, "components": network.classes,
+                                   **about})
 
 
 def check_recognizer(head: PhoneStateHead, fingerprint: str) -> None:

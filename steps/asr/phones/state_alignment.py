@@ -3,7 +3,6 @@ it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from steps.models.conformer import FEWEST_FRAMES, SUBSAMPLING, output_length
+from utils.arrays import arrays_digest
 from utils.files import atomic_path
 
 States = dict[str, np.ndarray]  # id -> (T,) columns of the phone set
@@ -64,10 +64,8 @@ class StateAlignment:
 
     def fingerprint(self) -> str:
         """Changes whenever a frame has another class."""
-        digest = hashlib.sha256()
-        for key in sorted(self.states):
-            digest.update(key.encode() + np.asarray(self.states[key], dtype=np.int32).tobytes())
-        return digest.hexdigest()[:16]
+        return arrays_digest({key: np.asarray(rows, dtype=np.int32) for key, rows in self.states.items()},
+                             described=False)
 
     def at_output(self, key: str, frames: int, speed: float) -> np.ndarray:
         """Classes (T',) at the middles of the output frames of an utterance of T input frames; -1: not known.

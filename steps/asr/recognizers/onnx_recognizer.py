@@ -11,7 +11,6 @@ paraformer's are stacked) and are refused.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from steps.asr.recognizers.foreign_recognizer import FEATURES, TOKENS, ForeignRecognizer
+from steps.components.directory import checksum
 from utils.errors import UserError
 from utils.files import check_regular
 
@@ -41,11 +41,7 @@ class OnnxRecognizer(ForeignRecognizer):
         self._inputs = input_names(self.session, file)
         self._outputs = output_names(self.session, file)
         super().__init__(directory, about.get("features", "fbank"))
-        with open(file, "rb") as stream:
-            digest = hashlib.sha256()
-            while block := stream.read(2**20):
-                digest.update(block)
-        self.fingerprint = digest.hexdigest()[:16]
+        self.fingerprint = checksum(file)[:16]
         factor = about.get("subsampling_factor", "")
         self.probe(file, int(factor) if factor.isdigit() and int(factor) else None)
 

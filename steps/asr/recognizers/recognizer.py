@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from utils.arrays import arrays_digest
 from utils.errors import UserError
 from utils.files import atomic_path, read_json, write_json
 from utils.renamed import present_path
@@ -201,9 +202,5 @@ def save_recognizer(directory: Path, weights: Mapping[str, Tensor], config: AsrC
 
 def fingerprint_of(weights: Mapping[str, Tensor | np.ndarray]) -> str:
     """Of float32 tensors on the CPU, or arrays, without those that only training needs."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for key, value in sorted(weights.items()):
-        digest.update(key.encode() + np.asarray(value).tobytes())
-    return digest.hexdigest()[:16]
+    return arrays_digest({key: value for key, value in weights.items() if not key.startswith(TRAINING_ONLY)},
+                         described=False)
