@@ -98,7 +98,8 @@ def test_a_digest_is_of_names_and_bytes_whatever_their_order():
     plain = hashlib.sha256(b"a" + arrays["a"].tobytes() + b"b" + arrays["b"].copy("C").tobytes()).hexdigest()[:16]
     whole = hashlib.sha256(b"a int32 (1,)" + arrays["a"].tobytes() + b"b float32 (3, 2)"
                            + arrays["b"].copy("C").tobytes()).hexdigest()[:16]
-    assert arrays_digest(dict(sorted(arrays.items())), described=False) == arrays_digest(arrays, described=False) == plain
+    assert arrays_digest(arrays, described=False) == arrays_digest({key: arrays[key] for key in "ab"}, False) == plain
     assert arrays_digest(arrays) == whole
-    assert arrays_digest({"a": arrays["a"].reshape(1, 1)}, described=False) == arrays_digest({"a": arrays["a"]}, described=False)
-    assert arrays_digest({"a": arrays["a"].reshape(1, 1)}) != arrays_digest({"a": arrays["a"]})
+    deeper = {"a": arrays["a"].reshape(1, 1)}
+    assert arrays_digest(deeper, described=False) == arrays_digest({"a": arrays["a"]}, described=False)
+    assert arrays_digest(deeper) != arrays_digest({"a": arrays["a"]})
