@@ -1,7 +1,7 @@
 """Write a data set again with other fields or other audio: same utterances, labels and splits, in a directory of its
 own. The set that it is made from stays as it is.
 
-What it was made by stands in corpus.json under a key of its own ("transcripts", "noise"), by which it is known again.
+What it was made by stands in corpus.json under a key of its own ("noise"), by which it is known again.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from steps.data.cuts import write_cuts
 from steps.data.dataset import CORPUS, CUTS, Dataset
+from steps.data.layers import layers_of, remove_layer
 from steps.data.splits import SPLITS
-from steps.data.trained_on import TRAINED_ON, Record, write_training
+from steps.data.trained_on import TRAINED_ON
 from utils.errors import UsageError
 from utils.files import atomic_directory, read_json, write_json
 
@@ -27,7 +28,7 @@ OF_AUDIO = ("validation.json", "audio_hashes.tsv", "fingerprints.npz", "duplicat
 def check_target(data: Dataset, out: Path, key: str, made_by: str) -> None:
     """
     Args:
-        key: of corpus.json. made_by: "transcribing", for the message.
+        key: of corpus.json. made_by: "steps/make_noisy_set.sh", for the message.
 
     Raises:
         UsageError: OUT is DATA, or another data set that was not made like this.
@@ -54,15 +55,17 @@ def replace_fields(cut: dict[str, Any], old: Iterable[str], new: Mapping[str, An
 
 
 def write_derived(data: Dataset, out: Path, info: Mapping[str, Any], cuts: Iterable[Mapping[str, Any]],
-                  kept: Sequence[str] = (), trained_on: Sequence[Record] = (), only: set[str] | None = None) -> None:
-    """Write OUT; the cuts come last, so that a data set that opens is whole.
+                  only: set[str] | None = None) -> None:
+    """Write OUT; the cuts come last, so that a data set that opens is whole. Layers of an earlier OUT go: they are of
+    other audio.
 
     Args:
-        info: corpus.json. kept: files of DATA that hold for OUT too (OF_AUDIO where the audio is the same).
-        trained_on: what made it was trained on this. only: the utterances that OUT has; None: all.
+        info: corpus.json. only: the utterances that OUT has; None: all.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / CUTS).unlink(missing_ok=True)
+    for name in layers_of(out):
+        remove_layer(out, name)
     with atomic_directory(out / SPLITS) as directory:
         for file in sorted((data.path / SPLITS).glob("*")):
             if only is None or file.suffix != ".tsv":
@@ -73,10 +76,5 @@ def write_derived(data: Dataset, out: Path, info: Mapping[str, Any], cuts: Itera
                     head + "".join(line for line in lines if line.split("\t")[0] in only), encoding="utf-8")
     for name in (*OF_AUDIO, TRAINED_ON):
         (out / name).unlink(missing_ok=True)
-    for name in kept:
-        if (data.path / name).is_file():
-            shutil.copyfile(data.path / name, out / name)
-    if trained_on:
-        write_training(out, trained_on)
     write_json(out / CORPUS, info)
     write_cuts(out / CUTS, cuts)

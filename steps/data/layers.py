@@ -17,12 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from steps.components.directory import TRAINED_ON
 from steps.data.fields import check_name, check_value, load_fields
 from utils.errors import UserError, reading
 from utils.files import atomic_path, read_json, write_json
+from utils.shape import Maybe
 
-LAYERS, ABOUT, FIELDS = "layers", "layer.json", "fields.jsonl.gz"
-FORM = {"name": str, "of": str, "fields": [str], "utterances": int}  # of layer.json
+LAYERS, ABOUT, FIELDS, HASHES = "layers", "layer.json", "fields.jsonl.gz", "audio_hashes.tsv"
+FORM = {"name": str, "of": str, "sound?": Maybe(str), "fields": [str], "utterances": int}  # of layer.json
 AGAIN = "run the stage that makes it again"
 
 Fields = Mapping[str, Any]
@@ -59,14 +61,28 @@ def identity_of(items: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
+def sound_of(data: Path) -> str | None:
+    """A digest of the samples of all recordings, as validation hashed them; None before validation."""
+    path = data / HASHES
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else None
+
+
+def remove_layer(data: Path, name: str) -> None:
+    """Without layer.json, which goes first, a layer is not there."""
+    for file in (ABOUT, TRAINED_ON, FIELDS):
+        (layer_path(data, name) / file).unlink(missing_ok=True)
+
+
 def write_layer(data: Path, name: str, names: Sequence[str], items: Mapping[str, Any], rows: Mapping[str, Fields],
-                about: Fields, registered: Mapping[str, Fields] | None = None) -> dict[str, Any]:
+                about: Fields, registered: Mapping[str, Fields] | None = None,
+                trained_on: Sequence[Fields] = ()) -> dict[str, Any]:
     """Write a layer; layer.json comes last.
 
     Args:
         names: of the layer's fields; what the data set itself says of them does not count any more.
         items: of the data set, sorted by id. rows: {utterance: its fields}; an utterance may lack some, or all.
         about: what layer.json says beside FORM. registered: further fields, as a corpus module registers them.
+        trained_on: records of what made the fields (steps/data/trained_on.py).
 
     Returns:
         layer.json.
@@ -84,14 +100,17 @@ def write_layer(data: Path, name: str, names: Sequence[str], items: Mapping[str,
             raise UserError(f"layer {name}: {field} belongs to the data set itself; a layer has "
                             "fields of its own, which it names")
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / ABOUT).unlink(missing_ok=True)
+    remove_layer(data, name)
+    if trained_on:
+        write_json(directory / TRAINED_ON, list(trained_on), indent=None)
     with atomic_path(directory / FIELDS) as temporary, open(temporary, "wb") as raw, \
             gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as stream:
         for key in items:
             checked = {field: check_value(registry[field], field, value, f"layer {name}, {key}")
                        for field, value in rows.get(key, {}).items()}
             stream.write(json.dumps({"id": key, "fields": checked}, ensure_ascii=False).encode() + b"\n")
-    whole = {"name": name, "of": identity_of(items.values()), "fields": list(names), "utterances": len(items), **about}
+    whole = {"name": name, "of": identity_of(items.values()), "sound": sound_of(data), "fields": list(names),
+             "utterances": len(items), **about}
     write_json(directory / ABOUT, whole)
     return whole
 
@@ -109,6 +128,8 @@ def read_layers(data: Path, names: Sequence[str], items: Mapping[str, Any]) -> d
         if about["of"] != identity_of(items.values()):
             raise UserError(f"{layer_path(data, name)} is of other utterances or recordings than {data} has now; "
                             f"{AGAIN}")
+        if None not in (sounds := (about.get("sound"), sound_of(data))) and sounds[0] != sounds[1]:
+            raise UserError(f"{layer_path(data, name)} is of other audio than {data} has now ({HASHES}); {AGAIN}")
         for field in about["fields"]:
             if owner.setdefault(field, name) != name:
                 raise UserError(f"{data}: the layers {owner[field]} and {name} both have the field {field}; name one")

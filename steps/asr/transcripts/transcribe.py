@@ -61,8 +61,8 @@ def add_transcripts(data: Dataset, transcripts: Mapping[str, Transcript], failed
     Returns:
         layer.json of the transcripts.
     """
-    from steps.data.layers import layer_path, write_layer
-    from steps.data.trained_on import TRAINED_ON, read_training, write_training
+    from steps.data.layers import remove_layer, write_layer
+    from steps.data.trained_on import read_training
 
     lost = {*failed, *(key for key in data.items if key not in transcripts)}
     heard = {key: transcripts[key] for key in data.items if key not in lost}
@@ -77,13 +77,12 @@ def add_transcripts(data: Dataset, transcripts: Mapping[str, Transcript], failed
     if any(transcript.words for transcript in heard.values()):
         rows["asr_words"] = {key: {"asr_words": [list(word) for word in transcript.words]}
                              for key, transcript in heard.items()}
+    for name in LAYERS:  # words of an earlier recognizer do not stand beside the text of this one
+        remove_layer(data.path, name)
     written = {}
     for name, fields in rows.items():
-        (layer_path(data.path, name) / TRAINED_ON).unlink(missing_ok=True)
-        if records:
-            write_training(layer_path(data.path, name), records)
         said = whole if name == "asr" else {**about, "untold": untold}
-        written[name] = write_layer(data.path, name, LAYERS[name], data.items, fields, said)
+        written[name] = write_layer(data.path, name, LAYERS[name], data.items, fields, said, trained_on=records)
     return written["asr"]
 
 

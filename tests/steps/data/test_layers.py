@@ -67,6 +67,28 @@ def test_a_layer_of_other_recordings_is_refused(data, tmp_path):
         assert Dataset.open(changed, layers=("asr",)).items
 
 
+def test_a_layer_of_other_audio_is_refused_where_validation_hashed_both(data):
+    hashes = data.path / "audio_hashes.tsv"
+    hashes.unlink(missing_ok=True)
+    add(data)  # before validation
+    hashes.write_text("id\tsha256\n")
+    assert Dataset.open(data.path, layers=("asr",)).items
+    add(data)
+    hashes.write_text("id\tsha256\ns00-0-0\tab\n")
+    with pytest.raises(UserError, match="is of other audio than .* has now"):
+        assert Dataset.open(data.path, layers=("asr",)).items
+
+
+def test_a_data_set_that_is_derived_anew_has_no_layers_of_its_earlier_audio(data, tmp_path):
+    from steps.data.derived import read_cuts, write_derived
+
+    for _ in range(2):
+        write_derived(data, tmp_path / "noisy", data.info, read_cuts(data))
+        noisy = Dataset.open(tmp_path / "noisy")
+        assert layers_of(noisy.path) == []
+        add(noisy)
+
+
 def test_a_damaged_layer_is_one_line(data):
     add(data)
     path = layer_path(data.path, "asr") / "fields.jsonl.gz"
@@ -75,11 +97,12 @@ def test_a_damaged_layer_is_one_line(data):
         assert Dataset.open(data.path, layers=("asr",)).items
 
 
-@pytest.mark.parametrize("window", ["fields.jsonl.gz", "layer.json"])
+@pytest.mark.parametrize("window", ["trained_on.json", "fields.jsonl.gz", "layer.json"])
 def test_a_layer_that_was_killed_while_it_was_written_is_not_there(data, tmp_path, window):
     add(data)
     code = ("import sys; from steps.data.dataset import Dataset; from steps.data.layers import write_layer; "
-            "data = Dataset.open(sys.argv[1]); write_layer(data.path, 'asr', ('asr_text',), data.items, {}, {})")
+            "data = Dataset.open(sys.argv[1]); write_layer(data.path, 'asr', ('asr_text',), data.items, {}, {}, "
+            "trained_on=[{'corpus': 'speech'}])")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EMOTION_FAULT": f"asr/{window}",
                    "EMOTION_FAULT_ONCE": str(tmp_path / "once")}
     done = subprocess.run([sys.executable, "-c", code, str(data.path)], env=environment)

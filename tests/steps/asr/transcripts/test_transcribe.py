@@ -21,7 +21,7 @@ from steps.asr.transcripts.precomputed_transcripts import Transcript
 from steps.audit.trained_on import audit_components
 from steps.data.dataset import Dataset
 from steps.data.fields import check_name, check_value, load_fields
-from steps.data.layers import read_about
+from steps.data.layers import layers_of, read_about
 from steps.data.trained_on import describe_texts, write_training
 from tests.steps.scored_recipe import folds_by_speaker, utterances, write_data
 from utils.errors import UserError
@@ -85,6 +85,12 @@ def test_hypotheses_bring_confidence_and_nbest_and_failures_are_listed(tmp_path,
     assert words == [["a", 0.0, 1.0, 0.8], ["b", 1.0, 2.0, 0.6]]
     info = read_about(data.path, "asr")
     assert info["failed"] == [ids[1]] and info["from"] == str(tmp_path / "asr") and info["untold"] == []
+
+
+def test_words_of_an_earlier_recognizer_do_not_stand_beside_the_text_of_another(data):
+    for text, words in (("old", (("old", 0.0, 0.1, 1.0),)), ("new", ())):
+        transcribe.add_transcripts(data, {key: Transcript(text, words=words) for key in data.items}, [], {"from": text})
+    assert layers_of(data.path) == ["asr"]
 
 
 def test_the_fields_are_registered(data):
