@@ -6,7 +6,7 @@ how the files lie; this layout is our own (egs/mec2017/ensemble/README.md tells 
     DIR/train.tsv          DIR/validation.tsv          DIR/test.tsv, if its labels are known
 
 A table's header names the columns: clip, emotion, and what is known of speaker, gender, age, text. Clips of the test
-part that no table has, and those whose emotion is "-", are unlabelled. Classes are read in any case; the organizers'
+part that no table has, and those with the emotion "-", are unlabelled. Classes are read in any case; the organizers'
 page says Happiness where others say happy.
 """
 

@@ -2,7 +2,7 @@
 # The options that the recipes of the ensemble share (steps/stages_ensemble.sh reads them). A recipe sources this file
 # after utils/recipe.sh, declares its own options and calls
 #     ensemble_options "NORMS" RECOGNIZER [own|none]
-# with its default normalizations, and the recipe under egs/ whose recognizer and i-vector extractors are the default; own:
+# with its default normalizations, and the recipe under egs/ with the default recognizer and i-vector extractors; own:
 # the recipe trains them there, none: without a recognizer, unless one is given.
 
 ensemble_options() {

@@ -136,7 +136,7 @@ stage_text() {
 }
 
 # stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
-# system. One that no stage trains (there is no recognizer, say) is told and left out. Where a recipe has the setting
+# system. One that no stage trains (without a recognizer, say) is left out, with a note. Where a recipe has the setting
 # extended, each variant is fused a second time, with these too (...+extended), and dev chooses among all.
 stage_fuse() {
   local number=$1 inputs=() outputs=() more=() variants="" name how norm; shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The stages of a corpus that is read as text, without a recognizer; see steps/stages.sh, whose settings they read, and
-# stage_text there for what a recognizer heard.
+# The stages of a corpus that is read as text, without a recognizer; they read the settings of steps/stages.sh.
+# For recognized text see stage_text there.
 # shellcheck disable=SC2154,SC2034  # the settings are the recipe's
 
 # stage_reference_text N SUBSYSTEM [option ...]: the text subsystem on the reference text of $data.

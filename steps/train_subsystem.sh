@@ -14,7 +14,7 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
   --protocol NAME   split in DATA/splits/NAME.tsv
   --targets "T ..." predict these of the corpus's targets, such as phq8 (default: the first; of others the variant
                     says so: ...+target-phq8)
-  --init MODEL      exported model (steps/export.sh) or recognizer whose trunk the network starts from (default: none,
+  --init MODEL      exported model (steps/export.sh) or recognizer: the network starts from its trunk (default: none,
                     random weights); what it was trained on is told to the leak audit
   --norms "N ..."   normalizations, one experiment each: global, speaker, none (default: global)
   --sources "S ..." of --features text, one experiment each: asr, nbest, reference (default: as configured)
@@ -26,7 +26,7 @@ Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [o
   --labels N        hide all but N labels of every training part, stratified by class and spread over speakers (variant
                     ...+labels-N); what is hidden is unlabelled. Dev keeps its labels, and so does a refit on train and dev
   --label-share S   hide all but this share of them, e.g. 0.1 (variant ...+labels-0.1)
-  --unlabelled "DATA[:PROTOCOL/PART] ..."   sets whose utterances training may use without labels, with the same
+  --unlabelled "DATA[:PROTOCOL/PART] ..."   sets of utterances that training may use without labels, with the same
                     features (variant ...+unlabelled-<set>); refused where they share speakers or sound with dev or test
   --permute-labels  shuffle the labels of train and dev, for the leak audit (variant ...+permuted)
   --nj N            parallel tasks (default: 1)

@@ -73,7 +73,7 @@ def whole(text: str) -> int:
 
 
 def directory_or_none(text: str) -> Path | None:
-    """As `directory`; empty, as a recipe hands on what nobody set: None."""
+    """As `directory`; empty, as a recipe passes an option without a value: None."""
     return directory(text) if text else None
 
 

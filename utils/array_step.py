@@ -97,7 +97,7 @@ def run_array(array: Array, argv: Sequence[str], arguments: argparse.Namespace, 
     work = open_work()
     if arguments.prepare:
         work.plan.prepare()
-        left = [task for task in range(1, arguments.nj + 1) if not array.left_by(task).exists()]
+        left = work.plan.tasks_left(lambda _, task: array.left_by(task))
         print(f"{work.size}, {len(left)} of {arguments.nj} tasks to do")
     elif arguments.finish:
         work.finish()

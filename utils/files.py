@@ -53,11 +53,6 @@ def fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def temporary_name(path: Path) -> Path:
-    """The name under which `path` is written before it is renamed: same directory, ends in .tmp."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
 def short_end(name: str, most: int = 200) -> str:
     """The end of a file's name, so short that something fits in front of it: a name has at most 255 bytes."""
     return os.fsdecode(os.fsencode(name)[-most:])

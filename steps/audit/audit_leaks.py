@@ -91,7 +91,7 @@ def show(found: Mapping[str, Any]) -> str:
 
 
 def told(entry: Mapping[str, Any]) -> dict[str, str]:
-    """An entry of `permuted` as text: UA in percent, or CCC of a track, whose name stands with the system's."""
+    """An entry of `permuted` as text: UA in percent, or CCC of a track (then the system's name has the track's)."""
     from steps.scoring.cells import shown
 
     metric = entry.get("metric", "UA")

@@ -106,7 +106,7 @@ class Item:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, target: Target) -> Label:
-        """What the target is of this utterance; None where nobody knows."""
+        """The label of this utterance; None where it is unknown."""
         return self.fields.get(target.field)
 
 
@@ -115,7 +115,7 @@ class Dataset:
 
     Attributes:
         info: corpus.json. targets: what may be predicted; the first is the default.
-        layers: names of the layers whose fields the utterances have, too (steps/data/layers.py).
+        layers: names of layers; the utterances get their fields, too (steps/data/layers.py).
     """
 
     def __init__(self, path: Path, info: dict[str, Any], layers: Iterable[str] = ()):

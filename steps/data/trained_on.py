@@ -6,7 +6,7 @@ corpora, so its directory says on what. A record is plain JSON, and a component 
     {"component": "recognizer", "corpus": "speechocean762", "utterances": 2250,
      "speakers": names, "sentences": digests of plain texts, "recordings": digests of decoded audio, or corpus/id}
 
-`"sentences_may_be_shared": true` says that sentences are told, and are no leak, as between train and test.
+`"sentences_may_be_shared": true` says that shared sentences are listed and are no leak, as between train and test.
 An empty list says that there are none (a language model has no speakers), null that they are not known.
 They stand under the key "trained_on" of the component's own JSON files, or in a file trained_on.json beside them; the
 latter is also how the owner of a foreign model says what it was trained on.

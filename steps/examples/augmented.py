@@ -78,7 +78,7 @@ def augment(data: Dataset, split: Split, noisy: Dataset) -> tuple[Dataset, Split
 
 
 def join_features(store: FeatureStore, more: FeatureStore, rename: Callable[[str], str]) -> FeatureStore:
-    """Features of utterances and of further ones, whose names `rename` gives.
+    """Features of utterances and of further ones; `rename` gives the names of the latter.
 
     Raises:
         UserError: the two were not extracted alike.

@@ -74,7 +74,7 @@ def hide(items: Sequence[Item], y: np.ndarray, kept: Kept, purpose: str, field: 
 
 
 def without_label(item: Item, field: str) -> Item:
-    """The item as if nobody had labelled it."""
+    """The item without its label."""
     return replace(item, fields={name: value for name, value in item.fields.items()
                                  if name not in (field, *OF_LABEL)})
 

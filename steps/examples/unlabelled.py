@@ -133,7 +133,7 @@ def features_of(one: UnlabelledSet, store: FeatureStore) -> FeatureStore:
 
 def about_sets(sets: Sequence[UnlabelledSet], own: Dataset, split: Split, fold: int,
                inputs: Inputs) -> list[dict[str, Any]]:
-    """What config.yaml says of the sets: which utterances of which data, in which state their features are."""
+    """What config.yaml says of the sets: their data, utterances, and version of the features."""
     told = []
     for one in sets:
         ids = one.ids(own, split, fold)

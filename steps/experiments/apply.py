@@ -157,8 +157,8 @@ def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dic
 
 
 def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """config.yaml of an experiment whose model is there, and what metrics.json says of its one target, "target"; or of
-    several "tracks", of which "target" is the first.
+    """config.yaml of an experiment that kept its model, and what metrics.json says of its one target, "target"; or of
+    several "tracks" ("target" is the first).
 
     Raises:
         UserError: one line saying which is missing and how to get it.

@@ -182,8 +182,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--features", required=True,
                         help="directory of features below the data directory; text: none, what is said")
     parser.add_argument("--protocol", required=True)
-    parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recognizer whose trunk training "
-                        "starts from; none: random weights")
+    parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recognizer: training "
+                        "starts from its trunk; none: random weights")
     parser.add_argument("--targets", default="", metavar="NAME ...", help="predict these of the corpus's targets; "
                         "empty: the default one")
     parser.add_argument("--norms", default="global", help='e.g. "global speaker"')

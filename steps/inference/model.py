@@ -12,8 +12,8 @@ and, where they say something,
 
     "notes"     what is to be said of the sound: digital silence, channels that cancel, bytes that were not read, ...
     "prior"     {subsystem: why it knows the class prior only}
-    "speaker"   whose statistics normalized the features ("average": those of the average training speaker, for lack of
-                utterances of one speaker)
+    "speaker"   the speaker who gave the statistics of normalization ("average": the average training speaker,
+                for lack of utterances of one speaker)
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class Writer:
 
         if self.precomputed_as is None:
             raise UserError(f"{self.data / name} was given, not computed here: a new recording has no such features; "
-                            "--precomputed-as NAME says whose they are", 2)
+                            "--precomputed-as NAME says how they are made", 2)
         extractor, self._stands_in = registry.create(self.precomputed_as), True
         if (extractor.kind, extractor.dim) != (described["kind"], described["dim"]):
             raise UserError(f"--precomputed-as {self.precomputed_as} makes {extractor.dim} columns, {extractor.kind}; "

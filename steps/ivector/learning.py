@@ -66,7 +66,7 @@ def gather(config: IvectorExtractorConfig, items: Iterable[Item], speech: Speech
 
 
 def spoken_states(recognizer: object, utterance: Utterance) -> np.ndarray:
-    """Hidden states (N, H) of output frames in whose center somebody speaks."""
+    """Hidden states (N, H) of output frames that have speech in their center."""
     hidden = recognizer.hidden([utterance.fbank])[0]  # type: ignore[attr-defined]
     nearest = at_frames(len(utterance.voiced), len(hidden), recognizer.subsampling)  # type: ignore[attr-defined]
     voiced = np.zeros(len(hidden), dtype=bool)

@@ -85,7 +85,7 @@ class Occupier(Protocol):
 
 
 def at_frames(frames: int, available: int, subsampling: int) -> np.ndarray:
-    """For each of `frames` input frames the output frame (of `available`) whose center is nearest, int64 (frames,).
+    """For each of `frames` input frames the output frame (of `available`) with the nearest center, int64 (frames,).
 
     Output frame j of the recognizer is centerd at input frame subsampling * j + subsampling - 1: for 4 by two
     convolutions of width 3 and stride 2 without padding, it sees the frames 4j to 4j + 6.

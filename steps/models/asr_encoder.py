@@ -12,7 +12,7 @@ class AsrEncoder(nn.Module):
     """Filter banks (N, 1, F, T) with lengths (N,), None for all T -> states (N, D, 1, T') with their lengths.
 
     The mean and deviation that a recognizer was trained with are buffers, as in steps/asr/model.py; 0 and 1 in
-    a network that starts from random weights, whose features come normalized.
+    a network that starts from random weights: its features are normalized before.
     """
 
     mean: Tensor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steps.models.svm import NEVER, LinearSvm
+from steps.models.svm import LinearSvm, one_against_rest
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -28,16 +28,11 @@ def path(rows: scipy.sparse.csr_matrix, labels: np.ndarray, classes: int, penalt
     from sklearn.svm import LinearSVC
 
     for penalty in penalties:
-        weights, biases = np.zeros((classes, rows.shape[1])), np.full(classes, NEVER)
-        for number in range(classes):
-            positive = labels == number
-            if not positive.any():
-                continue
-            if positive.all():
-                biases[number] = 1.0
-                continue
+
+        def learn(positive: np.ndarray, penalty: float = penalty) -> tuple[np.ndarray, float]:
             machine = LinearSVC(C=penalty, dual=False, class_weight="balanced" if balanced else None, tol=1e-5,
                                 max_iter=1000)
             machine.fit(rows, positive)
-            weights[number], biases[number] = machine.coef_[0], machine.intercept_[0]
-        yield penalty, LinearSvm(weights, biases)
+            return machine.coef_[0], machine.intercept_[0]
+
+        yield penalty, one_against_rest(labels, classes, rows.shape[1], learn)

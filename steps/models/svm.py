@@ -6,7 +6,7 @@ whole grid costs seconds whatever the number of features. Stored as one weight v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,6 +41,26 @@ class LinearSvm:
         return cls(np.asarray(arrays["weights"], dtype=np.float64), np.asarray(arrays["biases"], dtype=np.float64))
 
 
+def one_against_rest(labels: np.ndarray, classes: int, features: int,
+                     learn: Callable[[np.ndarray], tuple[np.ndarray, float]]) -> LinearSvm:
+    """The machine of all classes: one class against the rest, each learned by itself.
+
+    Args:
+        labels: (N,) class numbers. features: F.
+        learn: bool (N,), which rows are of the class -> weights (F,), bias.
+
+    A class without a training row gets decision values below every other's.
+    """
+    weights, biases = np.zeros((classes, features)), np.full(classes, NEVER)
+    for number in range(classes):
+        positive = labels == number
+        if positive.all():
+            biases[number] = 1.0
+        elif positive.any():
+            weights[number], biases[number] = learn(positive)
+    return LinearSvm(weights, biases)
+
+
 def path(rows: np.ndarray, labels: np.ndarray, classes: int, penalties: Sequence[float],
          balanced: bool = True) -> Iterator[tuple[float, LinearSvm]]:
     """Learn one machine for each penalty C of the hinge loss.
@@ -48,25 +68,17 @@ def path(rows: np.ndarray, labels: np.ndarray, classes: int, penalties: Sequence
     Args:
         rows: (N, F). labels: (N,) class numbers. balanced: each class weighs N / (2 N_c), so that the few count as much
             as the rest.
-
-    A class without a training row gets decision values below every other's.
     """
     from sklearn.svm import SVC  # using a machine needs no scikit-learn
 
     matrix = np.asarray(rows, dtype=np.float64)
     gram = matrix @ matrix.T
     for penalty in penalties:
-        weights, biases = np.zeros((classes, matrix.shape[1])), np.full(classes, NEVER)
-        for number in range(classes):
-            positive = labels == number
-            if not positive.any():
-                continue
-            if positive.all():
-                biases[number] = 1.0
-                continue
+
+        def learn(positive: np.ndarray, penalty: float = penalty) -> tuple[np.ndarray, float]:
             machine = SVC(C=penalty, kernel="precomputed", class_weight="balanced" if balanced else None,
                           cache_size=200, tol=1e-4)
             machine.fit(gram, positive)
-            weights[number] = machine.dual_coef_[0] @ matrix[machine.support_]
-            biases[number] = machine.intercept_[0]
-        yield penalty, LinearSvm(weights, biases)
+            return machine.dual_coef_[0] @ matrix[machine.support_], machine.intercept_[0]
+
+        yield penalty, one_against_rest(labels, classes, matrix.shape[1], learn)

@@ -33,7 +33,7 @@ class Summary:
     Attributes:
         classes: number of classes; 0 for regression. threshold: of a binary reading of a regression, or None.
         transcripts: whether errors of transcripts are counted. confidence: histogram of their words, or None.
-        positive: number of the class whose F1 counts, or None. tracks: whether an item has many values.
+        positive: number of the class for F1, or None. tracks: whether an item has many values.
     """
 
     classes: int = 0

@@ -41,43 +41,43 @@ class LinearSvmConfig(ExperimentConfig):
     """One class against the rest, hinge loss."""
 
     C: list[float] = option([1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2], least=1, above=0.0, max=1e6,
-                                    help="C; one is chosen on dev")
+                             help="one is chosen on dev")
     balanced: bool = option(True, help="each class counts the same")
     metric: str = option("UA", choices=("UA", "WA", "MAF"), help="by which C is chosen")
 
 
 @dataclass
-class ForestPredictor:
-    """See contract.Predictor; logits are log-probabilities."""
+class ArrayPredictor:
+    """See contract.Predictor; a model of one target that is stored as arrays."""
 
-    model: forest.Forest
+    model: Any
     target: str
     about: dict[str, Any]
 
-    def predict(self, part: Part) -> dict[str, np.ndarray]:
-        return {self.target: np.log(np.maximum(self.model.probabilities(part.x.matrix()), TINY))}
-
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.model.to_arrays(), self.about)
+
+
+class ForestPredictor(ArrayPredictor):
+    """Logits are log-probabilities."""
+
+    model: forest.Forest
+
+    def predict(self, part: Part) -> dict[str, np.ndarray]:
+        return {self.target: np.log(np.maximum(self.model.probabilities(part.x.matrix()), TINY))}
 
     def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
         return classes == {self.target: self.model.value.shape[1]} and \
             all(int(self.model.feature.max()) < width for width in widths.values())
 
 
-@dataclass
-class SvmPredictor:
-    """See contract.Predictor; logits are decision values."""
+class SvmPredictor(ArrayPredictor):
+    """Logits are decision values."""
 
     model: svm.LinearSvm
-    target: str
-    about: dict[str, Any]
 
     def predict(self, part: Part) -> dict[str, np.ndarray]:
         return {self.target: self.model.decide(part.x.matrix())}
-
-    def save(self, directory: Path) -> None:
-        save_arrays(directory, self.model.to_arrays(), self.about)
 
     def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
         count, dim = self.model.weights.shape
@@ -142,7 +142,7 @@ def chosen_on_dev(learner: Learner, option: str, path: Sequence[float], predicto
 
 
 def dev_metric(name: str, part: Part, logits: np.ndarray, classes: int) -> float:
-    """One metric of `part`, all of whose items are labelled."""
+    """One metric of `part`; all its items are labelled."""
     return float(metrics.classification(metrics.confusion(part.y, logits.argmax(axis=1), classes))[name])
 
 

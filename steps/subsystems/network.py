@@ -172,7 +172,7 @@ class NetworkLearner(Learner):
 
     @abc.abstractmethod
     def batches(self, part: Part, labels: dict[str, Tensor]) -> Batches:
-        """The training batches of a part whose items have a label of a target; labels: task -> (N, ...)."""
+        """The training batches of labelled items; labels: task -> (N, ...)."""
 
     @abc.abstractmethod
     def inputs(self, part: Part) -> Inputs:

@@ -1,8 +1,8 @@
 """A trained model that another network starts from (`--init MODEL`): its trunk is loaded, its heads are not.
 
 MODEL is a directory of steps/export.sh with one network of the same kind, architecture and size on the same features,
-or a recognizer (steps/asr) for the architecture asr_encoder, whose sizes are then the recognizer's. What the model is,
-not where it lies, belongs to the experiment; what it was trained on is told for the leak audit.
+or a recognizer (steps/asr) for the architecture asr_encoder, which then has the recognizer's sizes. The identity of an
+experiment has the model's content, not its path. What the model was trained on goes to the leak audit.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class TextSvmConfig(LinearSvmConfig):
     """n-grams weighted by tf-idf, one class against the rest, squared hinge loss."""
 
     C: list[float] = option([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], least=1, above=0.0, max=1e6,
-                                    help="C; chosen on dev")
+                             help="one is chosen on dev")
     source: str = option(ASR, choices=SOURCES, help="asr: the recognizer's text; nbest: counts expected over its "
                          "n-best list; reference: the reference text, an upper bound")
     words: list[int] = option([1, 2], min=1, max=100, help="shortest and longest n-gram of words; []: none")

@@ -47,7 +47,7 @@ class TrackPredictor:
     """A trained network.
 
     Attributes:
-        about: "scales": {target: {"mean", "std"}}, "step" (s), "inputs", and what is told of the
+        about: "scales": {target: {"mean", "std"}}, "step" (s), "inputs", and what is known of the
             training.
     """
 

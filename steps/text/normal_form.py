@@ -54,7 +54,7 @@ def words(text: str) -> list[str]:
 
 
 def join(tokens: Iterable[str]) -> str:
-    """The normalized text whose `words` are `tokens`: one space between two unless both are Han characters."""
+    """The normalized text with the `words` `tokens`: one space between two unless both are Han characters."""
     parts: list[str] = []
     for token in tokens:
         if parts and not (is_han(token) and is_han(parts[-1])):

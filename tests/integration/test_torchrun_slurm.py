@@ -1,7 +1,7 @@
 """Two nodes' worth of ranks on a real Slurm: the losses of one process, also after a kill.
 
 Two array tasks meet by steps/asr/train/launch.py, each runs torchrun with one process (gloo). A Conformer learns on
-simulated features through the recognizer's own batches, whose plan gives one process with accumulate 2 the batches
+simulated features through the recognizer's own batches; their plan gives one process with accumulate 2 the batches
 that two processes with accumulate 1 take.
 """
 

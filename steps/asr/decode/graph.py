@@ -50,7 +50,7 @@ class Graph:
     def open(cls, directory: str | Path, units: Units | None = None) -> Graph:
         """
         Args:
-            units: those of the recognizer whose posteriors will be decoded.
+            units: of the recognizer that gives the posteriors.
 
         Raises:
             UserError: there is none, it is damaged, or it was made for other units.

@@ -92,7 +92,7 @@ def _fingerprint(whole: Fst, spelled: Spellings) -> str:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="make_graph.sh", description="Build a decoding graph.")
     parser.add_renamed("--recogniser", "--recognizer")
-    parser.add_argument("--recognizer", required=True, type=Path, metavar="DIR", help="whose units spell the words")
+    parser.add_argument("--recognizer", required=True, type=Path, metavar="DIR", help="its units spell the words")
     parser.add_argument("--arpa", required=True, type=Path, metavar="FILE", help="language model over words")
     parser.add_argument("--more-words", type=Path, metavar="FILE", help="one word a line (what follows it is not "
                         "looked at, so a lexicon will do); those that the model lacks share the probability of <unk>")

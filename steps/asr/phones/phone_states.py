@@ -40,7 +40,7 @@ class PhoneStateHead:
         names: a name a component, e.g. "SIL.0", "AH.1". silence: columns of silence, which are no components of an
             i-vector. priors: (C,) share of the training frames.
         subsampling: frames of the features a hidden state of the recognizer stands for.
-        recognizer: fingerprint of the recognizer whose hidden states it takes; None: it takes none.
+        recognizer: fingerprint of the recognizer that gives the hidden states; None: it reads none.
         fingerprint: changes whenever the posteriors would.
     """
 

@@ -37,7 +37,7 @@ SEEN, UNSEEN = "sentence in train", "sentence not in train"
 
 @dataclass(frozen=True)
 class System:
-    """A recognizer and decoder whose transcripts are scored; `path` may hold {part}."""
+    """A recognizer with a decoder; its transcripts are scored. `path` may hold {part}."""
 
     name: str
     variant: str

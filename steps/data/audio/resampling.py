@@ -39,7 +39,7 @@ def resample_blocks(blocks: Iterable[numpy.ndarray], rate: int, target: int = RA
     held, offset, done = numpy.zeros(0, dtype="float32"), 0, 0  # offset: number of held[0]; done: of the result
     for block in blocks:
         held = numpy.concatenate([held, block]) if len(held) else block
-        ready = max(0, (offset + len(held) - around) * up // down)  # results whose neighbors are all there
+        ready = max(0, (offset + len(held) - around) * up // down)  # results that have all their neighbors
         if ready - done < target // 4:
             continue
         begin = offset * up // down

@@ -1,4 +1,4 @@
-"""Hidden labels: how many stay, of which classes and speakers; nothing of a hidden label is
+"""Hidden labels: how many stay, in each class and of each speaker; nothing of a hidden label is
 left."""
 
 from collections import Counter

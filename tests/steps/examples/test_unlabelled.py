@@ -22,7 +22,7 @@ FIXMATCH = ("training.objective=fixmatch training.tensorboard=false training.epo
 
 @pytest.fixture
 def other(tmp_path, make_dataset):
-    """Another corpus with 2 speakers, one of whom has a name that a speaker of the toy corpus
+    """Another corpus with 2 speakers, one with a name that a speaker of the toy corpus
     has."""
     rows = np.random.default_rng(1).normal(size=(8, 12))
     ids = [f"s{speaker}-{take:02d}" for speaker in (4, 9) for take in range(4)]
@@ -66,7 +66,7 @@ def test_of_the_own_protocol_it_is_the_part_of_the_same_fold(toy):
 
 def test_what_shares_utterances_or_speakers_with_dev_or_test_is_refused(toy, other):
     data, split, sets = opened(toy, f"{other}")
-    check_apart(sets, data, split, [1, 2])  # another corpus: its s4 is somebody else
+    check_apart(sets, data, split, [1, 2])  # another corpus: its s4 is another speaker
     for text, message in ((f"{toy}", "shares the utterance with dev of plain, fold 1"),
                           (f"{toy}:plain/test", "shares the utterance with test of plain, fold 1")):
         with pytest.raises(UserError, match=message):

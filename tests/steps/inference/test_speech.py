@@ -1,4 +1,4 @@
-"""Models whose subsystems need a recognizer: i-vectors, transcripts, frames; the recognizer is an untrained network."""
+"""Models with subsystems that need a recognizer: i-vectors, transcripts, frames. The recognizer is untrained."""
 
 import json
 import shutil

@@ -113,7 +113,7 @@ def test_the_front_end_runs_tasks_as_jobs(tmp_path, data):
 
 
 def test_an_option_may_be_empty_and_an_argument_may_not():
-    """A recipe hands on `--musan ""` where nobody gave a directory."""
+    """A recipe hands on `--musan ""` where no directory was given."""
     for arguments, status, message in ((["--snr", "5", "--musan", "", "/nowhere", "b"], 1, "is no prepared data set"),
                                        (["--snr", "5", "", "b"], 2, "an argument is empty")):
         done = subprocess.run([str(ROOT / "steps/make_noisy_set.sh"), *arguments], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What is told of recognized against reference text where there are few sentences."""
+"""The report on recognized against reference text, with few sentences."""
 
 import numpy as np
 import pytest

@@ -177,7 +177,7 @@ def test_the_audit_finds_a_model_that_was_trained_on_test_speakers(lab):
     assert status == 1 and len(leaks) == 1
     assert leaks[0].startswith("recognizer that training starts from was trained on two and shares the speaker with 4 "
                                "of 4 test utterances")
-    # what is exported now says whom the recognizer had heard, too
+    # what is exported now names the training data of the recognizer, too
     assert run(export.main, "--data", lab.two, lab.exp / "leaky/official/norm-none", lab.root / "second") == 0
     told = json.loads((lab.root / "second/trained_on.json").read_text())
     assert [record["speakers"] for record in told] == [[f"two{s}" for s in range(5)], ["two5"]]

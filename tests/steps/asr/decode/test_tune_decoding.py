@@ -17,7 +17,7 @@ from utils.files import write_json
 
 
 class Hesitant:
-    """A recognizer whose blank hides the second unit; a penalty of the blank uncovers it."""
+    """The blank of this recognizer hides the second unit; a penalty of the blank uncovers it."""
 
     units, frame_shift, fingerprint = UNITS, 0.04, "abc"
     extractor = SimpleNamespace(name="fbank", kind="frames", dim=5, options={})
