@@ -17,24 +17,21 @@ import numpy as np
 
 from steps.data.dataset import Item
 from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors
-from steps.features.normalize import MODES, Normalization, Normalizer, check_speakers, speaker_moments
+from steps.experiments.run_spec import AGAIN, RunSpec
+from steps.features.normalize import Normalization, Normalizer, check_speakers, speaker_moments
 from steps.scoring.calibration import apply_temperature
-from steps.subsystems.contract import SPECS, ExperimentConfig, Predictor, spec_of
+from steps.subsystems.contract import Predictor
 from steps.text.source import weighted_texts
-from utils.config import from_dict, read_yaml
 from utils.errors import UserError, reading
 from utils.files import read_json
 from utils.renamed import present_path
-from utils.shape import NAME, Number, OneOf, check
+from utils.shape import Number, check
 
 if TYPE_CHECKING:
     Rows = Sequence[np.ndarray | None]
 
 # All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
 ABOUT, CONFIG, MODEL, NORMALIZATION = "metrics.json", "config.yaml", "model.json", "normalization.npz"
-AGAIN = "copy it again, or train it again"
-TASK = {"kind": OneOf(*SPECS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME,
-        "corpus": str, "config_name?": str, "permute_labels?": bool}
 TRACKS = {"target": str, "tracks": [str], "train_items?": int, "prior_scored?": [str]}
 METRICS = {"target": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
            "prior_scored?": [str]}
@@ -45,14 +42,13 @@ class TrainedExperiment:
     """One trained subsystem: one fold, one seed.
 
     Attributes:
-        task: config.yaml, as steps/experiments/plan.py wrote it. target: the name of what is predicted (emotion).
+        run: config.yaml, as steps/experiments/plan.py wrote it. target: the name of what is predicted (emotion).
         norm: global, speaker or none. normalization: learned on the training part; None for none.
         log_prior: (C,), of the training part.
     """
 
     directory: Path
-    task: dict[str, Any]
-    config: ExperimentConfig
+    run: RunSpec
     predictor: Predictor
     target: str
     classes: list[str]
@@ -71,21 +67,19 @@ class TrainedExperiment:
             UserError: not trained, trained without keeping the model, or damaged.
         """
         directory = Path(directory)
-        task, about = read_description(directory)
+        run, about = read_description(directory)
         if "tracks" in about:
             raise UserError(f"{directory} predicts tracks ({', '.join(about['tracks'])}), no classes; "
                             "leave it out here")
-        classes, norm = list(about["log_prior"]), task["norm"]
+        classes, norm = list(about["log_prior"]), run.norm
         with reading(f"{directory}: the model", AGAIN, OSError):
-            spec = spec_of(task["kind"])
-            config = from_dict(spec.config_type(), task["config"], prefix="config.", where=directory / CONFIG)
             arrays = present_path(directory / NORMALIZATION)
             learned = None if norm == "none" else Normalizer.load(arrays, inputs or "F", AGAIN)
-            predictor = spec.learner_type().load(config, directory, [about["target"]], device)
+            predictor = run.spec.learner_type().load(run.config, directory, [about["target"]], device)
             width = inputs if learned is None else len(learned.mean)
-            if not predictor.fits({} if width is None else {task["features"]: width}, {about["target"]: len(classes)}):
+            if not predictor.fits({} if width is None else {run.features: width}, {about["target"]: len(classes)}):
                 raise ValueError(f"it is not of {len(classes)} classes, or not of these features")
-        return cls(directory, task, config, predictor, about["target"], classes, float(about["temperature"]),
+        return cls(directory, run, predictor, about["target"], classes, float(about["temperature"]),
                    np.array(list(about["log_prior"].values()), dtype=np.float64), norm, learned)
 
     def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
@@ -102,7 +96,7 @@ class TrainedExperiment:
             (N, C) float64 natural-log posteriors, calibrated and floored; the log prior for an item without features.
         """
         if rows is None:
-            source = getattr(self.config, "source", "")
+            source = self.run.source
             empty = [bool(source) and not weighted_texts(item.fields, source) for item in items]
             rows = [None if nothing else np.zeros(0, dtype=np.float32) for nothing in empty]
         if len(rows) != len(items):
@@ -112,7 +106,7 @@ class TrainedExperiment:
         if known:
             chosen = tuple(items[position] for position in known)
             x = self.normalized(chosen, [np.asarray(rows[position]) for position in known], speakers or {})
-            part = Part(chosen, {self.task["features"]: x}, {self.target: np.full(len(known), NO_LABEL)})
+            part = Part(chosen, {self.run.features: x}, {self.target: np.full(len(known), NO_LABEL)})
             out[known] = apply_temperature(self.predictor.predict(part)[self.target], self.temperature)
         return out
 
@@ -156,7 +150,7 @@ def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dic
     return found
 
 
-def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_description(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
     """config.yaml of an experiment that kept its model, and what metrics.json says of its one target, "target"; or of
     several "tracks" ("target" is the first).
 
@@ -166,23 +160,22 @@ def read_description(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not (directory / ABOUT).is_file() or not (directory / CONFIG).is_file():
         raise UserError(f"{directory} is no finished experiment ({ABOUT} or {CONFIG} is missing); train it with "
                         "steps/train_subsystem.sh")
-    task = read_yaml(directory / CONFIG, TASK, AGAIN)
+    run = RunSpec.read(directory / CONFIG)
     about = read_json(directory / ABOUT, {str: Any}, AGAIN)
     if not (directory / MODEL).is_file():
-        name = task.get("config_name", "NAME")
-        raise UserError(f"{directory} has scores but no model: {name} says keep_model: false; run the recipe again "
-                        f'with --set "{name}:keep_model=true"')
+        raise UserError(f"{directory} has scores but no model: {run.config_name} says keep_model: false; run the "
+                        f'recipe again with --set "{run.config_name}:keep_model=true"')
     targets = about.pop("targets", None) or {about.get("label"): about}  # the latter: before there were targets
     name = next(iter(targets)) if isinstance(targets, dict) else None
     if not isinstance(name, str) or not isinstance(targets[name], dict):
         raise UserError(f"{directory / ABOUT} names no target; {AGAIN}")
-    if spec_of(task["kind"]).targets == ("track",):
+    if run.spec.targets == ("track",):
         about = {**about, "target": name, "tracks": list(targets)}
         check(about, TRACKS, directory / ABOUT, AGAIN)
-        return task, about
+        return run, about
     if len(targets) > 1 or "log_prior" not in targets[name]:
         raise UserError(f"{directory} predicts {', '.join(targets)}; only one target of classes, or tracks, are "
                         "applied and exported")
     about = {**about, **targets[name], "target": name}
     check(about, METRICS, directory / ABOUT, AGAIN)
-    return task, about
+    return run, about

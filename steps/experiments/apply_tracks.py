@@ -11,10 +11,8 @@ import numpy as np
 
 from steps.data.dataset import Item
 from steps.examples.part import Part
-from steps.experiments.apply import AGAIN, CONFIG, NORMALIZATION, normalized, read_description
+from steps.experiments.apply import AGAIN, NORMALIZATION, normalized, read_description
 from steps.features.normalize import Normalizer
-from steps.subsystems.contract import spec_of
-from utils.config import from_dict
 from utils.errors import reading
 from utils.renamed import present_path
 
@@ -47,12 +45,10 @@ class TrackExperiment:
             UserError: not trained, trained without keeping the model, or damaged.
         """
         directory = Path(directory)
-        task, about = read_description(directory)
+        run, about = read_description(directory)
         with reading(f"{directory}: the model", AGAIN, OSError):
-            spec = spec_of(task["kind"])
-            config = from_dict(spec.config_type(), task["config"], prefix="config.", where=directory / CONFIG)
-            predictor: Any = spec.learner_type().load(config, directory, about["tracks"], device)
-            norm, width = task["norm"], predictor.about["inputs"]
+            predictor: Any = run.spec.learner_type().load(run.config, directory, about["tracks"], device)
+            norm, width = run.norm, predictor.about["inputs"]
             learned = None if norm == "none" else \
                 Normalizer.load(present_path(directory / NORMALIZATION), width, AGAIN)
             if predictor.targets != about["tracks"]:

@@ -1,7 +1,8 @@
 """Plan the experiments of one subsystem: variants x folds x seeds, one small file a task.
 
 Checks everything that can be checked before anything is dispatched, writes `<out>/subsystem.json` and
-`<out>/log/task.<j>.json` (an experiment, or with --tasks a list of them), and prints the number of tasks.
+`<out>/log/task.<j>.json` (an experiment, or with --tasks a list of them), and prints the number of tasks and where
+they lie; for other targets than the default one `<out>/subsystem.<targets>.json` and `<out>/log/<targets>/`.
 With --finish: counts what the tasks wrote.
 """
 
@@ -14,165 +15,49 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.experiments.task_files import tasks_option
 from utils.arguments import ArgumentParser, count
 from utils.errors import UsageError, UserError, run_main
-from utils.files import read_json, write_json
-from utils.shape import NAME, Either, Number
+from utils.files import write_json
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset
     from steps.data.variant import Variant
-    from steps.subsystems.contract import Spec
-    from utils.corpus import Target
+    from steps.examples.unlabelled import UnlabelledSet
+    from steps.experiments.material import Material
+    from steps.experiments.run_spec import RunSpec
+    from steps.subsystems.contract import ExperimentConfig
+    from steps.subsystems.start import Start
 
 KIND_OF = {"vector": "utterance"}  # layout: kind of features, where the two have different names
-FEW_UTTERANCES = 2000  # a linear SVM, a forest or a small network trains on them in about the time that torch loads
-NUMBER = Number(0, 10**6, whole=True)
-TASK = {  # of log/task.<j>.json
-    "variant": NAME, "fold": NUMBER, "seed": NUMBER, "subsystem": str}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
-    from steps.data.dataset import Dataset
-    from steps.examples import unlabelled
-    from steps.examples.augmented import open_augmented
-    from steps.examples.fold import fingerprint, open_inputs, what_is_read
-    from steps.examples.tasks import check_learned, further_fields, with_main_task
-    from steps.subsystems.contract import load_experiment_config, overrides, spec_of
-    from steps.subsystems.start import open_start, prepare, training_records
-    from steps.text.source import layers_for
-    from steps.training.config import FREE_KEYS
-    from utils.config import split_settings
+    from steps.examples.unlabelled import check_apart, open_sets
+    from steps.experiments.task_files import number_of_tasks, shared_out, write_tasks
 
-    data, out = Dataset.open(arguments.data), Path(arguments.out)
-    targets = [data.target(name) for name in arguments.targets.split()] or [data.target()]
-    others = () if targets == [data.target()] else tuple(target.name for target in targets)
-    own = "-".join(others)
-    log = out / "log" / own if own else out / "log"
+    out, material = Path(arguments.out), opened(arguments)
+    others = others_of(material)
+    log = out / "log" / "-".join(others)
     if arguments.finish:
-        return count_outputs(out, log, [target.name for target in targets])
-    config = load_experiment_config(arguments.config, split_settings(arguments.set))
-    spec = spec_of(config.kind)
-    inputs = open_inputs(data.path, [arguments.features])
-    store = inputs[arguments.features]
-    if store is None:
-        data = data.with_layers(layers_for(data.path, arguments.sources.split() or [getattr(config, "source", "")]))
-    split = data.split(arguments.protocol)
-    check_fits(spec, config.kind, data, targets, store)
-    config = with_main_task(config, targets[0])
-    check_learned(dataclasses.asdict(config), data.items.values())
-    more: dict[str, Any] = {"targets": list(others)} if others else {}
-    started: dict[str, Any] = {}
-    if arguments.init not in ("", "none"):
-        start = open_start(arguments.init)
-        config = prepare(start, spec, config, store, arguments.norms)
-        more["init"] = start.about
-        started = {"init": {**start.about, "trained_on": training_records(start) or None}}
-    folds = integers("--folds", arguments.folds) or split.folds
-    for fold in folds:
-        split.ids(fold, "train")  # names an unknown fold
-    seeds = integers("--seeds", arguments.seeds) or [0]
-    if not spec.seeded and len(seeds) > 1 and arguments.labels is None:
-        print(f"{config.kind} is deterministic: only seed {seeds[0]} is run", file=sys.stderr)
-        seeds = seeds[:1]
-    variants = text_variants(data, config, arguments.sources) if store is None else \
-        norm_variants(config, arguments.norms, arguments.sources)
-    sets, told = semi_supervised(arguments, config, spec, data, targets[0], inputs, split, folds)
-    marks = {"labels": "" if arguments.labels is None else str(arguments.labels),
-             "unlabelled": tuple(one.name for one in sets), "targets": others, "permuted": arguments.permute_labels}
-    variants = {dataclasses.replace(variant, **marks): chosen for variant, chosen in variants.items()}
-    if arguments.labels is not None:
-        more["labels"] = arguments.labels
-    if sets:
-        started["unlabelled"] = {"sets": [one.text for one in sets],
-                                 "trained_on": unlabelled.training_records(sets, data, split)}
-    learned = further_fields(dataclasses.asdict(config), targets)
-    hashes = {(variant, fold): fingerprint(
-        data, split, fold, what_is_read(inputs, getattr(chosen, "source", ""), learned), targets, spec.reads)
-        for variant, (_, chosen) in variants.items() for fold in folds}
-    tasks = [{**more, **told.get(fold, {}), "variant": str(variant), "norm": norm, "fold": fold, "seed": seed,
-              "subsystem": out.parent.name, "kind": config.kind, "config_name": Path(arguments.config).stem,
-              "features": arguments.features, "corpus": data.name, "protocol": arguments.protocol,
-              "permute_labels": arguments.permute_labels, "data": hashes[variant, fold],
-              "config": dataclasses.asdict(chosen)}
-             for variant, (norm, chosen) in variants.items() for fold in folds for seed in dict.fromkeys(seeds)]
+        return count_outputs(out, log, [target.name for target in material.targets])
+    config, start = configured(arguments, material)
+    folds, seeds = folds_of(arguments, material), seeds_of(arguments, config)
+    check_labels(arguments, material, folds)
+    sets = open_sets(arguments.unlabelled)
+    check_sets(arguments, config, material, sets)
+    check_apart(sets, material.data, material.split, folds)
+    runs = [run for chosen in variants(arguments, config, material, sets)
+            for run in planned(arguments, material, sets, start, chosen, folds, seeds)]
     if arguments.augment:
-        tasks += with_noise(tasks, targets, spec, open_augmented(data, inputs, split, arguments.augment))
-    light = store is None or store.kind == "utterance"
-    shares = shared_out(tasks, number_of_tasks(arguments.tasks, arguments.nj, len(data.items), light))
+        runs += with_noise(runs, material.with_noise(arguments.augment))
+    tasks = number_of_tasks(arguments.tasks, arguments.nj, len(material.data.items), light(material))
+    shares = shared_out([run.to_dict() for run in runs], tasks)
     write_tasks(log, shares)
-    write_json(out / (f"subsystem.{own}.json" if own else "subsystem.json"), {
-        "subsystem": out.parent.name, "kind": config.kind, "config": Path(arguments.config).stem,
-        "features": arguments.features, "targets": [target.name for target in targets], "corpus": data.name,
-        "protocol": arguments.protocol,
-        "variants": list(dict.fromkeys(task["variant"] for task in tasks)),
-        "folds": folds, "seeds": list(dict.fromkeys(seeds)), "permuted": arguments.permute_labels,
-        "set": [word for word in overrides(config, load_experiment_config(arguments.config))
-                if word.partition("=")[0] not in FREE_KEYS], **more,
-        **started,
-        **({"text_source": {task["variant"]: task["config"]["source"] for task in tasks}} if store is None else {})})
+    write_json(out / ".".join(filter(None, ["subsystem", "-".join(others), "json"])),
+               about_subsystem(arguments, material, config, runs) | about_origin(arguments, material, sets, start))
     print(len(shares), log)
     return 0
-
-
-def with_noise(tasks: list[dict[str, Any]], targets: Sequence[Target], spec: Spec,
-               augmented: tuple[Any, Any, Any, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each of the tasks once more, with noisy copies in its training part (steps/examples/augmented.py)."""
-    from steps.data.variant import Variant
-    from steps.examples.fold import fingerprint, what_is_read
-    from steps.examples.tasks import further_fields
-
-    data, inputs, split, noise = augmented
-
-    def noisy(task: dict[str, Any]) -> dict[str, Any]:
-        variant = dataclasses.replace(Variant.parse(task["variant"]), augmented=True)
-        read = what_is_read(inputs, task["config"].get("source", ""), further_fields(task["config"], targets))
-        return {**task, "variant": str(variant), "augment": noise, "data": fingerprint(
-            data, split, task["fold"], {**read, "augment": noise}, targets, spec.reads)}
-
-    return [noisy(task) for task in tasks]
-
-
-def semi_supervised(arguments: argparse.Namespace, config: Any, spec: Spec, data: Dataset, target: Target,
-                    inputs: dict[str, Any], split: Any,
-                    folds: Sequence[int]) -> tuple[list[Any], dict[int, dict[str, Any]]]:
-    """The unlabelled sets, and what each fold's tasks say of them; checks that labels and sets suit the training.
-
-    Raises:
-        UserError: a set that would leak, that nothing would use, or too few labels.
-    """
-    from steps.examples.hidden import Kept
-    from steps.examples.unlabelled import about_sets, check_apart, open_sets
-    from steps.semi_supervised.config import SUPERVISED
-
-    if arguments.labels is not None:
-        for fold in folds:
-            values = {data.group_of(key, target.of): data.items[key].value(target) for key in split.ids(fold, "train")}
-            labels = [value for value in values.values() if value is not None]
-            Kept(arguments.labels).count([labels.count(name) for name in target.classes] or [len(labels)])
-    sets = open_sets(arguments.unlabelled)
-    uses = config.self_training or (spec.unlabelled and config.training.objective != SUPERVISED)
-    if sets and not uses:
-        raise UsageError(f"--unlabelled {arguments.unlabelled}: this training uses labelled utterances alone; set "
-                         "training.objective=fixmatch of a network, or self_training.rounds, or leave the sets out")
-    if config.self_training and (target.of != "utterance" or not target.classes):
-        raise UsageError(f"self_training labels utterances with classes; {data.path} has others to predict")
-    if sets and None in inputs.values():
-        raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")
-    check_apart(sets, data, split, folds)
-    return sets, {fold: {"unlabelled": about_sets(sets, data, split, fold, inputs)} for fold in folds if sets}
-
-
-def share(text: str) -> float:
-    """Of --label-share: a number between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share; expected a number above 0 and below 1, e.g. 0.1")
-    return value
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -208,43 +93,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def norm_variants(config: Any, norms: str, sources: str) -> dict[Variant, tuple[str, Any]]:
-    """{variant: (normalization, configuration)} of a subsystem that reads features."""
-    from steps.data.variant import Variant
-    from steps.features.normalize import check_mode
-
-    if sources:
-        raise UsageError(f"--sources '{sources}' goes with --features text only")
-    for norm in norms.split():
-        check_mode(norm)
-    if not norms.split():
-        raise UsageError("--norms is empty; accepted: global, speaker, none")
-    return {Variant(norm=norm): (norm, config) for norm in norms.split()}
-
-
-def text_variants(data: Any, config: Any, sources: str) -> dict[Variant, tuple[str, Any]]:
-    """{variant: (normalization, configuration)} of a subsystem that reads text."""
-    from steps.data.variant import Variant
-    from steps.text.source import SOURCES, check_source
-
-    chosen = sources.split() or [config.source]
-    for source in chosen:
-        if source not in SOURCES:
-            raise UsageError(f"--sources '{sources}': {source} is no source; accepted: {', '.join(SOURCES)}")
-        check_source(data, source)
-    return {Variant(text=source): ("none", dataclasses.replace(config, source=source)) for source in chosen}
-
-
-def check_fits(spec: Spec, name: str, data: Dataset, targets: Sequence[Target], store: Any) -> None:
-    """The subsystem can learn these targets from these features."""
-    if len(targets) > 1 and not spec.several:
-        raise UsageError(f"--targets {' '.join(target.name for target in targets)}: {name} predicts one target")
-    kind = "text" if store is None else store.kind
-    for what, value, accepted in (*(("target", target.kind, spec.targets) for target in targets),
-                                  ("kind of features", kind, [KIND_OF.get(layout, layout) for layout in spec.layouts])):
-        if value not in accepted:
-            raise UserError(f"{name} cannot be trained on {data.path}: {what} is {value}, it takes "
-                            f"{', '.join(accepted)}")
+def share(text: str) -> float:
+    """Of --label-share: a number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; expected a number above 0 and below 1, e.g. 0.1")
+    return value
 
 
 def integers(option: str, text: str) -> list[int]:
@@ -260,70 +117,220 @@ def integers(option: str, text: str) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def tasks_option(text: str) -> str | int:
-    """auto, or how many."""
-    return text if text == "auto" else count(text)
+def opened(arguments: argparse.Namespace) -> Material:
+    """Data set, input, split and targets as the options name them."""
+    from steps.experiments.material import Material
+    from steps.examples.fold import TEXT
+    from steps.text.source import SOURCES
+
+    sources = (arguments.sources.split() or SOURCES) if arguments.features == TEXT else ()
+    return Material.open(Path(arguments.data), arguments.features, arguments.protocol, arguments.targets.split(),
+                         sources)
 
 
-def number_of_tasks(wanted: str | int | None, parallel: int, utterances: int, light: bool = True) -> int | None:
-    """--tasks as a number; None: each piece of work is a task.
-
-    Args:
-        wanted: auto, a number, or None. utterances: of the data set. light: whether a piece of work takes less time
-            than to start a process for it, where utterances are few.
-    """
-    if wanted != "auto":
-        return wanted
-    return parallel if light and utterances <= FEW_UTTERANCES else None
+def others_of(material: Material) -> tuple[str, ...]:
+    """The names of the targets, where they are not the default one alone."""
+    return () if list(material.targets) == [material.data.target()] else \
+        tuple(target.name for target in material.targets)
 
 
-def shared_out(work: list[dict[str, Any]], tasks: int | None) -> list[Any]:
-    """The pieces of work as tasks: at most so many, each a list of pieces; None: each piece is a task."""
-    return work if tasks is None or tasks >= len(work) else [work[first::tasks] for first in range(tasks)]
+def configured(arguments: argparse.Namespace, material: Material) -> tuple[ExperimentConfig, Start | None]:
+    """The configuration, checked against the material, and the model that training starts from."""
+    from steps.examples.tasks import check_learned, with_main_task
+    from steps.subsystems.contract import load_experiment_config, spec_of
+    from steps.subsystems.start import open_start, prepare
+    from utils.config import split_settings
+
+    config = load_experiment_config(arguments.config, split_settings(arguments.set))
+    check_fits(config.kind, material)
+    config = with_main_task(config, material.targets[0])
+    check_learned(dataclasses.asdict(config), material.data.items.values())
+    if arguments.init in ("", "none"):
+        return config, None
+    start = open_start(arguments.init)
+    return prepare(start, spec_of(config.kind), config, next(iter(material.inputs.values())), arguments.norms), start
 
 
-def content_of(path: Path, shape: dict[str, Any] = TASK,
-               again: str = "run steps/train_subsystem.sh again") -> list[dict[str, Any]]:
-    """The pieces of work in a task's file, each of this shape (utils/shape.py).
+def check_fits(kind: str, material: Material) -> None:
+    """The subsystem can learn these targets from these features."""
+    from steps.subsystems.contract import spec_of
 
-    Raises:
-        DamagedFile: not of that shape; `again` says what to do.
-    """
-    content = read_json(path, Either(shape, [shape]), again)
-    return content if isinstance(content, list) else [content]
-
-
-def write_tasks(log: Path, tasks: list[Any]) -> None:
-    """LOG/task.<j>.json, and nothing left of a longer plan."""
-    log.mkdir(parents=True, exist_ok=True)
-    for number, task in enumerate(tasks, start=1):
-        write_json(log / f"task.{number}.json", task)
-    for number, path in task_files(log).items():
-        if number > len(tasks):
-            path.unlink()
+    spec, targets = spec_of(kind), material.targets
+    if len(targets) > 1 and not spec.several:
+        raise UsageError(f"--targets {' '.join(target.name for target in targets)}: {kind} predicts one target")
+    kinds = ["text" if store is None else store.kind for store in material.inputs.values()]
+    accepted = [KIND_OF.get(layout, layout) for layout in spec.layouts]
+    for what, value, known in (*(("target", target.kind, spec.targets) for target in targets),
+                               *(("kind of features", found, accepted) for found in kinds)):
+        if value not in known:
+            raise UserError(f"{kind} cannot be trained on {material.data.path}: {what} is {value}, it takes "
+                            f"{', '.join(known)}")
 
 
-def task_files(log: Path) -> dict[int, Path]:
-    """task.<j>.json by j, in order."""
-    found = {path.name.split(".")[1]: path for path in log.glob("task.*.json")}
-    return {int(number): found[number] for number in sorted(filter(str.isdecimal, found), key=int)}
+def folds_of(arguments: argparse.Namespace, material: Material) -> list[int]:
+    folds = integers("--folds", arguments.folds) or material.split.folds
+    for fold in folds:
+        material.split.ids(fold, "train")  # names an unknown fold
+    return folds
+
+
+def seeds_of(arguments: argparse.Namespace, config: ExperimentConfig) -> list[int]:
+    """The different seeds; of a deterministic subsystem the first, unless they choose the labels that stay."""
+    from steps.subsystems.contract import spec_of
+
+    seeds = list(dict.fromkeys(integers("--seeds", arguments.seeds))) or [0]
+    if spec_of(config.kind).seeded or len(seeds) == 1 or arguments.labels is not None:
+        return seeds
+    print(f"{config.kind} is deterministic: only seed {seeds[0]} is run", file=sys.stderr)
+    return seeds[:1]
+
+
+def check_labels(arguments: argparse.Namespace, material: Material, folds: Sequence[int]) -> None:
+    """Every training part has so many labels as --labels keeps."""
+    from steps.examples.hidden import Kept
+
+    data, target = material.data, material.targets[0]
+    for fold in folds if arguments.labels is not None else ():
+        values = {data.group_of(key, target.of): data.items[key].value(target)
+                  for key in material.split.ids(fold, "train")}
+        labels = [value for value in values.values() if value is not None]
+        Kept(arguments.labels).count([labels.count(name) for name in target.classes] or [len(labels)])
+
+
+def check_sets(arguments: argparse.Namespace, config: Any, material: Material, sets: Sequence[UnlabelledSet]) -> None:
+    """The training uses the unlabelled sets, and they have its features."""
+    from steps.semi_supervised.config import SUPERVISED
+    from steps.subsystems.contract import spec_of
+
+    target = material.targets[0]
+    uses = config.self_training or (spec_of(config.kind).unlabelled and config.training.objective != SUPERVISED)
+    if sets and not uses:
+        raise UsageError(f"--unlabelled {arguments.unlabelled}: this training uses labelled utterances alone; set "
+                         "training.objective=fixmatch of a network, or self_training.rounds, or leave the sets out")
+    if config.self_training and (target.of != "utterance" or not target.classes):
+        raise UsageError(f"self_training labels utterances with classes; {material.data.path} has others to predict")
+    if sets and None in material.inputs.values():
+        raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")
+
+
+def variants(arguments: argparse.Namespace, config: ExperimentConfig, material: Material,
+             sets: Sequence[UnlabelledSet]) -> list[tuple[Variant, ExperimentConfig]]:
+    """Each variant and its configuration: a normalization of features, or a source of text."""
+    from steps.data.variant import Variant
+    from steps.features.normalize import check_mode
+    from steps.text.source import SOURCES, check_source
+
+    every = Variant(labels="" if arguments.labels is None else str(arguments.labels),
+                    unlabelled=tuple(one.name for one in sets), targets=others_of(material),
+                    permuted=arguments.permute_labels)
+    if None not in material.inputs.values():
+        if arguments.sources:
+            raise UsageError(f"--sources '{arguments.sources}' goes with --features text only")
+        for norm in arguments.norms.split():
+            check_mode(norm)
+        if not arguments.norms.split():
+            raise UsageError("--norms is empty; accepted: global, speaker, none")
+        return [(dataclasses.replace(every, norm=norm), config) for norm in dict.fromkeys(arguments.norms.split())]
+    chosen = arguments.sources.split() or [getattr(config, "source", "")]
+    for source in chosen:
+        if source not in SOURCES:
+            raise UsageError(f"--sources '{arguments.sources}': {source} is no source; accepted: {', '.join(SOURCES)}")
+        check_source(material.data, source)
+    return [(dataclasses.replace(every, text=source), dataclasses.replace(config, source=source))  # type: ignore[call-arg]
+            for source in dict.fromkeys(chosen)]
+
+
+def planned(arguments: argparse.Namespace, material: Material, sets: Sequence[UnlabelledSet], start: Start | None,
+            chosen: tuple[Variant, ExperimentConfig], folds: Sequence[int], seeds: Sequence[int]) -> list[RunSpec]:
+    """The runs of a variant: every fold with every seed."""
+    from steps.examples.unlabelled import about_sets
+    from steps.experiments.run_spec import RunSpec
+
+    variant, config = chosen
+    runs = []
+    for fold in folds:
+        run = RunSpec(
+            config.kind, config, arguments.features, material.data.name, variant.norm or "none",
+            Path(arguments.out).parent.name, variant, fold, config_name=Path(arguments.config).stem,
+            protocol=arguments.protocol, targets=variant.targets, labels=arguments.labels,
+            init=None if start is None else start.about,
+            unlabelled=tuple(about_sets(sets, material.data, material.split, fold, material.inputs)))
+        run = dataclasses.replace(run, data=material.hash(run))
+        runs += [dataclasses.replace(run, seed=seed) for seed in seeds]
+    return runs
+
+
+def with_noise(runs: Sequence[RunSpec], material: Material) -> list[RunSpec]:
+    """Each of the runs once more, with noisy copies in its training part (steps/examples/augmented.py)."""
+    hashes: dict[tuple[str, int], str] = {}
+    found = []
+    for run in runs:
+        if run.spec.reads == "dialogue":
+            raise UsageError(f"--augment: {run.kind} reads whole dialogues, which a noisy copy is not part of")
+        place = str(run.variant), run.fold
+        hashes[place] = hashes.get(place) or material.hash(run)
+        found.append(dataclasses.replace(run, variant=dataclasses.replace(run.variant, augmented=True),
+                                         augment=material.noise, data=hashes[place]))
+    return found
+
+
+def light(material: Material) -> bool:
+    """Whether a run takes little time: vectors and texts."""
+    return all(store is None or store.kind == "utterance" for store in material.inputs.values())
+
+
+def about_subsystem(arguments: argparse.Namespace, material: Material, config: ExperimentConfig,
+                    runs: Sequence[RunSpec]) -> dict[str, Any]:
+    """subsystem.json: what all of the runs have in common."""
+    from steps.subsystems.contract import load_experiment_config, overrides
+    from steps.training.config import FREE_KEYS
+
+    told = overrides(config, load_experiment_config(arguments.config))
+    about = {
+        "subsystem": Path(arguments.out).parent.name, "kind": config.kind, "config": Path(arguments.config).stem,
+        "features": arguments.features, "targets": [target.name for target in material.targets],
+        "corpus": material.data.name, "protocol": arguments.protocol,
+        "variants": list(dict.fromkeys(str(run.variant) for run in runs)),
+        "folds": list(dict.fromkeys(run.fold for run in runs)),
+        "seeds": list(dict.fromkeys(run.seed for run in runs)), "permuted": arguments.permute_labels,
+        "set": [word for word in told if word.partition("=")[0] not in FREE_KEYS]}
+    sources = {str(run.variant): run.source for run in runs if run.source}
+    return about | ({"text_source": sources} if sources else {})
+
+
+def about_origin(arguments: argparse.Namespace, material: Material, sets: Sequence[UnlabelledSet],
+                 start: Start | None) -> dict[str, Any]:
+    """What subsystem.json says of labels, of unlabelled sets and of the model that training starts from."""
+    from steps.examples import unlabelled
+    from steps.subsystems.start import training_records
+
+    about: dict[str, Any] = {} if arguments.labels is None else {"labels": arguments.labels}
+    if start is not None:
+        about["init"] = {**start.about, "trained_on": training_records(start) or None}
+    if sets:
+        about["unlabelled"] = {"sets": [one.text for one in sets], "trained_on": unlabelled.training_records(
+            sets, material.data, material.split)}
+    return about
 
 
 def count_outputs(out: Path, log: Path, targets: Sequence[str]) -> int:
     """Every experiment of the plan has its scores and metrics; prints a line a variant and target:
     mean test metrics."""
+    from steps.experiments.run_spec import RunSpec
+    from steps.experiments.task_files import AGAIN, content_of, task_files
     from steps.scoring.experiment import Experiment
 
     results: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for number, path in task_files(log).items():
-        for task in content_of(path):
-            directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
-            experiment = Experiment(directory, out.parent.name, task["variant"], task["fold"], task["seed"])
+        for task in content_of(path, {str: Any}):
+            run = RunSpec.parse(task, path, AGAIN)
+            directory = run.directory(out)
+            experiment = Experiment(directory, out.parent.name, str(run.variant), run.fold, run.seed)
             for name in targets:
                 found = experiment.metrics(name)
                 if "test" not in found or not all(experiment.scores(name, part).is_file() for part in ("dev", "test")):
                     raise UserError(f"{directory} has no scores of {name}, see {log}/train.{number}.log")
-                results.setdefault((task["variant"], name), []).append(found)
+                results.setdefault((str(run.variant), name), []).append(found)
     for (variant, name), values in results.items():
         prior = len({key for value in values for key in value.get("prior_scored", ())})
         print(f"{out.parent.name} {variant}, {name}: {len(values)} experiments, {means([v['test'] for v in values])}"

@@ -25,10 +25,10 @@ from utils.errors import UserError, run_main
 from utils.files import write_json
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset
-    from steps.data.splits import Split
     from steps.examples.fold import Examples
-    from steps.subsystems.contract import Learner, Predictor, Workspace
+    from steps.experiments.material import Material
+    from steps.experiments.run_spec import RunSpec
+    from steps.subsystems.contract import Predictor, Workspace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,34 +42,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
     parser.add_argument("task", help="<out>/log/task.<j>.json, written by steps.experiments.plan")
     arguments = parser.parse_args(argv)
-    from steps.experiments.plan import content_of
+    from steps.experiments.run_spec import RunSpec
+    from steps.experiments.task_files import AGAIN, content_of
 
-    for experiment in content_of(Path(arguments.task)):
-        run(experiment, Path(arguments.data), Path(arguments.out), arguments.device, arguments.augment, arguments.init,
-            arguments.unlabelled)
+    for content in content_of(Path(arguments.task), {str: Any}):
+        run(RunSpec.parse(content, arguments.task, AGAIN), Path(arguments.data), Path(arguments.out), arguments.device,
+            arguments.augment, arguments.init, arguments.unlabelled)
     return 0
 
 
-def run(task: dict[str, Any], data_path: Path, out: Path, device: str = "auto", noisy: str = "",
+def run(task: RunSpec, data_path: Path, out: Path, device: str = "auto", noisy: str = "",
         init: str = "", unlabelled: str = "") -> None:
-    """Run the experiment that `task` describes, unless it is finished."""
-    from steps.training.config import identity
+    """Run the experiment that `task` describes, unless it is finished.
 
-    directory = out / task["variant"] / f"fold{task['fold']}" / f"seed{task['seed']}"
-    name = f"{task['subsystem']} {task['variant']} fold{task['fold']} seed{task['seed']}"
-    wanted = identity(task)
-    refuse_other(directory / "config.yaml", wanted)
-    if finished(directory, task["config"].get("keep_model", False)):
-        print(f"{name}: finished before, nothing to do", flush=True)
+    Args:
+        noisy: the set of `--augment`, init: the model of `--init`, unlabelled: the sets of `--unlabelled`, where the
+            task asks for them.
+    """
+    directory = task.directory(out)
+    refuse_other(directory / "config.yaml", task.identity())
+    if finished(directory, task.config.keep_model):
+        print(f"{task.name}: finished before, nothing to do", flush=True)
         shutil.rmtree(directory / "checkpoint", ignore_errors=True)  # a kill may have left it
         return
+    from steps.experiments.material import open_material
     from utils.config import write_yaml
 
     # Of several processes that train one model only the first writes.
     main_process = int(os.environ.get("RANK", 0)) == 0
     if main_process:
-        write_yaml(directory / "config.yaml", task)
-    train(task, data_path, directory, name, wanted, device, main_process, noisy, init, unlabelled)
+        write_yaml(directory / "config.yaml", task.to_dict())
+    train(task, open_material(task, data_path, noisy, unlabelled), directory, device, main_process, init)
 
 
 def finished(directory: Path, keep_model: bool) -> bool:
@@ -90,112 +93,79 @@ def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
         refuse(identity(read_yaml(path)), wanted, path.parent)
 
 
-def train(task: dict[str, Any], data_path: Path, directory: Path, name: str, identity: dict[str, Any], device: str,
-          main_process: bool, noisy: str = "", init: str = "", unlabelled: str = "") -> None:
-    """Train, calibrate, score, write. noisy: the set of `--augment`, init: the model of `--init`, unlabelled: the sets
-    of `--unlabelled`, where the task asks for them."""
-    from steps.data.dataset import Dataset
-    from steps.examples.augmented import open_augmented
-    from steps.examples.fold import fingerprint, load_examples, open_inputs, what_is_read
-    from steps.examples.hidden import Kept
-    from steps.examples.tasks import further_fields
-    from steps.subsystems.contract import Workspace, spec_of
+def train(task: RunSpec, material: Material, directory: Path, device: str, main_process: bool, init: str) -> None:
+    """Train, calibrate, score, write: once, or in several rounds."""
+    from steps.subsystems.contract import Workspace
     from steps.subsystems.start import changed
-    from steps.text.source import layers_for
-    from utils.config import from_dict
 
-    spec = spec_of(task["kind"])
-    config = from_dict(spec.config_type(), task["config"])
-    source = getattr(config, "source", "")
-    data = Dataset.open(data_path, layers_for(data_path, [source]))
-    targets = [data.target(name) for name in task.get("targets", [""])]
-    split = data.split(task["protocol"])
-    inputs = open_inputs(data_path, [task["features"]])
-    read = what_is_read(inputs, source, further_fields(task["config"], targets))
-    if task.get("augment"):
-        data, inputs, split, noise = open_augmented(data, inputs, split, noisy)
-        read["augment"] = noise
-    if fingerprint(data, split, task["fold"], read, targets, spec.reads) != task["data"]:
-        where = f"{data_path} or {noisy}" if task.get("augment") else str(data_path)
-        raise UserError(f"{where} has changed since this task was planned: run steps/train_subsystem.sh again")
-    sets: dict[str, list[str]] = {}
-    if task.get("unlabelled"):
-        data, inputs, sets = open_unlabelled(task, data, inputs, split, unlabelled)
-    examples = load_examples(data, inputs, split, task["fold"], task["norm"], config.clip_features,
-                             task["seed"] if task["permute_labels"] else None, source,
-                             Kept(task["labels"], task["seed"]) if "labels" in task else None, sets, targets,
-                             spec.reads)
-    print_header(name, examples)
-    start = changed(init, task["init"]) if task.get("init") else None
-    experiment = Experiment(task, data, split, spec.learner_type(), config, examples,
-                            Workspace(directory, identity, task["seed"], device, name, start), main_process)
-    if config.self_training is None:
+    examples = material.examples(task)
+    print_header(task.name, examples)
+    start = changed(init, task.init) if task.init else None
+    workspace = Workspace(directory, task.identity(), task.seed, device, task.name, start)
+    experiment = Experiment(task, material, examples, workspace, main_process)
+    if task.config.self_training is None:
         experiment.run(directory, examples)
         return
     from steps.experiments.rounds import run_rounds
 
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise UserError(f"{name}: self_training runs in one process; use --processes 1", 2)
-    run_rounds(directory, examples, config.self_training, experiment.run,
-               lambda place: finished(place, config.keep_model), experiment.workspace.say)
+        raise UserError(f"{task.name}: self_training runs in one process; use --processes 1", 2)
+    run_rounds(directory, examples, task.config.self_training, experiment.run,
+               lambda place: finished(place, task.config.keep_model), workspace.say)
 
 
 @dataclass(frozen=True)
 class Experiment:
     """What every round of an experiment has in common; most have one."""
 
-    task: dict[str, Any]
-    data: Dataset
-    split: Split
-    learner: type[Learner]
-    config: Any
+    task: RunSpec
+    material: Material
     examples: Examples
     workspace: Workspace
     main_process: bool
 
     def run(self, directory: Path, learned: Examples) -> None:
         """Train on `learned` (the examples, or those with guesses for labels), calibrate, score, write."""
-        started = time.monotonic()
-        learner = self.learner(self.config, learned, replace(self.workspace, directory=directory))
+        started, config = time.monotonic(), self.task.config
+        learner = self.task.spec.learner_type()(config, learned, replace(self.workspace, directory=directory))
         try:
             chosen = learner.fit()
             dev = chosen.predict(self.examples.dev)
-            final = learner.refit(chosen) if self.config.refit else chosen
+            final = learner.refit(chosen) if config.refit else chosen
             test = final.predict(self.examples.test)
             if not self.main_process:
                 return
-            if self.config.self_training is not None:
+            if config.self_training is not None:
                 from steps.experiments.rounds import write_guesses
 
                 name = self.examples.target.name
                 guesses = chosen.predict(self.examples.without_labels())
                 write_guesses(directory, self.examples, dev[name], guesses[name])
-            if self.config.keep_model:
+            if config.keep_model:
                 final.save(directory)
                 save_normalization(directory, self.examples)
             about = about_training(chosen, final) | {
                 "train_seconds": round(time.monotonic() - started, 2), "train_items": len(learned.train.labelled())}
-            finish(directory, self.data, self.split, self.task, self.examples, dev, test, about)
+            self.finish(directory, {"dev": dev, "test": test}, about)
             shutil.rmtree(directory / "checkpoint", ignore_errors=True)
         finally:
             learner.close()
 
+    def finish(self, directory: Path, predicted: dict[str, dict[str, Any]], about: dict[str, Any]) -> None:
+        """Write scores/<target>/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
+        from steps.experiments.outcome import Outcome
+        from steps.experiments.track_outcome import TrackOutcome
 
-def open_unlabelled(task: dict[str, Any], data: Dataset, inputs: dict[str, Any], split: Split,
-                    text: str) -> tuple[Dataset, dict[str, Any], dict[str, list[str]]]:
-    """Data set and features with those of the unlabelled sets, and the utterances of each set.
-
-    Raises:
-        UserError: the sets are not those that the task was planned with.
-    """
-    from steps.examples.unlabelled import about_sets, add_unlabelled, open_sets
-
-    sets, fold = open_sets(text), task["fold"]
-    if about_sets(sets, data, split, fold, inputs) != task["unlabelled"]:
-        raise UserError(f"--unlabelled {text} has changed since this task was planned: run steps/train_subsystem.sh "
-                        "again")
-    ids = {one.name: [one.renamed(key) for key in one.ids(data, split, fold)] for one in sets}
-    return (*add_unlabelled(data, inputs, sets), ids)
+        targets = {}
+        for target in self.examples.targets:
+            values = {part: found[target.name] for part, found in predicted.items()}
+            outcome = (TrackOutcome if target.kind == "track" else Outcome)(
+                self.material.data, self.examples, target, values)
+            targets[target.name] = outcome.write(directory)
+        write_json(directory / "metrics.json", {
+            "targets": targets, **about, "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1),
+            "train_left_out": sorted(self.examples.train.missing),
+            "speaker_overlap": self.material.split.speaker_overlap, "permuted": self.task.variant.permuted})
 
 
 def about_training(chosen: Predictor, final: Predictor) -> dict[str, Any]:
@@ -204,20 +174,6 @@ def about_training(chosen: Predictor, final: Predictor) -> dict[str, Any]:
     if "best_epoch" in chosen.about:
         about |= {key: chosen.about[key] for key in ("best_epoch", "epochs_run")}
     return about
-
-
-def finish(directory: Path, data: Dataset, split: Split, task: dict[str, Any], examples: Examples,
-           dev: dict[str, Any], test: dict[str, Any], about: dict[str, Any]) -> None:
-    """Write scores/<target>/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
-    from steps.experiments.outcome import Outcome
-    from steps.experiments.track_outcome import TrackOutcome
-
-    write_json(directory / "metrics.json", {
-        "targets": {target.name: (TrackOutcome if target.kind == "track" else Outcome)(
-            data, examples, target, {"dev": dev[target.name], "test": test[target.name]}).write(directory)
-            for target in examples.targets}, **about,
-        "threads": int(os.environ.get("EMOTION_NUM_THREADS") or 1), "train_left_out": sorted(examples.train.missing),
-        "speaker_overlap": split.speaker_overlap, "permuted": task["permute_labels"]})
 
 
 def save_normalization(directory: Path, examples: Examples) -> None:

@@ -275,7 +275,7 @@ def open_subsystem(place: Path, about: dict[str, Any], name: str) -> Subsystem:
     features = told["features"]
     width = None if features is None else about["features"][features]["dim"]
     experiment = TrainedExperiment.open(place, inputs=width)
-    for what, found, wanted in (("kind", experiment.task["kind"], told["kind"]),
+    for what, found, wanted in (("kind", experiment.run.kind, told["kind"]),
                                 ("classes", experiment.classes, about["classes"]),
                                 ("label", experiment.target, about["label"])):
         if found != wanted:

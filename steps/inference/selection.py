@@ -10,6 +10,7 @@ from typing import Any
 from steps.data.variant import Variant
 from steps.experiments.apply import AGAIN as RETRAIN
 from steps.experiments.apply import read_description
+from steps.experiments.run_spec import RunSpec
 from steps.fusion.combine import AGAIN
 from steps.fusion.combine import FORM as FUSED
 from steps.scoring.collect import PLANS, read_plans
@@ -22,19 +23,18 @@ PLACE = re.compile(r"(fold|seed)([0-9]+)")
 
 @dataclass(frozen=True)
 class Member:
-    """One subsystem of one fold and seed. task: its config.yaml. metrics: its metrics.json."""
+    """One subsystem of one fold and seed. run: its config.yaml. metrics: its metrics.json."""
 
     name: str
     variant: str
     directory: Path
-    task: dict[str, Any]
+    run: RunSpec
     metrics: dict[str, Any]
 
     @property
     def features(self) -> str | None:
         """None where it reads the transcript."""
-        name = self.task.get("features")
-        return None if name in (None, "", "text") else name
+        return None if self.run.features == "text" else self.run.features
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Chosen:
 
     @property
     def corpus(self) -> str:
-        return self.members[0].task["corpus"]
+        return self.members[0].run.corpus
 
 
 def select(experiment: Path, fold: int | None = None, seed: int | None = None) -> Chosen:
@@ -100,13 +100,13 @@ def select(experiment: Path, fold: int | None = None, seed: int | None = None) -
 
 
 def member(name: str, variant: str, directory: Path) -> Member:
-    task, metrics = read_description(directory)
-    if task.get("permute_labels"):
+    run, metrics = read_description(directory)
+    if run.variant.permuted:
         raise UserError(f"{directory} was trained on permuted labels; it is of no use")
     if Variant.parse(variant).text == "reference":
         raise UserError(f"{directory} reads reference transcripts, which a new recording has not; export its asr-text "
                         "variant")
-    return Member(name, variant, directory, task, metrics)
+    return Member(name, variant, directory, run, metrics)
 
 
 def fused_members(directory: Path) -> list[tuple[str, str]]:

@@ -108,7 +108,7 @@ class Writer:
     def _copy_member(self, one: Member) -> None:
         target = self.out / names.SUBSYSTEMS / one.name
         shutil.copytree(one.directory, target, ignore=lambda _, found: [name for name in found if name in LEFT_OUT])
-        if one.task.get("norm") == "speaker":
+        if one.run.norm == "speaker":
             save_npz(target / names.AVERAGE, self._average_speaker(one).to_arrays())
 
     def _average_speaker(self, one: Member) -> Normalizer:
@@ -116,7 +116,7 @@ class Writer:
         from steps.features.store import FeatureStore
 
         data, store = Dataset.open(self.data), FeatureStore.open(self.data / str(one.features))
-        parts = ("train", "dev") if one.task["config"].get("refit") else ("train",)
+        parts = ("train", "dev") if one.run.config.refit else ("train",)
         ids = [key for part in parts for key in data.split(self.chosen.protocol).ids(self.chosen.fold, part)]
         moments = speaker_moments([(store[key], data.items[key].speaker) for key in ids if key in store])
         means = [speaker.mean for speaker in moments.values()]
@@ -243,8 +243,8 @@ class Writer:
             "trained_on": {"corpus": chosen.corpus, "protocol": chosen.protocol, "fold": chosen.fold,
                            "seed": chosen.seed, "utterances": first.metrics.get("train_items")},
             "marks": marks, "fusion": chosen.fusion is not None,
-            "subsystems": {one.name: {"kind": one.task["kind"], "variant": one.variant, "features": one.features,
-                                      "parts": "train and dev" if one.task["config"].get("refit") else "train"}
+            "subsystems": {one.name: {"kind": one.run.kind, "variant": one.variant, "features": one.features,
+                                      "parts": "train and dev" if one.run.config.refit else "train"}
                            for one in chosen.members},
             "features": features, "recognizer": recognizer,
             "versions": {"python": platform.python_version(), "commit": git_commit(ROOT), **versions()}}
@@ -282,7 +282,7 @@ def find_extractor(places: Sequence[Path], fingerprint: str) -> Path | None:
 
 def marks_of(one: Member) -> list[str]:
     """What a result of this subsystem carries too."""
-    found = ["per-speaker normalization"] if one.task.get("norm") == "speaker" else []
+    found = ["per-speaker normalization"] if one.run.norm == "speaker" else []
     found += ["speakers of dev or test are in train"] if one.metrics.get("speaker_overlap") else []
     return found + (["trained on noisy copies too"] if Variant.parse(one.variant).augmented else [])
 

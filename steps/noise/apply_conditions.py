@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("task", type=Path, help="written by steps.noise.score_robustness --plan")
     arguments = parser.parse_args(argv)
     from steps.data.dataset import Dataset
-    from steps.experiments.plan import content_of
+    from steps.experiments.task_files import content_of
     from steps.noise.conditions import Condition, open_conditions
 
     tasks = content_of(arguments.task, TASK, "run steps/score_robustness.sh again")
@@ -74,7 +74,7 @@ def run(task: dict[str, Any], clean: Condition, conditions: Sequence[Condition],
 
 def posteriors(trained: TrainedExperiment, condition: Condition, ids: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """(N, C) of the utterances as they sound in `condition`, and those with the class prior for want of features."""
-    items, rows = condition.inputs(ids, trained.task["features"], getattr(trained.config, "source", ""))
+    items, rows = condition.inputs(ids, trained.run.features, trained.run.source)
     return trained.log_posteriors(items, rows), [key for key, row in zip(ids, rows or ids, strict=True) if row is None]
 
 

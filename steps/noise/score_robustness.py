@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steps.experiments.plan import number_of_tasks, tasks_option
+from steps.experiments.task_files import number_of_tasks, tasks_option
 from utils.arguments import ArgumentParser, add_leave_out, count
 from utils.errors import UsageError, UserError, run_main
 from utils.files import write_json
@@ -121,7 +121,7 @@ def with_model(systems: Sequence[System], all_of_them: bool) -> list[System]:
 
 def plan(log: Path, systems: Sequence[System], conditions: Sequence[Condition], split: Split, tasks: int | None) -> int:
     """One file a task: its system or systems, and for each a hash of all that its scores depend on."""
-    from steps.experiments.plan import shared_out, write_tasks
+    from steps.experiments.task_files import shared_out, write_tasks
 
     shares = shared_out([{"subsystem": system.subsystem, "variant": system.variant, "protocol": split.name,
                           "inputs": digest(system, conditions)} for system in systems], tasks)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from steps.experiments import plan
+from steps.experiments import plan, task_files
 from utils.files import ROOT
 
 
@@ -39,14 +39,14 @@ def test_short_experiments_share_as_many_processes_as_may_run_at_once(toy, tmp_p
              "--out", str(tmp_path / "exp/forest/plain")]
     assert plan.main([*words, "--seeds", "0 1 2", *options]) == 0
     assert capsys.readouterr().out == f"{wanted} {tmp_path / 'exp/forest/plain/log'}\n"
-    shares = [plan.content_of(path) for path in plan.task_files(tmp_path / "exp/forest/plain/log").values()]
+    shares = [task_files.content_of(path, {str: object}) for path in task_files.task_files(tmp_path / "exp/forest/plain/log").values()]
     assert sorted(task["seed"] for share in shares for task in share) == [0, 0, 1, 1, 2, 2] and len(shares) == wanted
 
 
 def test_long_experiments_have_a_task_each():
-    assert plan.number_of_tasks("auto", 2, plan.FEW_UTTERANCES) == 2
-    assert plan.number_of_tasks("auto", 2, plan.FEW_UTTERANCES + 1) is None
-    assert plan.number_of_tasks("auto", 2, 60, light=False) is None
+    assert task_files.number_of_tasks("auto", 2, task_files.FEW_UTTERANCES) == 2
+    assert task_files.number_of_tasks("auto", 2, task_files.FEW_UTTERANCES + 1) is None
+    assert task_files.number_of_tasks("auto", 2, 60, light=False) is None
 
 
 def test_help_names_every_option():

@@ -9,6 +9,7 @@ import pytest
 from steps.data.dataset import Dataset
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
+from steps.experiments.run_spec import RunSpec
 from steps.scoring.experiment import read_metrics
 from steps.scoring.scores import read_scores
 from steps.subsystems.contract import load_experiment_config
@@ -94,7 +95,7 @@ def test_a_changed_transcript_is_noticed_and_another_source_is_not_asked(said, o
     cuts[0]["supervisions"][0]["custom"]["asr_text"] = "another transcript"
     write(said, cuts)
     with pytest.raises(UserError, match="has changed since this task was planned"):
-        run_task.run(json.loads(asr.read_text()), said, out)
+        run_task.run(RunSpec.parse(json.loads(asr.read_text()), asr), said, out)
 
 
 def test_permuted_labels_have_a_variant_of_their_own(said, out):
