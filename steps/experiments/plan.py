@@ -119,8 +119,8 @@ def integers(option: str, text: str) -> list[int]:
 
 def opened(arguments: argparse.Namespace) -> Material:
     """Data set, input, split and targets as the options name them."""
-    from steps.experiments.material import Material
     from steps.examples.fold import TEXT
+    from steps.experiments.material import Material
     from steps.text.source import SOURCES
 
     sources = (arguments.sources.split() or SOURCES) if arguments.features == TEXT else ()

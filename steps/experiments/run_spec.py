@@ -86,7 +86,7 @@ class RunSpec:
         plain |= {"variant": str(self.variant), "config": dataclasses.asdict(self.config),
                   "targets": list(self.targets), "unlabelled": list(self.unlabelled),
                   "permute_labels": self.variant.permuted}
-        return {key: value for key, value in plain.items() if value is not None and value != []}
+        return {key: value for key, value in plain.items() if value not in (None, "", [])}
 
     def identity(self) -> dict[str, Any]:
         """What the result depends on, as plain values, which config.yaml and a checkpoint are compared with."""

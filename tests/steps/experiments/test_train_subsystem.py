@@ -39,7 +39,8 @@ def test_short_experiments_share_as_many_processes_as_may_run_at_once(toy, tmp_p
              "--out", str(tmp_path / "exp/forest/plain")]
     assert plan.main([*words, "--seeds", "0 1 2", *options]) == 0
     assert capsys.readouterr().out == f"{wanted} {tmp_path / 'exp/forest/plain/log'}\n"
-    shares = [task_files.content_of(path, {str: object}) for path in task_files.task_files(tmp_path / "exp/forest/plain/log").values()]
+    shares = [task_files.content_of(path, {str: object})
+              for path in task_files.task_files(tmp_path / "exp/forest/plain/log").values()]
     assert sorted(task["seed"] for share in shares for task in share) == [0, 0, 1, 1, 2, 2] and len(shares) == wanted
 
 
