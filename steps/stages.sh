@@ -118,7 +118,7 @@ stage_train() {
   fi
   stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" -- \
-    steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms "$which" \
+    steps/train_subsystem.sh --config "$config" --inputs "$features" --protocol "$protocol" --norms "$which" \
     --seeds "$seeds" --set "$tiny$own$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "${words[@]}" "$data" "$directory"
   trained+=("$directory")
 }
@@ -130,7 +130,7 @@ stage_text() {
   if [ "${1:-}" = --augment ]; then inputs+=(--in "$2/layers/asr" --in "$2/cuts.jsonl.gz"); fi
   stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/cuts.jsonl.gz" "${inputs[@]}" \
     --in "$data/splits/$protocol.tsv" --out "$exp/$subsystem/$protocol" -- \
-    steps/train_subsystem.sh --config text_svm --features text --protocol "$protocol" --sources "$sources" \
+    steps/train_subsystem.sh --config text_svm --inputs text --protocol "$protocol" --sources "$sources" \
     --set "$tiny$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
   trained+=("$exp/$subsystem/$protocol")
 }
@@ -204,7 +204,7 @@ stage_permuted() {
   local number=$1 features=$2 config=${3:-linear_svm}; shift 2; [ $# -eq 0 ] || shift
   stage "$number" "Train on permuted labels" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
     --in "$data/splits/$protocol.tsv" --out "$exp/permuted/$protocol" -- \
-    steps/train_subsystem.sh --config "$config" --features "$features" --protocol "$protocol" --norms global --seeds 0 \
+    steps/train_subsystem.sh --config "$config" --inputs "$features" --protocol "$protocol" --norms global --seeds 0 \
     --permute-labels --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/permuted/$protocol"
 }
 

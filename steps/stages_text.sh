@@ -22,6 +22,6 @@ _reference_text() {
   shift
   stage "$number" "$title" ${name[@]+"${name[@]}"} --in "$data/cuts.jsonl.gz" --in "$data/splits/$protocol.tsv" \
     --out "$exp/$subsystem/$protocol" -- \
-    steps/train_subsystem.sh --config text_svm --features text --sources reference --protocol "$protocol" \
+    steps/train_subsystem.sh --config text_svm --inputs text --sources reference --protocol "$protocol" \
     --set "$tiny$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
 }

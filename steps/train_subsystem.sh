@@ -6,18 +6,20 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: steps/train_subsystem.sh --config NAME --features NAME --protocol NAME [option ...] DATA OUT
+Usage: steps/train_subsystem.sh --config NAME --inputs "NAME ..." --protocol NAME [option ...] DATA OUT
 
   --config NAME     conf/NAME.yaml, overlaid by the recipe's own: random_forest, linear_svm, dnn, multitask_dnn,
                     attention_rnn, text_svm, track_gru, ...
-  --features NAME   features in DATA/NAME; text: none, the subsystem reads what is said (text_svm)
+  --inputs "I ..."  what the subsystem reads, one input or several: features in DATA/NAME; text:asr, text:nbest or
+                    text:reference, what is said (text: those of --sources); embedding:SUBSYSTEM[/VARIANT], what
+                    another subsystem computes, trained with keep_embeddings=true on the same protocol, fold and seed
   --protocol NAME   split in DATA/splits/NAME.tsv
   --targets "T ..." predict these of the corpus's targets, such as phq8 (default: the first; of others the variant
                     says so: ...+target-phq8)
   --init MODEL      exported model (steps/export.sh) or recognizer: the network starts from its trunk (default: none,
                     random weights); what it was trained on is told to the leak audit
   --norms "N ..."   normalizations, one experiment each: global, speaker, none (default: global)
-  --sources "S ..." of --features text, one experiment each: asr, nbest, reference (default: as configured)
+  --sources "S ..." of --inputs text, one experiment each: asr, nbest, reference (default: as configured)
   --seeds "S ..."   seeds (default: 0); a deterministic subsystem runs the first one only
   --folds "F ..."   folds (default: all)
   --set "KEY=VALUE ..."   over the configuration; NAME:KEY=VALUE concerns conf/NAME.yaml only
@@ -44,11 +46,12 @@ Finished experiments are kept, unfinished ones taken up at their checkpoint. Exi
 END
 }
 
-config="" features="" protocol="" targets="" init=none norms=global sources="" seeds=0 folds="" augment="" labels="" label_share="" unlabelled="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
+config="" inputs="" protocol="" targets="" init=none norms=global sources="" seeds=0 folds="" augment="" labels="" label_share="" unlabelled="" set="" nj=1 tasks="" cmd=$ROOT/utils/job.sh device=auto
 processes=1 permute_labels=false positional=()
 front_end_renamed label targets
-front_end_options "config features protocol targets init norms sources seeds folds augment labels label-share unlabelled set nj tasks cmd device processes" "permute-labels" "$@"
-for name in config features protocol; do
+front_end_renamed features inputs
+front_end_options "config inputs protocol targets init norms sources seeds folds augment labels label-share unlabelled set nj tasks cmd device processes" "permute-labels" "$@"
+for name in config inputs protocol; do
   [ -n "${!name}" ] || fail "--$name NAME is missing; see --help"
 done
 [ -n "$init" ] || fail "--init is empty; give a model's directory, or none"
@@ -62,7 +65,7 @@ check_count processes
 front_end_environment
 front_end_job
 
-plan=(python -m steps.experiments.plan --config "$config" --features "$features" --protocol "$protocol"
+plan=(python -m steps.experiments.plan --config "$config" --inputs "$inputs" --protocol "$protocol"
   --targets "$targets" --init "$init" --norms "$norms" --sources "$sources" --seeds "$seeds" --folds "$folds" --set "$set" --data "$data" --out "$out")
 if "$permute_labels"; then plan+=(--permute-labels); fi
 [ -z "$augment" ] || plan+=(--augment "$augment")

@@ -159,6 +159,8 @@ class Protocol:
         speaker_overlap: True only where the published protocol shares speakers between parts; every result is marked.
         automatic: made from the rows, since nothing is published: preparation then looks for the same sound first.
         random: whoever speaks; every result is marked.
+        context: "dialogue" where a published protocol divides dialogues and a subsystem may read all utterances of
+            one, of other parts too (without labels); every result is marked.
     """
 
     name: str
@@ -167,6 +169,7 @@ class Protocol:
     speaker_overlap: bool = False
     automatic: bool = False
     random: bool = False
+    context: str = ""
 
 
 def speaker_folds(name: str, rows: Sequence[Row], groups: Sequence[Iterable[str]], description: str = "") -> Protocol:

@@ -1,6 +1,7 @@
 """Audit a protocol for leaks: what its test parts share with train and dev, what dev and test share with that which the
-recognizer, the i-vectors and the models that training starts from were trained on, and whether a subsystem trained on
-permuted labels falls to chance. Writes EXP/audit/<protocol>.json; exit status 1 on a leak.
+recognizer, the i-vectors, the models that training starts from and those that embeddings are read of were trained on,
+and whether a subsystem trained on permuted labels falls to chance. Writes EXP/audit/<protocol>.json; exit status 1 on
+a leak.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     arguments = parser.parse_args(argv)
-    from steps.audit import leaks, permuted, trained_on
+    from steps.audit import embeddings, leaks, permuted, trained_on
     from steps.data.dataset import Dataset
     from steps.scoring.audited import audit_of, identity, origins
     from steps.subsystems.start import started_from
@@ -47,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = {str(directory): started_from(directory) for directory in sorted(arguments.exp.glob(f"*/{split.name}"))
                if directory.parent.name not in arguments.leave_out}
     outside = trained_on.audit_components(data, split, arguments.trained_on, arguments.sentences_may_be_shared, started)
-    found |= {"components": outside["components"], "unknown_training": outside["unknown"]}
-    found["leaks"] += outside["leaks"]
+    read = embeddings.audit_embeddings(data, split, arguments.exp, arguments.leave_out)
+    found |= {"components": [*outside["components"], *read], "unknown_training": outside["unknown"]}
+    found["leaks"] += [*outside["leaks"], *trained_on.leak_lines(read)]
     failures = [*found["leaks"], *(
         "{system} was trained on permuted labels and reaches {metric} {value}; chance is {chance}, at most {high}: "
         "labels reach it by another way".format(**told(entry))

@@ -7,7 +7,7 @@ be told only, where an audit is asked so: thousands of hours of speech hold ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,14 @@ def audit_components(data: Dataset, split: Split, paths: Sequence[Path],
                 seen.append(record)
                 found += [compare(data, split, record, kind, part, names, sentences_may_be_shared)
                           | {"source": path} for kind in KINDS for part in PARTS]
-    leaks = [f"{entry['component'] or entry['source']} was trained on {entry['corpus']} and shares the "
-             f"{entry['kind']} with {entry['affected']} of {entry['tested']} {entry['with']} utterances: "
-             + ", ".join(entry["examples"]) for entry in found if entry["verdict"] == "leak"]
-    return {"components": found, "unknown": unknown, "leaks": leaks}
+    return {"components": found, "unknown": unknown, "leaks": leak_lines(found)}
+
+
+def leak_lines(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One line for each leak among these entries."""
+    return [f"{entry['component'] or entry['source']} was trained on {entry['corpus']} and shares the "
+            f"{entry['kind']} with {entry['affected']} of {entry['tested']} {entry['with']} utterances: "
+            + ", ".join(entry["examples"]) for entry in found if entry["verdict"] == "leak"]
 
 
 def below(directory: Path) -> list[Path]:

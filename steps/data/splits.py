@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from utils.corpus import OF, PARTS, Protocol, Target
 from utils.errors import UserError
 from utils.files import atomic_directory, read_exact_text, read_json, write_json, write_text
+from utils.shape import OneOf
 
 if TYPE_CHECKING:
     from steps.data.dataset import Item
 
 SPLITS = "splits"
-ABOUT = {"description?": str, "speaker_overlap?": bool}  # of <protocol>.json
+ABOUT = {"description?": str, "speaker_overlap?": bool, "context?": OneOf("dialogue")}  # of <protocol>.json
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Split:
     description: str = ""
     speaker_overlap: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def context(self) -> str:
+        """"dialogue" where a subsystem may read the utterances of a dialogue that are in other parts; else ""."""
+        return str(self.info.get("context", ""))
 
     @property
     def folds(self) -> list[int]:
@@ -92,7 +98,8 @@ def split_of_protocol(protocol: Protocol, of: Sequence[str], speakers_known: boo
         parts[number] = {part: sorted(ids) for part, ids in by_part.items()}
     info = {"name": protocol.name, "description": protocol.description, "folds": len(parts),
             "speaker_overlap": protocol.speaker_overlap, "whole": list(of), "speakers_known": speakers_known,
-            **({"random": True} if protocol.random else {})}
+            **({"random": True} if protocol.random else {}),
+            **({"context": protocol.context} if protocol.context else {})}
     return Split(protocol.name, parts, protocol.description, protocol.speaker_overlap, info)
 
 

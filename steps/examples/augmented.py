@@ -7,16 +7,16 @@ by speaker: noise changes a speaker's statistics, and those of his clean utteran
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from steps.data.dataset import Dataset, Item
 from steps.data.splits import Split
-from steps.features.store import FeatureStore
+from steps.inputs.opening import open_source
+from steps.inputs.source import Source
 from utils.corpus import Target
-from utils.differences import differences
 from utils.errors import UserError
 
 SUFFIX = "+aug"  # of ids, speakers and variants
@@ -77,31 +77,17 @@ def augment(data: Dataset, split: Split, noisy: Dataset) -> tuple[Dataset, Split
     return AugmentedDataset(data, noisy), replace(split, parts=parts)
 
 
-def join_features(store: FeatureStore, more: FeatureStore, rename: Callable[[str], str]) -> FeatureStore:
-    """Features of utterances and of further ones; `rename` gives the names of the latter.
-
-    Raises:
-        UserError: the two were not extracted alike.
-    """
-    wanted = {key: store.description[key] for key in ("name", "version", "options", "kind", "dim")}
-    for key, found, expected in differences(more.description, wanted):
-        raise UserError(f"{more.path}: {key} is {found!r}, in {store.path} {expected!r}; extract both alike")
-    return store.joined(more, rename)
-
-
-def open_augmented(data: Dataset, inputs: Mapping[str, FeatureStore | None], split: Split, path: str | Path,
-                   ) -> tuple[Dataset, dict[str, FeatureStore | None], Split, dict[str, Any]]:
-    """Data set, inputs (None: text) and split with the noisy copies, and what config.yaml says of these."""
+def open_augmented(data: Dataset, inputs: Mapping[str, Source], split: Split, path: str | Path,
+                   ) -> tuple[Dataset, dict[str, Source], Split, dict[str, Any]]:
+    """Data set, inputs and split with the noisy copies, and what config.yaml says of these."""
     noisy = open_noisy(data, path)
-    more = {name: None if store is None else FeatureStore.open(noisy.path / store.path.name, {"name": store.name})
-            for name, store in inputs.items()}
+    more = {name: open_source(name, noisy) for name in inputs}
     both, longer = augment(data, split, noisy)
-    joined = {name: None if store is None or more[name] is None else
-              join_features(store, more[name], lambda key: f"{key}{SUFFIX}") for name, store in inputs.items()}
-    return both, joined, longer, about_noise(noisy, [store for store in more.values() if store is not None])
+    joined = {name: source.joined(more[name], lambda key: f"{key}{SUFFIX}") for name, source in inputs.items()}
+    return both, joined, longer, about_noise(noisy, [source for source in more.values() if source.layout != "text"])
 
 
-def about_noise(noisy: Dataset, stores: Sequence[FeatureStore]) -> dict[str, Any]:
+def about_noise(noisy: Dataset, sources: Sequence[Source]) -> dict[str, Any]:
     """What config.yaml says of the noisy set: how it was made, and in which state its features are."""
     about = {key: noisy.info["noise"][key] for key in ("snr", "kinds", "pool", "seed", "musan")}
-    return about if not stores else {**about, "utterances": min(len(store) for store in stores)}
+    return about if not sources else {**about, "utterances": min(len(source) for source in sources)}

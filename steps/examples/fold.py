@@ -1,4 +1,4 @@
-"""The examples of one fold: data set + split + feature store + normalization -> arrays, or sequences read lazily.
+"""The examples of one fold: data set + split + inputs + normalization -> arrays, or sequences read lazily.
 
 Normalization is learned on the training part alone. Utterances without features stay known by id: they are scored with
 the class prior and never trained on.
@@ -11,7 +11,6 @@ import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,15 @@ import numpy as np
 from steps.data.dataset import Dataset, Item
 from steps.data.splits import Split
 from steps.examples.hidden import Kept, hide, without_label
-from steps.examples.part import NO_LABEL, Features, Frames, Nothing, Part, Vectors, known
+from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors, known
 from steps.examples.tracks import track_means, with_exchanged
 from steps.examples.units import unit_names
 from steps.features.normalize import Normalization, Normalizer, normalize
-from steps.features.store import FeatureStore
-from steps.text.source import EMPTY, FIELDS, weighted_texts
+from steps.inputs.said import TEXT
+from steps.inputs.source import NORMALIZED, Source
 from steps.training.random_state import generator
 from utils.corpus import PARTS, Target
 from utils.errors import UserError
-
-TEXT = "text"  # the reserved name of "no features": what is said is a field of the data set
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,8 @@ class Examples:
 
     @property
     def dim(self) -> int:
-        """The width of the one input."""
-        (width,) = self.widths.values()
-        return width
+        """The width of all inputs side by side."""
+        return sum(self.widths.values())
 
     def without_labels(self) -> Part:
         """The unlabelled utterances of the training part, and those of the unlabelled sets."""
@@ -80,20 +76,14 @@ class Examples:
         return np.log(counts / counts.sum())
 
 
-def open_inputs(data: Path, names: Sequence[str]) -> dict[str, FeatureStore | None]:
-    """The features `--features NAME` of a data set; None for TEXT."""
-    return {name: None if name == TEXT else FeatureStore.open(data / name, {"name": name}) for name in names}
-
-
-def load_examples(data: Dataset, inputs: Mapping[str, FeatureStore | None], split: Split, fold: int, norm: str,
-                  clip: float | None = None, permute_seed: int | None = None, source: str = "",
-                  kept: Kept | None = None, sets: Mapping[str, Sequence[str]] | None = None,
-                  targets: Sequence[Target] = (), reads: str = "utterance") -> Examples:
+def load_examples(data: Dataset, inputs: Mapping[str, Source], split: Split, fold: int, norm: str,
+                  clip: float | None = None, permute_seed: int | None = None, kept: Kept | None = None,
+                  sets: Mapping[str, Sequence[str]] | None = None, targets: Sequence[Target] = (),
+                  reads: str = "utterance") -> Examples:
     """The examples of one fold.
 
     Args:
-        inputs: {name: features}; None for text, then of `source` (steps/text/source.py), and an empty text counts as
-            no features.
+        inputs: {name: source}; an utterance that one of them cannot give is left out and named as missing.
         norm: global, speaker or none. clip: largest magnitude of a normalized feature.
         permute_seed: shuffle the labels within train and within dev (the leak audit); test keeps its own.
         kept: which labels of the training part stay (hidden.py); None: all.
@@ -103,14 +93,14 @@ def load_examples(data: Dataset, inputs: Mapping[str, FeatureStore | None], spli
     """
     targets = tuple(targets) or (data.target(),)
     ids = {part: list(split.ids(fold, part)) for part in PARTS}
-    context: dict[str, list[str]] = context_of(data, ids) if reads == "dialogue" else {}
+    context = context_of(data, ids, split.context) if reads == "dialogue" else {}
     ids |= {name: list(keys) for name, keys in (sets or {}).items()}
     check_present(data, split.name, ids)
     with_context = {part: sorted([*keys, *context.get(part, ())]) for part, keys in ids.items()}
-    missing = {part: absent(data, inputs, keys, source) for part, keys in with_context.items()}
+    missing = {part: absent(inputs, keys) for part, keys in with_context.items()}
     usable = {part: [key for key in keys if key not in missing[part]] for part, keys in with_context.items()}
     own = {part: set(keys) for part, keys in ids.items()}
-    read = {name: read_input(data, store, usable, own["train"], norm, clip) for name, store in inputs.items()}
+    read = {name: read_input(data, source, usable, own["train"], norm, clip) for name, source in inputs.items()}
     parts: dict[str, Part] = {}
     for part, keys in usable.items():
         items = tuple(data.items[key] for key in keys)
@@ -126,20 +116,34 @@ def load_examples(data: Dataset, inputs: Mapping[str, FeatureStore | None], spli
             of = f" with {target.name}" if len(targets) > 1 else ""
             raise UserError(f"{data.path}, protocol {split.name}, fold {fold}: the {part} part has no labelled "
                             f"utterance with features{of}")
-    return Examples(targets, {name: 0 if store is None else store.dim for name, store in inputs.items()},
+    return Examples(targets, {name: source.width for name, source in inputs.items()},
                     parts["train"], parts["dev"], parts["test"], tuple(parts[name] for name in sets or ()),
                     {name: learned.to_arrays() for name, (_, learned) in read.items() if learned})
 
 
-def context_of(data: Dataset, ids: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """{part: utterances of no part that belong to its dialogues}; of a dialogue that several parts share, none."""
+def context_of(data: Dataset, ids: Mapping[str, Sequence[str]], across: str = "") -> dict[str, list[str]]:
+    """{part: utterances of no part that belong to its dialogues}; of a dialogue that several parts share, none.
+
+    Args:
+        across: "dialogue": also those of other parts, and of dialogues that parts share.
+    """
     part_of = {key: part for part, keys in ids.items() for key in keys}
     found: dict[str, list[str]] = {part: [] for part in ids}
     for keys in data.groups("dialogue").values():
         parts = {part_of[key] for key in keys if key in part_of}
-        if len(parts) == 1:
-            found[parts.pop()] += [key for key in keys if key not in part_of]
+        for part in parts if across or len(parts) == 1 else ():
+            found[part] += [key for key in keys if (part_of.get(key) != part if across else key not in part_of)]
     return found
+
+
+def context_examples(data: Dataset, inputs: Mapping[str, Source], split: Split, fold: int, norm: str,
+                     clip: float | None) -> list[Part]:
+    """The utterances of no part that belong to the dialogues of a fold, normalized as its examples."""
+    ids = {part: list(split.ids(fold, part)) for part in PARTS}
+    taken = {key for keys in ids.values() for key in keys}
+    outside = sorted({key for keys in context_of(data, ids, "dialogue").values() for key in keys} - taken)
+    return list(load_examples(data, inputs, split, fold, norm, clip, sets={"context": outside}).unlabelled) \
+        if outside else []
 
 
 def labels_of(items: tuple[Item, ...], context: np.ndarray, targets: Sequence[Target], permute_seed: int | None,
@@ -181,46 +185,47 @@ def with_hidden(items: tuple[Item, ...], labels: dict[str, np.ndarray], targets:
                                      for other in others}}
 
 
-def absent(data: Dataset, inputs: Mapping[str, FeatureStore | None], ids: list[str], source: str) -> dict[str, str]:
+def absent(inputs: Mapping[str, Source], ids: list[str]) -> dict[str, str]:
     """{utterance that lacks an input: why}."""
-    found: dict[str, str] = {}
-    for store in inputs.values():
-        if store is None:
-            found |= {key: EMPTY for key in ids if not weighted_texts(data.items[key].fields, source)}
-        else:
-            found |= {key: store.failed.get(key, "no features") for key in ids if key not in store}
-    return found
+    return {key: source.failures.get(key, "no features")
+            for source in inputs.values() for key in ids if key not in source}
 
 
-def read_input(data: Dataset, store: FeatureStore | None, ids: Mapping[str, list[str]], learned_on: Collection[str],
+def read_input(data: Dataset, source: Source, ids: Mapping[str, list[str]], learned_on: Collection[str],
                norm: str, clip: float | None) -> tuple[dict[str, Features], Normalizer | None]:
-    """One input of every part, normalized; and the normalizer, learned on the utterances `learned_on`."""
-    if store is None:
-        return {part: Nothing(len(keys)) for part, keys in ids.items()}, None
-    if store.kind == "utterance":
-        return read_vectors(data, store, ids, learned_on, norm, clip)
-    return read_frames(data, store, ids, learned_on, norm, clip)
+    """One input of every part; features normalized, and the normalizer, learned on the utterances `learned_on`."""
+    if source.layout not in NORMALIZED:
+        return {part: read_when_asked(data, source, keys) for part, keys in ids.items()}, None
+    if source.layout == "vector":
+        return read_vectors(data, source, ids, learned_on, norm, clip)
+    return read_frames(data, source, ids, learned_on, norm, clip)
 
 
-def read_vectors(data: Dataset, store: FeatureStore, ids: Mapping[str, list[str]], learned_on: Collection[str],
+def read_when_asked(data: Dataset, source: Source, keys: list[str]) -> Frames:
+    """An input that is taken as it is."""
+    return Frames(lambda item: source[item.id], tuple(data.items[key] for key in keys),
+                  lambda item: source.length(item.id), source.step)
+
+
+def read_vectors(data: Dataset, source: Source, ids: Mapping[str, list[str]], learned_on: Collection[str],
                  norm: str, clip: float | None) -> tuple[dict[str, Features], Normalizer | None]:
-    """Features of kind "utterance", in memory."""
+    """An input of the layout vector, in memory."""
     everyone = [key for keys in ids.values() for key in keys]
     train = np.array([key in learned_on for key in everyone], dtype=bool)
     speakers = [data.items[key].speaker for key in everyone]
-    rows, overall = normalize(norm, store.matrix(everyone), speakers, train, clip)
+    rows, overall = normalize(norm, source.matrix(everyone), speakers, train, clip)
     edges = np.cumsum([0] + [len(keys) for keys in ids.values()])
     return {part: Vectors(rows[start:end])
             for part, start, end in zip(ids, edges[:-1], edges[1:], strict=True)}, overall
 
 
-def read_frames(data: Dataset, store: FeatureStore, ids: Mapping[str, list[str]], learned_on: Collection[str],
+def read_frames(data: Dataset, source: Source, ids: Mapping[str, list[str]], learned_on: Collection[str],
                 norm: str, clip: float | None) -> tuple[dict[str, Features], Normalizer | None]:
-    """Features of kind "frames", read and normalized when asked for."""
-    utterances = [(store[key], data.items[key].speaker, key in learned_on) for keys in ids.values() for key in keys]
+    """An input of the layout frames, read and normalized when asked for."""
+    utterances = [(source[key], data.items[key].speaker, key in learned_on) for keys in ids.values() for key in keys]
     learned = Normalization.fit(norm, utterances, clip)
-    return {part: Frames(lambda item: learned.apply(store[item.id], item.speaker),
-                         tuple(data.items[key] for key in keys), lambda item: store.rows(item.id), store.frame_shift)
+    return {part: Frames(lambda item: learned.apply(source[item.id], item.speaker),
+                         tuple(data.items[key] for key in keys), lambda item: source.length(item.id), source.step)
             for part, keys in ids.items()}, learned.overall
 
 
@@ -255,17 +260,14 @@ def with_votes(item: Item, votes: Any) -> Item:
         replace(item, fields={**item.fields, "emotion_votes": votes})
 
 
-def what_is_read(inputs: Mapping[str, FeatureStore | None], source: str = "",
-                 fields: Sequence[str] = ()) -> dict[str, Any]:
-    """What identifies the features (feature.json), or the text and the fields that it is made of.
+def what_is_read(inputs: Mapping[str, Source], fields: Sequence[str] = ()) -> dict[str, Any]:
+    """The identity of the inputs.
 
     Args:
         fields: beside the targets, the speaker and the gender that are learned (tasks.further_fields).
     """
     learned = {"targets": list(fields)} if fields else {}
-    found = [{"name": TEXT, "source": source, "fields": list(FIELDS[source])} if store is None else
-             {key: value for key, value in store.description.items() if key != "archives"}
-             for store in inputs.values()]
+    found = [source.identity() for source in inputs.values()]
     return {**(found[0] if len(found) == 1 else {"inputs": found}), **learned}
 
 
@@ -282,7 +284,7 @@ def fingerprint(data: Dataset, split: Split, fold: int, description: dict[str, A
     digest.update(json.dumps([*(told[0] if len(told) == 1 else told), description], sort_keys=True).encode())
     ids = {part: split.ids(fold, part) for part in PARTS}
     if reads == "dialogue":
-        ids |= {f"context of {part}": keys for part, keys in context_of(data, ids).items()}
+        ids |= {f"context of {part}": keys for part, keys in context_of(data, ids, split.context).items()}
         texts += ["dialogue", "turn"]
     for part, keys in ids.items():
         for key in keys:

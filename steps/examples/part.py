@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -54,10 +54,10 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Frames:
-    """Sequences of frames, read from the archive and normalized when asked for.
+    """Sequences of frames, read and normalized when asked for; or waveforms, images and weighted texts, as they are.
 
     Attributes:
-        rows: how many frames an item has, where that is known without reading them.
+        rows: how many frames (samples, images, texts) an item has, where that is known without reading them.
         shift: seconds between frames, where that is known.
     """
 
@@ -86,28 +86,6 @@ class Frames:
     def join(self, other: Features) -> Frames:
         assert isinstance(other, Frames)
         return replace(self, items=self.items + other.items)
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """No features: the kind of subsystem reads the items' text."""
-
-    count: int
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, position: int) -> np.ndarray:
-        raise UserError("there are no features here but text")
-
-    def matrix(self) -> np.ndarray:
-        raise UserError("there are no features here but text")
-
-    def take(self, positions: np.ndarray) -> Nothing:
-        return Nothing(len(positions))
-
-    def join(self, other: Features) -> Nothing:
-        return Nothing(self.count + len(other))
 
 
 @dataclass(frozen=True)
@@ -176,11 +154,20 @@ class Part:
                        context=self.context[positions])
 
     def join(self, other: Part) -> Part:
-        """This part and another, e.g. train and dev."""
-        return Part(self.items + other.items,
-                    {name: features.join(other.inputs[name]) for name, features in self.inputs.items()},
-                    {name: np.concatenate([y, other.labels[name]]) for name, y in self.labels.items()},
-                    {**self.missing, **other.missing}, np.concatenate([self.context, other.context]))
+        """This part and another, e.g. train and dev; what is context of one and in the other, too, is there once."""
+        one = self._without_context({item.id for item in other.scored()})
+        two = other._without_context(set(one.ids))
+        return Part(one.items + two.items,
+                    {name: features.join(two.inputs[name]) for name, features in one.inputs.items()},
+                    {name: np.concatenate([y, two.labels[name]]) for name, y in one.labels.items()},
+                    {**self.missing, **other.missing}, np.concatenate([one.context, two.context]))
+
+    def _without_context(self, ids: Collection[str]) -> Part:
+        """Without those of `ids` that are context here."""
+        if not self.context.any():
+            return self
+        return self.take(np.array([n for n, item in enumerate(self.items) if not self.context[n] or item.id not in ids],
+                                  dtype=np.int64))
 
     def groups(self, of: str) -> list[np.ndarray]:
         """Positions of the items of each dialogue (session), in order of turn, start and id; groups by name.

@@ -24,14 +24,14 @@ from steps.data.dataset import Dataset, Item
 from steps.data.recordings import overlapping
 from steps.data.splits import Split
 from steps.data.trained_on import Record, describe_training, read_hashes
-from steps.examples.augmented import join_features
 from steps.examples.hidden import without_label
-from steps.features.store import FeatureStore
+from steps.inputs.opening import open_source
+from steps.inputs.source import Source
 from utils.corpus import PARTS
 from utils.errors import UsageError, UserError
 from utils.names import spelling
 
-Inputs = Mapping[str, FeatureStore | None]  # name -> features; None: text
+Inputs = Mapping[str, Source]  # by name
 WORD = re.compile(rf"(?P<data>.+?)(:(?P<protocol>[^:/]+)/(?P<part>{'|'.join(PARTS)}))?")
 
 
@@ -120,15 +120,9 @@ def add_unlabelled(data: Dataset, inputs: Inputs, sets: Sequence[UnlabelledSet])
     """
     joined = dict(inputs)
     for one in sets:
-        for name, store in joined.items():
-            if store is not None:
-                joined[name] = join_features(store, features_of(one, store), one.renamed)
+        for name, source in joined.items():
+            joined[name] = source.joined(open_source(name, one.data), one.renamed)
     return WithUnlabelled(data, sets), joined
-
-
-def features_of(one: UnlabelledSet, store: FeatureStore) -> FeatureStore:
-    """The features of a set that are like those of the experiment."""
-    return FeatureStore.open(one.data.path / store.path.name, {"name": store.name})
 
 
 def about_sets(sets: Sequence[UnlabelledSet], own: Dataset, split: Split, fold: int,
@@ -137,8 +131,7 @@ def about_sets(sets: Sequence[UnlabelledSet], own: Dataset, split: Split, fold: 
     told = []
     for one in sets:
         ids = one.ids(own, split, fold)
-        read = [{key: value for key, value in features_of(one, store).description.items() if key != "archives"}
-                for store in inputs.values() if store is not None]
+        read = [open_source(name, one.data).identity() for name in inputs]
         state = [one.name, ids, *read]
         digest = hashlib.blake2b(json.dumps(state, sort_keys=True).encode(), digest_size=16)
         told.append({"set": one.name, "corpus": one.data.name, "utterances": len(ids),

@@ -19,6 +19,7 @@ from steps.data.dataset import Item
 from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors
 from steps.experiments.run_spec import AGAIN, RunSpec
 from steps.features.normalize import Normalization, Normalizer, check_speakers, speaker_moments
+from steps.inputs.opening import depend_on_run
 from steps.scoring.calibration import apply_temperature
 from steps.subsystems.contract import Predictor
 from steps.text.source import weighted_texts
@@ -96,16 +97,14 @@ class TrainedExperiment:
             (N, C) float64 natural-log posteriors, calibrated and floored; the log prior for an item without features.
         """
         if rows is None:
-            source = self.run.source
-            empty = [bool(source) and not weighted_texts(item.fields, source) for item in items]
-            rows = [None if nothing else np.zeros(0, dtype=np.float32) for nothing in empty]
+            rows = [weighted_texts(item.fields, self.run.source) or None for item in items]
         if len(rows) != len(items):
             raise ValueError(f"{len(items)} items, {len(rows)} rows of features")
         out = np.tile(self.log_prior, (len(items), 1))
         known = [position for position, row in enumerate(rows) if row is not None]
         if known:
             chosen = tuple(items[position] for position in known)
-            x = self.normalized(chosen, [np.asarray(rows[position]) for position in known], speakers or {})
+            x = self.normalized(chosen, [rows[position] for position in known], speakers or {})
             part = Part(chosen, {self.run.features: x}, {self.target: np.full(len(known), NO_LABEL)})
             out[known] = apply_temperature(self.predictor.predict(part)[self.target], self.temperature)
         return out
@@ -123,6 +122,11 @@ def normalized(norm: str, overall: Normalizer | None, items: tuple[Item, ...], r
     Args:
         norm: global, speaker or none. overall: what was learned on the training part. shift: seconds between frames.
     """
+    of = {item.id: row for item, row in zip(items, rows, strict=True)}
+    if len(of) != len(items):
+        raise ValueError("two items have one id")
+    if isinstance(rows[0], list):  # weighted texts
+        return Frames(lambda item: of[item.id], items)
     own = dict(speakers)
     if norm == "speaker":
         check_speakers([item.speaker for item in items])
@@ -130,9 +134,6 @@ def normalized(norm: str, overall: Normalizer | None, items: tuple[Item, ...], r
     learned = Normalization(norm, overall, own)
     if rows[0].ndim == 1:
         return Vectors(np.stack([learned.apply(row, item.speaker) for item, row in zip(items, rows, strict=True)]))
-    of = {item.id: row for item, row in zip(items, rows, strict=True)}
-    if len(of) != len(items):
-        raise ValueError("two items have one id")
     return Frames(lambda item: learned.apply(of[item.id], item.speaker), items, shift=shift)
 
 
@@ -165,6 +166,9 @@ def read_description(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
     if not (directory / MODEL).is_file():
         raise UserError(f"{directory} has scores but no model: {run.config_name} says keep_model: false; run the "
                         f'recipe again with --set "{run.config_name}:keep_model=true"')
+    if len(run.inputs) > 1 or depend_on_run(run.inputs):
+        raise UserError(f"{directory} reads {run.features}; only subsystems that read one input, and no embeddings, "
+                        "are applied and exported")
     targets = about.pop("targets", None) or {about.get("label"): about}  # the latter: before there were targets
     name = next(iter(targets)) if isinstance(targets, dict) else None
     if not isinstance(name, str) or not isinstance(targets[name], dict):

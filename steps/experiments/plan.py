@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from steps.subsystems.contract import ExperimentConfig
     from steps.subsystems.start import Start
 
-KIND_OF = {"vector": "utterance"}  # layout: kind of features, where the two have different names
+TEXT = "text"  # the input, and its layout
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,12 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.examples.unlabelled import check_apart, open_sets
     from steps.experiments.task_files import number_of_tasks, shared_out, write_tasks
 
-    out, material = Path(arguments.out), opened(arguments)
+    out, config = Path(arguments.out), configured(arguments)
+    material = opened(arguments, config)
     others = others_of(material)
     log = out / "log" / "-".join(others)
     if arguments.finish:
         return count_outputs(out, log, [target.name for target in material.targets])
-    config, start = configured(arguments, material)
+    config, start = checked(arguments, config, material)
     folds, seeds = folds_of(arguments, material), seeds_of(arguments, config)
     check_labels(arguments, material, folds)
     sets = open_sets(arguments.unlabelled)
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = [run for chosen in variants(arguments, config, material, sets)
             for run in planned(arguments, material, sets, start, chosen, folds, seeds)]
     if arguments.augment:
-        runs += with_noise(runs, material.with_noise(arguments.augment))
+        runs += with_noise(runs, material, arguments)
     tasks = number_of_tasks(arguments.tasks, arguments.nj, len(material.data.items), light(material))
     shares = shared_out([run.to_dict() for run in runs], tasks)
     write_tasks(log, shares)
@@ -64,15 +65,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(prog="steps.experiments.plan", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="conf/NAME.yaml")
-    parser.add_argument("--features", required=True,
-                        help="directory of features below the data directory; text: none, what is said")
+    parser.add_argument("--inputs", "--features", required=True, metavar="NAME ...",
+                        help="what is read (steps/inputs/opening.py); text: of the sources of --sources")
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recognizer: training "
                         "starts from its trunk; none: random weights")
     parser.add_argument("--targets", default="", metavar="NAME ...", help="predict these of the corpus's targets; "
                         "empty: the default one")
     parser.add_argument("--norms", default="global", help='e.g. "global speaker"')
-    parser.add_argument("--sources", default="", help='of --features text, e.g. "asr reference"; empty: as configured')
+    parser.add_argument("--sources", default="", help='of --inputs text, e.g. "asr reference"; empty: as configured')
     parser.add_argument("--seeds", default="0", help='e.g. "0 1 2"')
     parser.add_argument("--folds", default="", help="empty: all of the protocol")
     parser.add_argument("--set", default="", help='"key=value ..."; NAME:key=value is for conf/NAME.yaml only')
@@ -117,15 +118,52 @@ def integers(option: str, text: str) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def opened(arguments: argparse.Namespace) -> Material:
-    """Data set, input, split and targets as the options name them."""
-    from steps.examples.fold import TEXT
+def configured(arguments: argparse.Namespace) -> ExperimentConfig:
+    """The configuration as the options name it."""
+    from steps.subsystems.contract import load_experiment_config
+    from utils.config import split_settings
+
+    return load_experiment_config(arguments.config, split_settings(arguments.set))
+
+
+def opened(arguments: argparse.Namespace, config: ExperimentConfig) -> Material:
+    """Data set, inputs (of the first fold and seed), split and targets as the options name them."""
+    from steps.data.dataset import Dataset
     from steps.experiments.material import Material
+    from steps.inputs.source import Run
+
+    (names, texts), out = names_and_texts(arguments, config), Path(arguments.out)
+    split = Dataset.open(arguments.data).split(arguments.protocol)
+    fold, *_ = integers("--folds", arguments.folds) or split.folds
+    seed, *_ = integers("--seeds", arguments.seeds) or [0]
+    run = Run(out.parent.parent, out.parent.name, split.name, fold, seed, arguments.permute_labels)
+    return Material.open(Path(arguments.data), names, run, arguments.targets.split(), texts)
+
+
+def names_and_texts(arguments: argparse.Namespace, config: ExperimentConfig) -> tuple[list[str], list[str]]:
+    """The names of the inputs, and the kinds of text that "text" stands for, each a variant.
+
+    A subsystem that has a kind of text as an option (config.source) reads "text"; text:KIND names its option.
+    """
+    from steps.inputs.opening import text_kinds
     from steps.text.source import SOURCES
 
-    sources = (arguments.sources.split() or SOURCES) if arguments.features == TEXT else ()
-    return Material.open(Path(arguments.data), arguments.features, arguments.protocol, arguments.targets.split(),
-                         sources)
+    names = arguments.inputs.split()
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"--inputs '{arguments.inputs}': expected names of inputs, each once")
+    check_layouts(config.kind, arguments.data, {name: TEXT for name in names if name.partition(":")[0] == TEXT})
+    if arguments.sources and TEXT not in names:
+        raise UsageError(f"--sources '{arguments.sources}' goes with --inputs text only")
+    own = getattr(config, "source", "")
+    chosen = arguments.sources.split() or (text_kinds(names) if own else []) or [own]
+    names = [TEXT if own and name.startswith(f"{TEXT}:") else name for name in names]
+    if TEXT not in names:
+        return names, []
+    for source in chosen:
+        if source not in SOURCES:
+            raise UsageError(f"--inputs {arguments.inputs} --sources '{arguments.sources}': {source or 'nothing'} is "
+                             f"no source; accepted: {', '.join(SOURCES)}")
+    return names, list(dict.fromkeys(chosen))
 
 
 def others_of(material: Material) -> tuple[str, ...]:
@@ -134,37 +172,47 @@ def others_of(material: Material) -> tuple[str, ...]:
         tuple(target.name for target in material.targets)
 
 
-def configured(arguments: argparse.Namespace, material: Material) -> tuple[ExperimentConfig, Start | None]:
+def checked(arguments: argparse.Namespace, config: ExperimentConfig,
+            material: Material) -> tuple[ExperimentConfig, Start | None]:
     """The configuration, checked against the material, and the model that training starts from."""
     from steps.examples.tasks import check_learned, with_main_task
-    from steps.subsystems.contract import load_experiment_config, spec_of
+    from steps.subsystems.contract import spec_of
     from steps.subsystems.start import open_start, prepare
-    from utils.config import split_settings
 
-    config = load_experiment_config(arguments.config, split_settings(arguments.set))
     check_fits(config.kind, material)
     config = with_main_task(config, material.targets[0])
     check_learned(dataclasses.asdict(config), material.data.items.values())
     if arguments.init in ("", "none"):
         return config, None
     start = open_start(arguments.init)
-    return prepare(start, spec_of(config.kind), config, next(iter(material.inputs.values())), arguments.norms), start
+    return prepare(start, spec_of(config.kind), config, material.inputs, arguments.norms), start
 
 
 def check_fits(kind: str, material: Material) -> None:
-    """The subsystem can learn these targets from these features."""
+    """The subsystem can learn these targets from these inputs."""
     from steps.subsystems.contract import spec_of
 
     spec, targets = spec_of(kind), material.targets
     if len(targets) > 1 and not spec.several:
         raise UsageError(f"--targets {' '.join(target.name for target in targets)}: {kind} predicts one target")
-    kinds = ["text" if store is None else store.kind for store in material.inputs.values()]
-    accepted = [KIND_OF.get(layout, layout) for layout in spec.layouts]
-    for what, value, known in (*(("target", target.kind, spec.targets) for target in targets),
-                               *(("kind of features", found, accepted) for found in kinds)):
-        if value not in known:
-            raise UserError(f"{kind} cannot be trained on {material.data.path}: {what} is {value}, it takes "
-                            f"{', '.join(known)}")
+    for target in targets:
+        if target.kind not in spec.targets:
+            raise UserError(f"{kind} cannot be trained on {material.data.path}: target is {target.kind}, it takes "
+                            f"{', '.join(spec.targets)}")
+    check_layouts(kind, material.data.path, {name: source.layout for name, source in material.inputs.items()})
+
+
+def check_layouts(kind: str, data: str | Path, layouts: Mapping[str, str]) -> None:
+    """The subsystem reads inputs of these layouts, {name: layout}, and so many."""
+    from steps.subsystems.contract import spec_of
+
+    spec = spec_of(kind)
+    for name, layout in layouts.items():
+        if layout not in spec.layouts:
+            raise UserError(f"{kind} cannot be trained on {data}: the layout of {name} is {layout}, it takes "
+                            f"{', '.join(spec.layouts)}")
+    if len(layouts) > spec.inputs[1]:
+        raise UsageError(f"--inputs {' '.join(layouts)}: {kind} reads at most {spec.inputs[1]}")
 
 
 def folds_of(arguments: argparse.Namespace, material: Material) -> list[int]:
@@ -209,8 +257,8 @@ def check_sets(arguments: argparse.Namespace, config: Any, material: Material, s
                          "training.objective=fixmatch of a network, or self_training.rounds, or leave the sets out")
     if config.self_training and (target.of != "utterance" or not target.classes):
         raise UsageError(f"self_training labels utterances with classes; {material.data.path} has others to predict")
-    if sets and None in material.inputs.values():
-        raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --features is text")
+    if sets and any(source.layout == TEXT for source in material.inputs.values()):
+        raise UsageError(f"--unlabelled {arguments.unlabelled}: sets are of features; here --inputs has text")
 
 
 def variants(arguments: argparse.Namespace, config: ExperimentConfig, material: Material,
@@ -218,26 +266,22 @@ def variants(arguments: argparse.Namespace, config: ExperimentConfig, material: 
     """Each variant and its configuration: a normalization of features, or a source of text."""
     from steps.data.variant import Variant
     from steps.features.normalize import check_mode
-    from steps.text.source import SOURCES, check_source
+    from steps.text.source import check_source
 
     every = Variant(labels="" if arguments.labels is None else str(arguments.labels),
                     unlabelled=tuple(one.name for one in sets), targets=others_of(material),
                     permuted=arguments.permute_labels)
-    if None not in material.inputs.values():
-        if arguments.sources:
-            raise UsageError(f"--sources '{arguments.sources}' goes with --features text only")
+    if TEXT not in material.names:
         for norm in arguments.norms.split():
             check_mode(norm)
         if not arguments.norms.split():
             raise UsageError("--norms is empty; accepted: global, speaker, none")
         return [(dataclasses.replace(every, norm=norm), config) for norm in dict.fromkeys(arguments.norms.split())]
-    chosen = arguments.sources.split() or [getattr(config, "source", "")]
+    _, chosen = names_and_texts(arguments, config)
     for source in chosen:
-        if source not in SOURCES:
-            raise UsageError(f"--sources '{arguments.sources}': {source} is no source; accepted: {', '.join(SOURCES)}")
         check_source(material.data, source)
     return [(dataclasses.replace(every, text=source), dataclasses.replace(config, source=source))  # type: ignore[call-arg]
-            for source in dict.fromkeys(chosen)]
+            for source in chosen]
 
 
 def planned(arguments: argparse.Namespace, material: Material, sets: Sequence[UnlabelledSet], start: Start | None,
@@ -245,29 +289,37 @@ def planned(arguments: argparse.Namespace, material: Material, sets: Sequence[Un
     """The runs of a variant: every fold with every seed."""
     from steps.examples.unlabelled import about_sets
     from steps.experiments.run_spec import RunSpec
+    from steps.inputs.opening import depend_on_run
 
-    variant, config = chosen
-    runs = []
+    (variant, config), exp = chosen, Path(arguments.out).parent.parent
+    runs: list[RunSpec] = []
     for fold in folds:
         run = RunSpec(
-            config.kind, config, arguments.features, material.data.name, variant.norm or "none",
+            config.kind, config, " ".join(material.names), material.data.name, variant.norm or "none",
             Path(arguments.out).parent.name, variant, fold, config_name=Path(arguments.config).stem,
             protocol=arguments.protocol, targets=variant.targets, labels=arguments.labels,
             init=None if start is None else start.about,
             unlabelled=tuple(about_sets(sets, material.data, material.split, fold, material.inputs)))
-        run = dataclasses.replace(run, data=material.hash(run))
-        runs += [dataclasses.replace(run, seed=seed) for seed in seeds]
+        for seed in seeds:
+            run = dataclasses.replace(run, seed=seed)
+            if seed == seeds[0] or depend_on_run(material.names):
+                run = dataclasses.replace(run, data=material.of(run, exp).hash(run))
+            runs.append(run)
     return runs
 
 
-def with_noise(runs: Sequence[RunSpec], material: Material) -> list[RunSpec]:
+def with_noise(runs: Sequence[RunSpec], clean: Material, arguments: argparse.Namespace) -> list[RunSpec]:
     """Each of the runs once more, with noisy copies in its training part (steps/examples/augmented.py)."""
     hashes: dict[tuple[str, int], str] = {}
+    materials: dict[str, Material] = {}  # of each source of text
     found = []
     for run in runs:
         if run.spec.reads == "dialogue":
             raise UsageError(f"--augment: {run.kind} reads whole dialogues, which a noisy copy is not part of")
-        place = str(run.variant), run.fold
+        if run.source not in materials:
+            exp = Path(arguments.out).parent.parent
+            materials[run.source] = clean.of(run, exp).with_noise(arguments.augment)
+        material, place = materials[run.source], (str(run.variant), run.fold)
         hashes[place] = hashes.get(place) or material.hash(run)
         found.append(dataclasses.replace(run, variant=dataclasses.replace(run.variant, augmented=True),
                                          augment=material.noise, data=hashes[place]))
@@ -276,7 +328,7 @@ def with_noise(runs: Sequence[RunSpec], material: Material) -> list[RunSpec]:
 
 def light(material: Material) -> bool:
     """Whether a run takes little time: vectors and texts."""
-    return all(store is None or store.kind == "utterance" for store in material.inputs.values())
+    return all(source.layout in (TEXT, "vector") for source in material.inputs.values())
 
 
 def about_subsystem(arguments: argparse.Namespace, material: Material, config: ExperimentConfig,
@@ -288,7 +340,7 @@ def about_subsystem(arguments: argparse.Namespace, material: Material, config: E
     told = overrides(config, load_experiment_config(arguments.config))
     about = {
         "subsystem": Path(arguments.out).parent.name, "kind": config.kind, "config": Path(arguments.config).stem,
-        "features": arguments.features, "targets": [target.name for target in material.targets],
+        "features": " ".join(material.names), "targets": [target.name for target in material.targets],
         "corpus": material.data.name, "protocol": arguments.protocol,
         "variants": list(dict.fromkeys(str(run.variant) for run in runs)),
         "folds": list(dict.fromkeys(run.fold for run in runs)),

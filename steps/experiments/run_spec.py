@@ -15,6 +15,7 @@ from typing import Any
 
 from steps.data.variant import Variant
 from steps.features.normalize import MODES
+from steps.inputs.source import Run
 from steps.subsystems.contract import SPECS, ExperimentConfig, Spec, spec_of
 from steps.training.config import identity
 from utils.config import from_dict, read_yaml
@@ -22,7 +23,7 @@ from utils.shape import NAME, Either, Maybe, Number, OneOf, check
 
 NUMBER = Number(0, 10**6, whole=True)
 SHAPE = {
-    "kind": OneOf(*SPECS), "config": {str: Any}, "norm": OneOf(*MODES), "features": NAME, "corpus": str,
+    "kind": OneOf(*SPECS), "config": {str: Any}, "norm": OneOf(*MODES), "features": str, "corpus": str,
     "subsystem?": str, "variant?": NAME, "fold?": NUMBER, "seed?": NUMBER, "config_name?": str, "protocol?": str,
     "data?": str, "permute_labels?": bool, "targets?": [NAME], "label?": Maybe(str), "init?": {str: Any},
     "augment?": {str: Any}, "labels?": Either(NUMBER, Number(0, 1)), "unlabelled?": [{str: Any}]}
@@ -34,7 +35,8 @@ class RunSpec:
     """
     Attributes:
         kind: of the subsystem (contract.SPECS). config: its configuration; config_name: conf/NAME.yaml.
-        features: the input; text: what is said. norm: global, speaker or none.
+        features: the inputs, as `--inputs` names them; text: what is said, of the kind `source`.
+        norm: global, speaker or none.
         data: a hash of what the examples are made of (fold.fingerprint).
         targets: names; none: the default target.
         labels: how many labels, or which share of them, the training part keeps; None: all.
@@ -67,6 +69,9 @@ class RunSpec:
             DamagedFile, UsageError: not what `to_dict` gives; names the key.
         """
         check(values, SHAPE, where, advice)
+        for name in values["features"].split():
+            if ":" not in name:  # a directory's name
+                check({"features": name}, {"features": NAME}, where, advice)
         config = from_dict(spec_of(values["kind"]).config_type(), values["config"], prefix="config.", where=where)
         variant = dataclasses.replace(Variant.parse(values.get("variant", "")),
                                       permuted=values.get("permute_labels", False))
@@ -95,6 +100,15 @@ class RunSpec:
     @property
     def spec(self) -> Spec:
         return spec_of(self.kind)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs."""
+        return self.features.split()
+
+    def reader(self, exp: Path) -> Run:
+        """Whose inputs they are; exp: the directory of all subsystems."""
+        return Run(exp, self.subsystem, self.protocol, self.fold, self.seed, self.variant.permuted)
 
     @property
     def source(self) -> str:

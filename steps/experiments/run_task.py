@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from steps.examples.fold import Examples
     from steps.experiments.material import Material
     from steps.experiments.run_spec import RunSpec
-    from steps.subsystems.contract import Predictor, Workspace
+    from steps.subsystems.contract import ExperimentConfig, Predictor, Workspace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def run(task: RunSpec, data_path: Path, out: Path, device: str = "auto", noisy: 
     """
     directory = task.directory(out)
     refuse_other(directory / "config.yaml", task.identity())
-    if finished(directory, task.config.keep_model):
+    if finished(directory, task.config):
         print(f"{task.name}: finished before, nothing to do", flush=True)
         shutil.rmtree(directory / "checkpoint", ignore_errors=True)  # a kill may have left it
         return
@@ -72,13 +72,18 @@ def run(task: RunSpec, data_path: Path, out: Path, device: str = "auto", noisy: 
     main_process = int(os.environ.get("RANK", 0)) == 0
     if main_process:
         write_yaml(directory / "config.yaml", task.to_dict())
-    train(task, open_material(task, data_path, noisy, unlabelled), directory, device, main_process, init)
+    material = open_material(task, data_path, out.parent.parent, noisy, unlabelled)
+    train(task, material, directory, device, main_process, init)
 
 
-def finished(directory: Path, keep_model: bool) -> bool:
-    """Whether the experiment is whole; one whose model is wanted now and was not kept then is trained again."""
+def finished(directory: Path, config: ExperimentConfig) -> bool:
+    """Whether the experiment is whole; one whose model or embeddings are wanted now and were not kept then is trained
+    again."""
+    from steps.inputs.embedding import written
+
     scored = (directory / "metrics.json").is_file() and any((directory / "scores").glob("**/test.tsv"))
-    return scored and (not keep_model or (directory / "model.json").is_file())
+    return (scored and (not config.keep_model or (directory / "model.json").is_file())
+            and (not config.keep_embeddings or written(directory)))
 
 
 def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
@@ -102,16 +107,18 @@ def train(task: RunSpec, material: Material, directory: Path, device: str, main_
     print_header(task.name, examples)
     start = changed(init, task.init) if task.init else None
     workspace = Workspace(directory, task.identity(), task.seed, device, task.name, start)
-    experiment = Experiment(task, material, examples, workspace, main_process)
+    experiment = Experiment(task, material, examples, workspace, main_process, directory.parents[4])
     if task.config.self_training is None:
         experiment.run(directory, examples)
         return
     from steps.experiments.rounds import run_rounds
 
+    if task.config.keep_embeddings:
+        raise UserError(f"{task.name}: keep_embeddings goes with a single training; leave self_training out", 2)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise UserError(f"{task.name}: self_training runs in one process; use --processes 1", 2)
     run_rounds(directory, examples, task.config.self_training, experiment.run,
-               lambda place: finished(place, task.config.keep_model), workspace.say)
+               lambda place: finished(place, task.config), workspace.say)
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,7 @@ class Experiment:
     examples: Examples
     workspace: Workspace
     main_process: bool
+    exp: Path
 
     def run(self, directory: Path, learned: Examples) -> None:
         """Train on `learned` (the examples, or those with guesses for labels), calibrate, score, write."""
@@ -131,6 +139,8 @@ class Experiment:
         try:
             chosen = learner.fit()
             dev = chosen.predict(self.examples.dev)
+            if config.keep_embeddings and self.main_process:
+                self.keep_embeddings(directory, chosen)  # not those of `final`, which has learned dev
             final = learner.refit(chosen) if config.refit else chosen
             test = final.predict(self.examples.test)
             if not self.main_process:
@@ -150,6 +160,23 @@ class Experiment:
             shutil.rmtree(directory / "checkpoint", ignore_errors=True)
         finally:
             learner.close()
+
+    def keep_embeddings(self, directory: Path, chosen: Predictor) -> None:
+        """What `chosen` computes of every utterance of the fold, and of those of no part in their dialogues.
+
+        Raises:
+            UserError: this subsystem computes nothing that others could read.
+        """
+        from steps.inputs.embedding import write_embeddings
+
+        if not hasattr(chosen, "embed"):
+            raise UserError(f"{self.task.kind} has no embeddings: keep_embeddings goes with networks", 2)
+        examples, rows, failures = self.examples, dict[str, Any](), dict[str, str]()
+        for part in [examples.train, examples.dev, examples.test, *self.material.context(self.task)]:
+            if len(part):
+                rows |= dict(zip(part.ids, chosen.embed(part), strict=True))
+            failures |= part.missing
+        write_embeddings(directory, self.material.data, self.task.reader(self.exp), examples.train.ids, rows, failures)
 
     def finish(self, directory: Path, predicted: dict[str, dict[str, Any]], about: dict[str, Any]) -> None:
         """Write scores/<target>/{dev,test}.tsv, then metrics.json, which says that the experiment is whole."""
@@ -177,11 +204,12 @@ def about_training(chosen: Predictor, final: Predictor) -> dict[str, Any]:
 
 
 def save_normalization(directory: Path, examples: Examples) -> None:
-    """normalization.npz: what was learned on the training part."""
+    """normalization.npz: what was learned on the training part; of a second input normalization.2.npz, and so on."""
     from utils.arrays import save_npz
 
-    for arrays in examples.normalization.values():
-        save_npz(directory / "normalization.npz", arrays, compressed=False)
+    for number, arrays in enumerate(examples.normalization.values(), start=1):
+        name = "normalization.npz" if number == 1 else f"normalization.{number}.npz"
+        save_npz(directory / name, arrays, compressed=False)
 
 
 def print_header(name: str, examples: Examples) -> None:

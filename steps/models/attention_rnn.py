@@ -51,12 +51,16 @@ class AttentionRnn(TaskNetwork):
 
     def forward(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """x (N, T, F), anything behind `lengths` (N,), each 1 or more -> task -> logits (N, C)."""
+        return self.heads(self.shared(x, lengths))
+
+    def shared(self, x: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
+        """As forward -> (N, 2 H), pooled over time."""
         if self.training and self.noise > 0:
             x = x + self.noise * torch.randn_like(x)
         x = self.projection(x)
         for layer in self.recurrent:
             x = self.dropout(layer(x, lengths))
-        return self.heads(self.pool(x, lengths))
+        return self.pool(x, lengths)
 
     def pool(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(N, T, 2 H) -> (N, 2 H), over the frames that are there."""

@@ -49,6 +49,20 @@ class AttentionRnnConfig(MultitaskConfig):
 
 
 @dataclass
+class ContextBigruConfig:
+    """Sizes and regularization of steps/models/context_bigru.py."""
+
+    projection: list[int] = option([128], min=1, max=65536,
+                                   help="widths of the layers that each utterance goes through")
+    hidden: int = option(64, min=1, max=65536, help="units a direction")
+    layers: int = option(1, min=1, max=1000, help="recurrent layers")
+    branch: list[int] = option([], min=1, max=65536, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6, help="task: weight of its loss")
+    input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the inputs")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="after each projection, recurrent and hidden layer")
+
+
+@dataclass
 class SpectrogramNetworkConfig:
     """Sizes and regularization; the publication names no dropout and no hidden layer, as the defaults have none."""
 

@@ -44,7 +44,11 @@ class MultitaskDnn(TaskNetwork):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """x (N, F) -> task -> logits (N, C)."""
+        return self.heads(self.shared(x))
+
+    def shared(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """x (N, F) -> (N, width of the trunk)."""
         if self.training and self.noise > 0:
             x = x + self.noise * torch.randn_like(x)
-        return self.heads(self.trunk(x))
+        return self.trunk(x)  # type: ignore[no-any-return]
 

@@ -66,8 +66,12 @@ class SpectrogramNetwork(TaskNetwork):
 
     def forward(self, x: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """x (N, T, F), anything behind `lengths` (N,), each 1 or more -> task -> logits (N, C)."""
+        return self.heads(self.dropout(self.shared(x, lengths)))
+
+    def shared(self, x: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
+        """As forward -> (N, inputs of the branches)."""
         padded = None if bool((lengths == x.shape[1]).all()) else lengths
-        return self.heads(self.dropout(self._pooled(x.transpose(1, 2)[:, None], padded)))
+        return self._pooled(x.transpose(1, 2)[:, None], padded)
 
     def _pooled(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """(N, 1, F, T) -> (N, inputs of the branches)."""

@@ -75,7 +75,7 @@ def run(task: dict[str, Any], clean: Condition, conditions: Sequence[Condition],
 def posteriors(trained: TrainedExperiment, condition: Condition, ids: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """(N, C) of the utterances as they sound in `condition`, and those with the class prior for want of features."""
     items, rows = condition.inputs(ids, trained.run.features, trained.run.source)
-    return trained.log_posteriors(items, rows), [key for key, row in zip(ids, rows or ids, strict=True) if row is None]
+    return trained.log_posteriors(items, rows), [key for key, row in zip(ids, rows, strict=True) if row is None]
 
 
 def noisy_directory(exp: Path, protocol: str, condition: str, experiment: Experiment) -> Path:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from steps.data.dataset import Dataset, Item
-from steps.features.store import DESCRIPTION, FeatureStore
+from steps.inputs.opening import open_source
+from steps.inputs.said import TEXT
 from steps.noise import KINDS
-from steps.text.source import check_source, layers_for
+from steps.text.source import layers_for
 from utils.errors import UsageError, UserError
-
-TEXT = "text"  # as --features: what is said, and no features
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,9 @@ class Condition:
     name: str
     data: Dataset
 
-    def inputs(self, ids: Sequence[str], features: str, source: str = "") -> tuple[list[Item], list[Any] | None]:
-        """The utterances and their rows of features (None: could not be computed), as TrainedExperiment takes them.
+    def inputs(self, ids: Sequence[str], features: str, source: str = "") -> tuple[list[Item], list[Any]]:
+        """The utterances and what a subsystem reads of them (None: could not be computed), as TrainedExperiment takes
+        it.
 
         Args:
             features: name of a directory, or TEXT. source: of text; that of a recognizer needs transcripts.
@@ -43,15 +43,9 @@ class Condition:
             raise UserError(f"{path} lacks {len(absent)} utterances of the test part, the first is {absent[0]}; "
                             "make the noisy set with --parts PROTOCOL/test, or of all")
         if features == TEXT:
-            heard = Dataset.open(path, layers_for(path, [source]))
-            check_source(heard, source)
-            return [heard.items[key] for key in ids], None
-        if not (path / features / DESCRIPTION).is_file():
-            raise UserError(f"{self.name}: {path} has no {features}; run steps/extract_features.sh --features "
-                            f"{features} {path}")
-        store = FeatureStore.open(path / features, {"name": features})
-        missing = set(store.missing(ids))
-        return [data.items[key] for key in ids], [None if key in missing else store[key] for key in ids]
+            data, features = data.with_layers(layers_for(path, [source])), f"{TEXT}:{source}"
+        read = open_source(features, data)
+        return [data.items[key] for key in ids], [read[key] if key in read else None for key in ids]  # noqa: SIM401 - no mapping
 
     @property
     def noise(self) -> dict[str, Any]:

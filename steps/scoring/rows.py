@@ -67,6 +67,8 @@ def data_marks(data: Dataset, split: Split, target: Target | None = None) -> lis
         marks.append(f"{len(info['merged'])} speakers merged")
     if split.info.get("random"):
         marks.append("random folds")
+    if split.context:
+        marks.append("context across parts")
     if shared := shared_recordings(split, data.items):
         marks.append(f"{len(shared)} test utterances share a recording with train or dev")
     if unknown := unknown_speakers(data, split):

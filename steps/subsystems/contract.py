@@ -10,6 +10,8 @@ line in SPECS.
 It may read an input as one matrix (layout "vector") or utterance by utterance, lazily ("frames"), every field of the
 items (text, dialogue, turn, speaker, ...), and with `reads="dialogue"` the dialogues of a part:
 `part.groups("dialogue")`.
+
+A predictor with `embed` can be read by other subsystems (steps/inputs/embedding.py).
 """
 
 from __future__ import annotations
@@ -87,6 +89,9 @@ SPECS = {
                                 "steps.subsystems.spectrogram_network:SpectrogramNetworkLearner",
                                 targets=("class", "number"), several=True, layouts=("frames",), unlabelled=True,
                                 trunk=("architecture", "width", "encoder")),
+    "context_bigru": Spec("steps.subsystems.network_config:ContextBigruExperimentConfig",
+                          "steps.subsystems.context_bigru:ContextBigruLearner",
+                          targets=("class", "number"), several=True, inputs=(1, 100), reads="dialogue"),
     "track_gru": Spec("steps.subsystems.track_gru_config:TrackGruExperimentConfig",
                       "steps.subsystems.track_gru:TrackGruLearner",
                       targets=("track",), several=True, layouts=("frames",)),
@@ -100,6 +105,8 @@ class ExperimentConfig:
     kind: str = option(choices=tuple(SPECS))
     refit: bool = option(False, help="after choosing on dev, learn again on train and dev (nothing is chosen on test)")
     keep_model: bool = option(True, help="keep the final model beside its scores")
+    keep_embeddings: bool = option(False, help="write what the model that was selected on dev computes of every "
+                                   "utterance of the fold, for other subsystems to read (embedding:SUBSYSTEM)")
     clip_features: float | None = option(3.0, min=0.1, max=1e6,
                                 help="largest magnitude of a normalized feature; null: not clipped")
     self_training: SelfTrainingConfig | None = None

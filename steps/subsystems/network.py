@@ -99,6 +99,10 @@ class NetworkPredictor(abc.ABC):
     def forward(self, prepared: Any) -> dict[str, np.ndarray]:
         """{head of a target: float64 (N, C)}."""
 
+    @abc.abstractmethod
+    def embed(self, part: Part) -> np.ndarray:
+        """float32 (N, F): what the network computes below its heads, a row an item."""
+
     @property
     def heads(self) -> dict[str, str]:
         """{target: the head that predicts it}."""
@@ -117,7 +121,7 @@ class NetworkPredictor(abc.ABC):
     def fits(self, widths: Mapping[str, int], classes: Mapping[str, int]) -> bool:
         outputs: Mapping[str, Outputs] = self.model.heads.outputs  # type: ignore[union-attr,assignment]
         told = {target: outputs.get(head) for target, head in self.heads.items()}
-        return all(width == self.about["inputs"] for width in widths.values()) and \
+        return (not widths or sum(widths.values()) == self.about["inputs"]) and \
             classes == {target: count if isinstance(count, int) else 0 for target, count in told.items()}
 
     def save(self, directory: Path) -> None:
@@ -188,7 +192,11 @@ class NetworkLearner(Learner):
         return cls.Predictor(model.to(device).eval(), device, config, tuple(targets), about)
 
     def fit(self) -> NetworkPredictor:
-        return self._train("select", self.examples.train, self.examples.dev.labelled(), None)
+        return self._train("select", self.examples.train, self.judged(self.examples.dev), None)
+
+    def judged(self, dev: Part) -> Part:
+        """What the network reads of dev when an epoch is judged; what has no label does not count."""
+        return dev.labelled()
 
     def refit(self, chosen: NetworkPredictor) -> NetworkPredictor:
         return self._train("refit", self.examples.train.join(self.examples.dev), None, chosen.about["best_epoch"])
@@ -262,12 +270,7 @@ class NetworkLearner(Learner):
     def _labels(self, part: Part) -> tuple[Part, dict[str, Outputs], dict[str, Tensor]]:
         """The items to learn from, and outputs and labels of each task: of every target, then of the further ones."""
         outputs: dict[str, Outputs] = {}
-        labels: dict[str, np.ndarray] = {}
-        if len(self.heads) == 1:
-            part, labels[MAIN_TASK] = main_target(part, self.examples.target.classes, self.config.training.targets)
-        else:
-            part = part.labelled()
-            labels = {name: part.labels[name] for name in self.heads}
+        part, labels = self.own_labels(part)
         for target, head in zip(self.examples.targets, self.heads.values(), strict=True):
             outputs[head] = len(target.classes)
             if not target.classes:
@@ -276,6 +279,14 @@ class NetworkLearner(Learner):
         further = [task for task in self.config.model.tasks if task not in (MAIN_TASK, *fields)]
         more, values = task_targets(part.items, further, self.workspace.say)
         return part, {**outputs, **more}, {task: torch.from_numpy(y) for task, y in {**labels, **values}.items()}
+
+    def own_labels(self, part: Part) -> tuple[Part, dict[str, np.ndarray]]:
+        """The items to learn from, and {head of a target: (N, ...) labels}."""
+        if len(self.heads) == 1:
+            part, labels = main_target(part, self.examples.target.classes, self.config.training.targets)
+            return part, {MAIN_TASK: labels}
+        part = part.labelled()
+        return part, {name: part.labels[name] for name in self.heads}
 
     def _class_weights(self, part: Part, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{head of a target of classes: (C,) weights in the loss}."""
@@ -321,13 +332,21 @@ class DnnPredictor(NetworkPredictor):
     def prepare(self, part: Part) -> Tensor:
         return torch.from_numpy(part.x.matrix())
 
-    def forward(self, prepared: Tensor, rows: int = 512) -> dict[str, np.ndarray]:
-        """x (N, F) -> {head: float64 (N, C)}, `rows` at a time."""
-        self.model.eval()
-        with torch.no_grad():
-            found = [self.model(block.to(self.device)) for block in prepared.split(rows)]
+    def forward(self, prepared: Tensor) -> dict[str, np.ndarray]:
+        """x (N, F) -> {head: float64 (N, C)}."""
+        found = self._blocks(prepared, self.model)
         return {head: np.concatenate([block[head].double().cpu().numpy() for block in found])
                 for head in self.heads.values()}
+
+    def embed(self, part: Part) -> np.ndarray:
+        found = self._blocks(self.prepare(part), self.model.shared)  # type: ignore[arg-type]
+        return np.concatenate([block.float().cpu().numpy() for block in found])
+
+    def _blocks(self, x: Tensor, compute: Callable[[Tensor], Any], rows: int = 512) -> list[Any]:
+        """What `compute` gives of x (N, F), `rows` at a time."""
+        self.model.eval()
+        with torch.no_grad():
+            return [compute(block.to(self.device)) for block in x.split(rows)]
 
 
 class MultitaskDnnLearner(NetworkLearner):

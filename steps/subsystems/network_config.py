@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from steps.examples.tasks import TARGETS
-from steps.models.config import AttentionRnnConfig, MultitaskDnnConfig, SpectrogramNetworkConfig
+from steps.models.config import (
+    AttentionRnnConfig,
+    ContextBigruConfig,
+    MultitaskDnnConfig,
+    SpectrogramNetworkConfig,
+)
 from steps.semi_supervised.config import ObjectiveOptions
 from steps.subsystems.contract import ExperimentConfig
 from steps.training.config import TrainingConfig
@@ -61,6 +66,14 @@ class SequenceNetworkConfig(ExperimentConfig):
 
     frames: FramesConfig = field(default_factory=FramesConfig)
     model: AttentionRnnConfig = field(default_factory=AttentionRnnConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+@dataclass
+class ContextBigruExperimentConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
+
+    model: ContextBigruConfig = field(default_factory=ContextBigruConfig)
     training: NetworkTraining = field(default_factory=NetworkTraining)
 
 

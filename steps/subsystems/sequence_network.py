@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -193,20 +193,31 @@ class SequencePredictor(NetworkPredictor):
     def prepare(self, part: Part) -> Sequences:
         return self.reads(part.x, self.config.frames)
 
-    def forward(self, prepared: Sequences, rows: int = 64) -> dict[str, np.ndarray]:
-        """{head: float64 (N, C)}, `rows` sequences of like length at a time."""
+    def forward(self, prepared: Sequences) -> dict[str, np.ndarray]:
+        """{head: float64 (N, C)}."""
+        return self._values(prepared, self.model, list(self.heads.values()))
+
+    def embed(self, part: Part) -> np.ndarray:
+        def compute(*batch: Tensor) -> dict[str, Tensor]:
+            return {"shared": self.model.shared(*batch)}  # type: ignore[operator]
+
+        return self._values(self.prepare(part), compute, ["shared"])["shared"].astype(np.float32)
+
+    def _values(self, prepared: Sequences, compute: Callable[..., dict[str, Tensor]], names: list[str],
+                rows: int = 64) -> dict[str, np.ndarray]:
+        """{name: float64 (N, ...)} of what `compute` gives, `rows` sequences of like length at a time."""
         self.model.eval()
-        values: dict[str, np.ndarray] = {head: np.empty((0, 0)) for head in self.heads.values()}
+        values: dict[str, np.ndarray] = {name: np.empty((0, 0)) for name in names}
         order = np.argsort(prepared.lengths(), kind="stable")
         with torch.no_grad():
             for first in range(0, len(order), rows):
                 chosen = order[first:first + rows]
                 batch = prepared.batch(chosen)
-                scores = self.model(batch["x"].to(self.device), batch["lengths"].to(self.device))
-                for head in values:
+                found = compute(batch["x"].to(self.device), batch["lengths"].to(self.device))
+                for name in names:
                     if not first:
-                        values[head] = np.empty((len(prepared), scores[head].shape[1]))
-                    values[head][chosen] = scores[head].double().cpu().numpy()
+                        values[name] = np.empty((len(prepared), found[name].shape[1]))
+                    values[name][chosen] = found[name].double().cpu().numpy()
         return values
 
 

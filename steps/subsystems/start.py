@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from steps.data.trained_on import Record
-    from steps.features.store import FeatureStore
+    from steps.inputs.source import Source
     from steps.models.config import ConformerConfig
     from steps.subsystems.contract import Spec
 
@@ -155,7 +155,7 @@ def sizes_of(encoder: ConformerConfig) -> dict[str, Any]:
     return {f"{ENCODER}.{name}": size for name, size in dataclasses.asdict(encoder).items()}
 
 
-def prepare(start: Start, spec: Spec, config: Any, store: FeatureStore | None, norms: str) -> Any:
+def prepare(start: Start, spec: Spec, config: Any, inputs: Mapping[str, Source], norms: str) -> Any:
     """The configuration of a network that starts so: of asr_encoder with the recognizer's sizes.
 
     Raises:
@@ -179,14 +179,14 @@ def prepare(start: Start, spec: Spec, config: Any, store: FeatureStore | None, n
         if mine != theirs:
             raise UserError(f"{where} has {key} {theirs}, the configuration says {mine}; set model.{key}={theirs}, or "
                             "start from another model")
-    assert store is not None, "a kind with a trunk reads features"
-    check_features(start, store)
+    for source in inputs.values():
+        check_features(start, source)
     if not start.normalized and set(norms.split()) != {"none"}:
         raise UserError(f"{where} normalizes its features itself: use --norms none", 2)
     return dataclasses.replace(config, model=model)
 
 
-def check_features(start: Start, store: FeatureStore) -> None:
+def check_features(start: Start, source: Source) -> None:
     """
     Raises:
         UserError: the features are not of the kind that the model was trained on.
@@ -194,10 +194,11 @@ def check_features(start: Start, store: FeatureStore) -> None:
     from utils.differences import differences
 
     wanted = {key: start.features[key] for key in ("kind", "dim")}
-    if not {start.features["options"].get("extractor"), store.description["options"].get("extractor")} & set(GIVEN):
+    found_here = source.identity()
+    if not {start.features["options"].get("extractor"), found_here.get("options", {}).get("extractor")} & set(GIVEN):
         wanted["options"] = start.features["options"]
-    for key, found, theirs in differences(store.description, wanted):
-        raise UserError(f"--init {start.path} was trained on features with {key} {theirs}; {store.path} has {found}")
+    for key, found, theirs in differences(found_here, wanted):
+        raise UserError(f"--init {start.path} was trained on features with {key} {theirs}; {source.name} has {found}")
 
 
 def changed(path: str, planned: Mapping[str, Any]) -> Start:

@@ -13,7 +13,7 @@ from steps.examples.part import Part
 from steps.models import sparse_svm
 from steps.models.svm import LinearSvm
 from steps.subsystems.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmLearner, save_arrays
-from steps.text.source import ASR, SOURCES, documents
+from steps.text.source import ASR, SOURCES
 from steps.text.vectorizer import BLOCKS, Vectorizer
 from utils.arrays import read_npz
 from utils.config import option
@@ -47,16 +47,15 @@ class TextSvmConfig(LinearSvmConfig):
 
 @dataclass
 class TextSvmPredictor:
-    """See contract.Predictor; logits are decision values. Reads the items' text, whatever their features are."""
+    """See contract.Predictor; logits are decision values. Reads weighted texts."""
 
     vectorizer: Vectorizer
     model: LinearSvm
-    source: str
     target: str
     about: dict[str, Any]
 
     def predict(self, part: Part) -> dict[str, np.ndarray]:
-        return {self.target: self.model.decide(self.vectorizer.transform(documents(part.items, self.source)))}
+        return {self.target: self.model.decide(self.vectorizer.transform(list(part.x)))}
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, {**self.model.to_arrays(), **self.vectorizer.to_arrays()}, self.about)
@@ -75,16 +74,16 @@ class TextSvmLearner(LinearSvmLearner):
         """What `TextSvmPredictor.save` wrote."""
         arrays = read_npz(directory / MODEL, LinearSvm.SHAPES)
         vectorizer = Vectorizer.from_parts(read_json(directory / VOCABULARY, Vectorizer.FORM), arrays)
-        return TextSvmPredictor(vectorizer, LinearSvm.from_arrays(arrays), config.source, targets[0],
+        return TextSvmPredictor(vectorizer, LinearSvm.from_arrays(arrays), targets[0],
                                 read_json(directory / "model.json", ABOUT))
 
     def _learn(self, part: Part, penalties: list[float]) -> list[TextSvmPredictor]:  # type: ignore[override]
         part, target = part.labelled(), self.examples.target
-        texts = documents(part.items, self.config.source)
+        texts = list(part.x)
         vectorizer = Vectorizer.fit(texts, {name: getattr(self.config, name) for name in BLOCKS},
                                     self.config.sublinear, self.config.min_documents)
         rows = vectorizer.transform(texts)
-        return [TextSvmPredictor(vectorizer, model, self.config.source, target.name, {
+        return [TextSvmPredictor(vectorizer, model, target.name, {
             "chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size),
             "ngrams": {block.kind: len(block.vocabulary) for block in vectorizer.blocks}})
             for penalty, model in sparse_svm.path(rows, part.y, len(target.classes), penalties, self.config.balanced)]

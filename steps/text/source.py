@@ -16,7 +16,7 @@ from steps.text.normal_form import normalize
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from steps.data.dataset import Dataset, Item
+    from steps.data.dataset import Dataset
 
 ASR, NBEST, REFERENCE = "asr", "nbest", "reference"
 SOURCES = (ASR, NBEST, REFERENCE)
@@ -46,11 +46,6 @@ def weighted_texts(fields: Mapping[str, object], source: str) -> Weighted:
     texts = [(normalize(str(text), language and str(language)), mass / whole)  # type: ignore[arg-type]
              for (text, _), mass in zip(found, masses, strict=True)]
     return [(text, weight) for text, weight in texts if text and weight > 0]
-
-
-def documents(items: list[Item] | tuple[Item, ...], source: str) -> list[Weighted]:
-    """The weighted texts of each item."""
-    return [weighted_texts(item.fields, source) for item in items]
 
 
 def layers_for(data: Path, sources: Iterable[str]) -> list[str]:

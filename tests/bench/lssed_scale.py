@@ -161,7 +161,8 @@ def measure(path: Path, batch_size: int) -> list[dict[str, Any]]:
     import torch
 
     from steps.data.dataset import Dataset
-    from steps.examples.fold import fingerprint, load_examples, open_inputs, what_is_read
+    from steps.examples.fold import fingerprint, load_examples, what_is_read
+    from steps.inputs.archive import ArchiveSource
     from steps.subsystems.contract import load_experiment_config
     from steps.subsystems.sequence_network import SequenceBatches
     from steps.subsystems.spectrogram_network import Spectrograms
@@ -172,7 +173,7 @@ def measure(path: Path, batch_size: int) -> list[dict[str, Any]]:
     data = Dataset.open(path)
     watch.step("manifest", lambda: data.items)
     split = watch.step("split", lambda: data.split("speakers"))
-    store = watch.step("store", lambda: open_inputs(path, ["spectrogram"]))
+    store = watch.step("store", lambda: {"spectrogram": ArchiveSource.open(path, "spectrogram")})
     watch.step("fingerprint", lambda: fingerprint(data, split, 1, what_is_read(store)))
     examples = watch.step("normalizer, global", lambda: load_examples(data, store, split, 1, "global", 3.0))
     config = load_experiment_config("pyresnet", [f"training.batch_size={batch_size}"])

@@ -12,7 +12,7 @@ import soundfile
 from steps.audit import audit_leaks
 from steps.data import prepare, validate
 from steps.data.dataset import Dataset
-from steps.examples.fold import load_examples, open_inputs
+from steps.examples.fold import load_examples
 from steps.examples.hidden import Kept
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
@@ -20,6 +20,7 @@ from steps.features import extract
 from steps.fusion import fuse
 from steps.inference import export
 from steps.inference.track_model import TrackModel
+from steps.inputs.opening import open_source
 from steps.report import make_report
 from steps.scoring import recompute, score
 from steps.scoring.scores import read_predictions
@@ -137,7 +138,7 @@ def test_an_item_with_hidden_labels_has_no_track_of_any_target(where):
     targets = [data.target("arousal"), data.target("valence")]
     found = load_examples(
         data,
-        open_inputs(data.path, ["fbank"]),
+        {"fbank": open_source("fbank", data)},
         data.split("official"),
         1,
         "global",

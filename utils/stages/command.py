@@ -12,7 +12,7 @@ FREE = ("nj", "tasks", "cmd", "device", "num-workers", "max-jobs-run")
 EXTENT = ("seeds", "folds", "norms")
 """Options that say how much is computed: if only these change, what is there stays and the stage goes on from it."""
 
-CONFIGURATION = ("config", "features")
+CONFIGURATION = ("config", "features", "inputs")
 """Options whose value NAME stands for conf/NAME.yaml of the top level and of the recipe."""
 
 SETTINGS = "set"

@@ -91,6 +91,10 @@ class TaskNetwork(nn.Module):
         """The layers below the branches that may start from another model; None: it has none."""
         return None
 
+    def shared(self, *inputs: Tensor) -> Tensor:
+        """What `forward` takes -> (N, F), the representation that the branches share: what others may read."""
+        raise NotImplementedError(f"{type(self).__name__} has none")
+
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """The trainer's contract: {"loss": mean over the items, "items": their number, "loss_<task>": ...}.
 

@@ -9,7 +9,7 @@ from steps.data.dataset import Dataset
 from steps.examples.augmented import open_augmented
 from steps.examples.fold import load_examples
 from steps.experiments import plan, run_task
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from steps.scoring.experiment import read_metrics
 from tests.steps.toy_data import write_dataset
 from utils.config import read_yaml
@@ -21,7 +21,7 @@ NOISE = {"snr": "random", "kinds": ["music"], "pool": "train", "seed": 0, "musan
 def write_noisy(data, path, noise=None, shift=5.0, drop=(), **labels):
     """The set at `path`: every vector of `data` plus `shift`; labels: {id with _ for -: label}."""
     clean = Dataset.open(data)
-    store = FeatureStore.open(data / "toy")
+    store = ArchiveSource.open(data, "toy")
     ids = [key for key in clean.items if key not in drop]
     rows = np.array([np.asarray(store[key]) if key in store else np.zeros(12) for key in ids]) + shift
     folds = [{key: part for part, keys in clean.split("plain").parts[fold].items() for key in keys} for fold in (1, 2)]
@@ -41,7 +41,7 @@ def noisy(toy, tmp_path):
 
 def examples_of(toy, noisy, norm):
     data = Dataset.open(toy)
-    split, store = data.split("plain"), FeatureStore.open(toy / "toy")
+    split, store = data.split("plain"), ArchiveSource.open(toy, "toy")
     both, joined, longer, _ = open_augmented(data, {"toy": store}, split, noisy)
     return load_examples(data, {"toy": store}, split, 1, norm), load_examples(both, joined, longer, 1, norm), store
 

@@ -7,13 +7,13 @@ import pytest
 
 from steps.data.dataset import Dataset
 from steps.examples.fold import fingerprint, load_examples, permuted
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from utils.errors import UserError
 
 
 def load(path, norm="global", fold=1, **options):
     data = Dataset.open(path)
-    return load_examples(data, {"toy": FeatureStore.open(path / "toy")}, data.split("plain"), fold, norm, **options)
+    return load_examples(data, {"toy": ArchiveSource.open(path, "toy")}, data.split("plain"), fold, norm, **options)
 
 
 def test_every_item_is_there_or_named_as_missing(toy):

@@ -9,7 +9,7 @@ from steps.data.dataset import Dataset, Item
 from steps.examples.fold import fingerprint, load_examples, what_is_read
 from steps.examples.part import Part, Vectors
 from steps.experiments.outcome import Outcome
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from steps.scoring.scores import read_scores
 
 
@@ -59,7 +59,7 @@ def dialogues(make_dataset, tmp_path):
 
 def examples_of(data, reads):
     opened = Dataset.open(data)
-    store = {"toy": FeatureStore.open(data / "toy")}
+    store = {"toy": ArchiveSource.open(data, "toy")}
     return opened, load_examples(opened, store, opened.split("plain"), 1, "global", reads=reads)
 
 
@@ -89,7 +89,7 @@ def test_context_is_neither_learned_nor_scored_nor_normalized_on(dialogues, tmp_
 
 def test_context_belongs_to_the_fingerprint(dialogues):
     data, split = Dataset.open(dialogues), Dataset.open(dialogues).split("plain")
-    read = what_is_read({"toy": FeatureStore.open(dialogues / "toy")})
+    read = what_is_read({"toy": ArchiveSource.open(dialogues, "toy")})
     found = fingerprint(data, split, 1, read, reads="dialogue")
     assert found != fingerprint(data, split, 1, read)
     data.items["d0-4"] = replace(data.items["d0-4"], fields={**data.items["d0-4"].fields, "turn": 9})

@@ -9,11 +9,11 @@ import torch
 
 from steps.data.dataset import Dataset, Item, Sequence
 from steps.examples.fold import load_examples, permuted
-from steps.examples.part import NO_LABEL, Nothing, Part
+from steps.examples.part import NO_LABEL, Part, Vectors
 from steps.examples.tasks import check_learned, further_fields, main_target, task_targets, vote_shares
 from steps.experiments import plan, run_task
 from steps.experiments.apply import TrainedExperiment
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from steps.scoring.experiment import read_metrics
 from steps.scoring.scores import read_scores
 from steps.subsystems.contract import load_experiment_config
@@ -38,7 +38,8 @@ def items(name, values):
 
 
 def part(votes, y):
-    return Part(tuple(items("emotion_votes", votes)), {"text": Nothing(len(y))}, {"emotion": np.array(y)})
+    rows = Vectors(np.zeros((len(y), 1), dtype=np.float32))
+    return Part(tuple(items("emotion_votes", votes)), {"toy": rows}, {"emotion": np.array(y)})
 
 
 def test_the_type_of_a_field_decides_between_numbers_and_classes():
@@ -188,13 +189,13 @@ def test_a_stored_network_gives_back_its_numbers_and_scores(toy, tmp_path):
     fitted = MultitaskDnnLearner.load(
         load_experiment_config("multitask_dnn", shlex.split(settings)), directory, ["emotion"])
     data = Dataset.open(data)
-    examples = load_examples(data, {"toy": FeatureStore.open(data.path / "toy")}, data.split("plain"), 1, "global", 3.0)
+    examples = load_examples(data, {"toy": ArchiveSource.open(data.path, "toy")}, data.split("plain"), 1, "global", 3.0)
     train, test = examples.train, examples.test
     with torch.no_grad():
         ages = fitted.model.heads.numbers("age", fitted.model(torch.from_numpy(train.x.matrix()))["age"]).numpy()
     wanted = [30 + 10 * int(key[1]) for key in train.ids]
     assert np.abs(ages - wanted).mean() < 3  # features tell the speaker, of whom everyone has an age
-    experiment, store = TrainedExperiment.open(directory), FeatureStore.open(data.path / "toy")
+    experiment, store = TrainedExperiment.open(directory), ArchiveSource.open(data.path, "toy")
     scores = read_scores(directory / "scores" / "emotion" / "test.tsv")
     rows = [scores.ids.index(key) for key in test.ids]
     np.testing.assert_allclose(experiment.log_posteriors(test.items, [store[key] for key in test.ids]),

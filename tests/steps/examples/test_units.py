@@ -11,7 +11,7 @@ from steps.examples.fold import load_examples
 from steps.examples.units import by_unit, drawn
 from steps.experiments import plan, run_task
 from steps.experiments.outcome import Outcome
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from steps.scoring.calibration import fit_threshold
 from steps.scoring.collect import find_systems
 from steps.scoring.score import row_of
@@ -123,7 +123,7 @@ def test_sessions_are_scored_and_f1_is_of_the_threshold_of_dev(interviews, kind)
 
 def test_temperature_and_threshold_are_of_dev(interviews, tmp_path):
     data = Dataset.open(interviews)
-    store = FeatureStore.open(interviews / "toy", {"name": "toy"})
+    store = ArchiveSource.open(interviews, "toy")
     examples, values = load_examples(data, {"toy": store}, data.split("plain"), 1, "none"), {}
     for part, low, high in (("dev", -3.0, -1.0), ("test", 1.0, 3.0)):  # of who is depressed the log-odds are `high`
         y = getattr(examples, part).y
@@ -168,7 +168,7 @@ def test_a_number_that_the_corpus_does_not_declare_is_refused(interviews):
 
 def test_permuted_labels_stay_one_a_session(interviews):
     data = Dataset.open(interviews)
-    store = FeatureStore.open(interviews / "toy", {"name": "toy"})
+    store = ArchiveSource.open(interviews, "toy")
     found = [load_examples(data, {"toy": store}, data.split("plain"), 1, "global", permute_seed=seed).train
              for seed in (None, 1, 2)]
     for part in found:

@@ -12,7 +12,7 @@ from steps.data.trained_on import describe_training
 from steps.examples.fold import load_examples
 from steps.examples.unlabelled import about_sets, add_unlabelled, check_apart, open_sets, training_records
 from steps.experiments import plan, run_task
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from utils.errors import UsageError, UserError
 from utils.files import write_json
 
@@ -42,7 +42,7 @@ def opened(toy, text):
 def test_a_set_reaches_the_learner_without_labels_and_under_names_of_its_own(toy, other):
     data, split, sets = opened(toy, f"{other} {other}:plain/train")
     assert [one.name for one in sets] == ["other", "other-plain-train"]
-    both, store = add_unlabelled(data, {"toy": FeatureStore.open(toy / "toy")}, sets)
+    both, store = add_unlabelled(data, {"toy": ArchiveSource.open(toy, "toy")}, sets)
     ids = {one.name: [one.renamed(key) for key in one.ids(data, split, 1)] for one in sets}
     examples = load_examples(both, store, split, 1, "global", sets=ids)
     whole, train = examples.unlabelled
@@ -51,9 +51,9 @@ def test_a_set_reaches_the_learner_without_labels_and_under_names_of_its_own(toy
     assert {item.speaker for item in whole} == {"other/s4", "other/s9"}
     assert len(examples.without_labels()) == 8 + 4 + 1  # s0-04 has no label
     # The other parts are what they are without sets.
-    alone = load_examples(data, {"toy": FeatureStore.open(toy / "toy")}, split, 1, "global")
+    alone = load_examples(data, {"toy": ArchiveSource.open(toy, "toy")}, split, 1, "global")
     assert (alone.train.x.matrix() == examples.train.x.matrix()).all()
-    raw = FeatureStore.open(other / "toy").matrix(["s4-00"])
+    raw = ArchiveSource.open(other, "toy").matrix(["s4-00"])
     arrays = alone.normalization["toy"]
     np.testing.assert_allclose(whole.x[0], ((raw - arrays["mean"]) / arrays["std"])[0], rtol=1e-4,
                                atol=1e-5)
@@ -172,7 +172,7 @@ def test_the_choice_of_labels_makes_seeds_differ_of_a_deterministic_machine(toy,
 
 def test_about_sets_tells_another_state_of_the_features(toy, other):
     data, split, sets = opened(toy, f"{other}")
-    store = {"toy": FeatureStore.open(toy / "toy")}
+    store = {"toy": ArchiveSource.open(toy, "toy")}
     before = about_sets(sets, data, split, 1, store)
     assert before == about_sets(sets, data, split, 1, store)
     about = json.loads((other / "toy" / "feature.json").read_text())

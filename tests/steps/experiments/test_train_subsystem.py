@@ -18,10 +18,10 @@ def train(*arguments, **options):
     ([], "--config NAME is missing"),
     (["--config"], "--config needs a value"),
     (["--nonsense", "1"], "unknown option --nonsense"),
-    (["--config", "c", "--features", "f", "--protocol", "p", "data"], "found 1 arguments"),
-    (["--config", "c", "--features", "f", "--protocol", "p", "--nj", "two", "data", "out"], "--nj is 'two'"),
-    (["--config", "c", "--features", "f", "--protocol", "p", "--tasks", "0", "data", "out"], "--tasks is '0'"),
-    (["--config", "c", "--features", "f", "--protocol", "p", "--device", "tpu", "data", "out"], "--device is 'tpu'"),
+    (["--config", "c", "--inputs", "f", "--protocol", "p", "data"], "found 1 arguments"),
+    (["--config", "c", "--inputs", "f", "--protocol", "p", "--nj", "two", "data", "out"], "--nj is 'two'"),
+    (["--config", "c", "--inputs", "f", "--protocol", "p", "--tasks", "0", "data", "out"], "--tasks is '0'"),
+    (["--config", "c", "--inputs", "f", "--protocol", "p", "--device", "tpu", "data", "out"], "--device is 'tpu'"),
 ])
 def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
     done = train(*arguments)
@@ -35,7 +35,7 @@ def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
     (["--tasks", "2", "--nj", "9"], 2),
     ([], 6)])
 def test_short_experiments_share_as_many_processes_as_may_run_at_once(toy, tmp_path, capsys, options, wanted):
-    words = ["--config", "random_forest", "--features", "toy", "--protocol", "plain", "--data", str(toy),
+    words = ["--config", "random_forest", "--inputs", "toy", "--protocol", "plain", "--data", str(toy),
              "--out", str(tmp_path / "exp/forest/plain")]
     assert plan.main([*words, "--seeds", "0 1 2", *options]) == 0
     assert capsys.readouterr().out == f"{wanted} {tmp_path / 'exp/forest/plain/log'}\n"
@@ -53,7 +53,7 @@ def test_long_experiments_have_a_task_each():
 def test_help_names_every_option():
     done = train("--help")
     assert done.returncode == 0
-    for name in ("config", "features", "protocol", "norms", "seeds", "folds", "set", "permute-labels", "nj", "tasks",
+    for name in ("config", "inputs", "protocol", "norms", "seeds", "folds", "set", "permute-labels", "nj", "tasks",
                  "cmd"):
         assert f"--{name} " in done.stdout
 
@@ -61,7 +61,7 @@ def test_help_names_every_option():
 @pytest.mark.slow
 def test_tasks_run_as_jobs_and_a_further_seed_keeps_the_first(toy, tmp_path):
     out = tmp_path / "exp" / "forest" / "plain"
-    common = ["--config", "random_forest", "--features", "toy", "--protocol", "plain", "--set", "trees=10",
+    common = ["--config", "random_forest", "--inputs", "toy", "--protocol", "plain", "--set", "trees=10",
               "--folds", "1"]
     done = train(*common, "--nj", 2, "--norms", "global speaker", toy, out, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -78,6 +78,6 @@ def test_tasks_run_as_jobs_and_a_further_seed_keeps_the_first(toy, tmp_path):
 @pytest.mark.slow
 def test_a_plan_that_cannot_be_dispatches_nothing(toy, tmp_path):
     out = tmp_path / "exp" / "svm" / "plain"
-    done = train("--config", "linear_svm", "--features", "toy", "--protocol", "nope", toy, out, cwd=tmp_path)
+    done = train("--config", "linear_svm", "--inputs", "toy", "--protocol", "nope", toy, out, cwd=tmp_path)
     assert done.returncode == 2 and "no protocol 'nope'" in done.stderr
     assert not out.exists()

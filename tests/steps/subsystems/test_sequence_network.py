@@ -14,7 +14,7 @@ from steps.data.dataset import Dataset, Item
 from steps.examples.fold import load_examples
 from steps.examples.part import Frames
 from steps.experiments import plan, run_task
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from steps.scoring.experiment import read_metrics
 from steps.subsystems.contract import load_experiment_config
 from steps.subsystems.sequence_network import (
@@ -184,7 +184,7 @@ def test_a_stored_network_gives_the_same_logits(toy_frames, tmp_path):
     config = load_experiment_config("attention_rnn", SMALL.split())
     fitted = AttentionRnnLearner.load(config, directory, ["emotion"])
     data = Dataset.open(toy_frames)
-    inputs = {"toy": FeatureStore.open(toy_frames / "toy")}
+    inputs = {"toy": ArchiveSource.open(toy_frames, "toy")}
     examples = load_examples(data, inputs, data.split("plain"), 1, "global", 3.0)
     logits = fitted.predict(examples.dev)["emotion"]
     one = fitted.predict(examples.dev.take(np.array([3])))["emotion"]
@@ -195,7 +195,7 @@ def test_a_stored_network_gives_the_same_logits(toy_frames, tmp_path):
 
 
 def test_vectors_are_refused(toy, tmp_path):
-    with pytest.raises(UserError, match="attention_rnn cannot be trained .* kind of features is utterance"):
+    with pytest.raises(UserError, match="attention_rnn cannot be trained .* the layout of toy is vector"):
         plan_task(toy, tmp_path / "exp" / "rnn" / "plain")
 
 

@@ -11,7 +11,7 @@ import torch
 from steps.data.dataset import Dataset
 from steps.examples.fold import load_examples
 from steps.experiments import plan, run_task
-from steps.features.store import FeatureStore
+from steps.inputs.archive import ArchiveSource
 from steps.scoring.experiment import read_metrics
 from steps.subsystems.contract import load_experiment_config
 from steps.subsystems.sequence_network import SequenceBatches
@@ -114,7 +114,7 @@ def test_an_experiment_learns_and_its_stored_network_gives_the_same_logits(bands
     fitted = SpectrogramNetworkLearner.load(
         load_experiment_config("pyresnet", (SMALL + settings).split()), directory, ["emotion"])
     data = Dataset.open(bands)
-    examples = load_examples(data, {"toy": FeatureStore.open(bands / "toy")}, data.split("plain"), 1, "global", 3.0)
+    examples = load_examples(data, {"toy": ArchiveSource.open(bands, "toy")}, data.split("plain"), 1, "global", 3.0)
     logits = fitted.predict(examples.dev)["emotion"]
     np.testing.assert_allclose(fitted.predict(examples.dev.take(np.array([3])))["emotion"][0], logits[3], atol=1e-4)
     assert (logits.argmax(axis=1) == examples.dev.y).mean() == pytest.approx(metrics["dev"]["WA"])

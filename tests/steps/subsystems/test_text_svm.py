@@ -72,6 +72,16 @@ def test_every_source_is_a_variant(said, out):
     assert read_yaml(out / "ref-text/fold1/seed0/config.yaml")["config"]["source"] == "reference"
 
 
+def test_text_with_its_kind_is_the_variant_of_that_source(said, out):
+    words = ["--config", "text_svm", "--inputs", "text:reference", "--protocol", "plain", "--folds", "1",
+             "--data", str(said), "--out", str(out)]
+    assert plan.main(words) == 0
+    task = json.loads((out / "log" / "task.1.json").read_text())
+    assert (task["variant"], task["features"], task["config"]["source"]) == ("ref-text", "text", "reference")
+    with pytest.raises(UsageError, match="--inputs text:video"):
+        plan.main([word.replace("reference", "video") for word in words])
+
+
 def test_an_empty_transcript_has_the_class_prior(said, out):
     run_text(said, out, "--folds", "1")
     metrics = read_metrics(out / "asr-text/fold1/seed0", "emotion")
@@ -115,12 +125,12 @@ def test_a_stored_model_scores_the_same(said, out):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    (["--config", "text_svm", "--features", "toy"], "text_svm cannot be trained on .*: kind of features is utterance"),
-    (["--config", "linear_svm", "--features", "text"], "linear_svm cannot .*: kind of features is text, it takes"),
+    (["--config", "text_svm", "--features", "toy"], "text_svm cannot be trained on .*: the layout of toy is vector"),
+    (["--config", "linear_svm", "--features", "text"], "linear_svm cannot .*: the layout of text is text, it takes"),
     (["--config", "text_svm", "--features", "text"], "has no asr_text: run steps/transcribe.sh"),
     (["--config", "text_svm", "--features", "text", "--sources", "reference"], "has no text: the corpus has no refer"),
     (["--config", "text_svm", "--features", "text", "--sources", "best"], "best is no source; accepted: asr, nbest, r"),
-    (["--config", "linear_svm", "--features", "toy", "--sources", "asr"], "goes with --features text only"),
+    (["--config", "linear_svm", "--features", "toy", "--sources", "asr"], "goes with --inputs text only"),
 ])
 def test_what_does_not_fit_is_one_clear_line(toy, out, options, message):
     with pytest.raises(UserError, match=message):
