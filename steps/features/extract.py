@@ -43,6 +43,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--from", dest="source", default="", metavar="PATH", help="given: a directory of <id>.npy; "
                         "precomputed_vectors: a table, or an archive of Kaldi's; ivector: the extractor")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: DATA/NAME")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float16"),
+                        help="how values are stored: float16 takes half the room, and about three digits are kept")
     add_array_options(parser)
     parser.add_argument("data", type=Path, metavar="DATA", help="prepared data set")
     return parser.parse_args(argv)
@@ -63,6 +65,7 @@ class Extraction:
     items: Mapping[str, Item]
     plan: ArrayPlan
     tasks: int
+    dtype: str
 
     @property
     def size(self) -> str:
@@ -71,12 +74,12 @@ class Extraction:
     def run(self, task: int) -> None:
         from steps.features.plan import share
 
-        run_task(self.extractor, share(self.items, task, self.tasks), task, self.plan)
+        run_task(self.extractor, share(self.items, task, self.tasks), task, self.plan, self.dtype)
 
     def finish(self) -> None:
         from steps.features.plan import finish
 
-        report(self.extractor.name, finish(self.plan.out, self.extractor, self.items, self.tasks))
+        report(self.extractor.name, finish(self.plan.out, self.extractor, self.items, self.tasks, self.dtype))
 
 
 def open_extraction(arguments: argparse.Namespace, out: Path) -> Extraction:
@@ -93,7 +96,8 @@ def open_extraction(arguments: argparse.Namespace, out: Path) -> Extraction:
         raise UserError(f"{arguments.data} has no utterances")
     _check_audio(extractor, items.values())
     extractor.bind(items)
-    return Extraction(extractor, items, plan.plan_of(extractor, items, arguments.nj, out), arguments.nj)
+    return Extraction(extractor, items, plan.plan_of(extractor, items, arguments.nj, out, arguments.dtype),
+                      arguments.nj, arguments.dtype)
 
 
 def overrides(given: Iterable[str], source: str) -> list[str]:
@@ -119,7 +123,8 @@ def _check_audio(extractor: Extractor, items: Iterable[Item]) -> None:
                         "with --features precomputed")
 
 
-def run_task(extractor: Extractor, items: Sequence[Item], task: int, planned: ArrayPlan) -> None:
+def run_task(extractor: Extractor, items: Sequence[Item], task: int, planned: ArrayPlan,
+             dtype: str = "float32") -> None:
     """Extract `items` into the archive of `task`."""
     from steps.features import store
 
@@ -128,7 +133,7 @@ def run_task(extractor: Extractor, items: Sequence[Item], task: int, planned: Ar
     began = time.perf_counter()
     notes: Counter[str] = Counter()
     failed = 0
-    with store.ArchiveWriter(out, task, extractor.dim) as writer:
+    with store.ArchiveWriter(out, task, extractor.dim, dtype) as writer:
         for item, features, done, reason in outcomes(extractor, items, threads()):
             notes.update(done)
             if features is None:

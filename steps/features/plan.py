@@ -29,19 +29,27 @@ from utils.files import write_json
 LEAVES = (DESCRIPTION, "index.*.tsv", "archive.*.npy", "failed.*.tsv", ".tmp.*")  # indices vouch for archives
 
 
-def make_plan(extractor: Extractor, items: Mapping[str, Item], num_tasks: int) -> dict[str, Any]:
+def make_plan(extractor: Extractor, items: Mapping[str, Item], num_tasks: int,
+              dtype: str = "float32") -> dict[str, Any]:
     """Everything that decides which values end up in which archive."""
     digest = hashlib.sha256()
     for item in items.values():
         source = (item.features or {}).get("path") if not item.path else item.path
         digest.update(repr((item.id, source, item.start, item.duration)).encode())
     return {"name": extractor.name, "version": extractor.version, "options": extractor.options, "num_tasks": num_tasks,
-            "utterances": len(items), "items": digest.hexdigest(), **stage_inputs()}
+            "utterances": len(items), "items": digest.hexdigest(), **about_dtype(dtype), **stage_inputs()}
 
 
-def plan_of(extractor: Extractor, items: Mapping[str, Item], num_tasks: int, out: Path) -> ArrayPlan:
+def about_dtype(dtype: str) -> dict[str, str]:
+    """What plan and description say of the type of the values; nothing of float32, as before there was a choice."""
+    return {} if dtype == "float32" else {"dtype": dtype}
+
+
+def plan_of(extractor: Extractor, items: Mapping[str, Item], num_tasks: int, out: Path,
+            dtype: str = "float32") -> ArrayPlan:
     """Of an extraction of features into `out`."""
-    return ArrayPlan(out, make_plan(extractor, items, num_tasks), LEAVES, "extracting", "steps/extract_features.sh")
+    return ArrayPlan(out, make_plan(extractor, items, num_tasks, dtype), LEAVES, "extracting",
+                     "steps/extract_features.sh")
 
 
 def share(items: Mapping[str, Item], task: int, num_tasks: int) -> list[Item]:
@@ -59,7 +67,8 @@ def share(items: Mapping[str, Item], task: int, num_tasks: int) -> list[Item]:
     return sorted(mine, key=lambda item: item.id)
 
 
-def finish(out: Path, extractor: Extractor, items: Mapping[str, Item], num_tasks: int) -> dict[str, Any]:
+def finish(out: Path, extractor: Extractor, items: Mapping[str, Item], num_tasks: int,
+           dtype: str = "float32") -> dict[str, Any]:
     """Check that every utterance is stored or failed, exactly once, and write feature.json.
 
     Returns:
@@ -90,7 +99,8 @@ def finish(out: Path, extractor: Extractor, items: Mapping[str, Item], num_tasks
     description = {
         "name": extractor.name, "version": extractor.version, "options": extractor.options, "kind": extractor.kind,
         "dim": extractor.dim, "frame_shift": extractor.frame_shift, "utterances": len(items) - len(failed),
-        "failed": len(failed), "rows": rows, "archives": num_tasks, "columns": extractor.columns}
+        "failed": len(failed), "rows": rows, "archives": num_tasks, "columns": extractor.columns,
+        **about_dtype(dtype)}
     write_json(out / DESCRIPTION, description)
     return {**description, "failures": failed}
 

@@ -3,7 +3,7 @@
 A feature directory `<data>/<name>/` holds
 
     feature.json         what was extracted, how, and how many came out; written last, by the front end
-    archive.<j>.npy      float32 (rows of all utterances of task j, F)
+    archive.<j>.npy      float32 or float16 (rows of all utterances of task j, F); read as float32
     index.<j>.tsv        `id  start  rows`; its presence says that task j is whole, so it is written last of the three
     failed.<j>.tsv       `id  reason`: utterances whose features cannot be computed
 
@@ -32,9 +32,11 @@ from utils.shape import Maybe, Number, OneOf
 
 DESCRIPTION = "feature.json"
 KINDS = ("frames", "utterance")
+DTYPES = {"float32": "<f4", "float16": "<f2"}  # how an archive may hold its values: their type in the file
 FORM = {  # of feature.json
     "name": str, "kind": OneOf(*KINDS), "dim": Number(1, 10**7, whole=True), "archives": Number(0, 10**6, whole=True),
-    "frame_shift?": Maybe(Number(1e-9, 1e6)), "columns?": Maybe([str]), "options?": {str: Any}}
+    "dtype?": OneOf(*DTYPES), "frame_shift?": Maybe(Number(1e-9, 1e6)), "columns?": Maybe([str]),
+    "options?": {str: Any}}
 _HEADER_BYTES = 128  # a fixed size, so that the number of rows can be filled in at the end
 
 
@@ -63,8 +65,8 @@ class ArchiveWriter:
     Leaving without `commit` (an error) leaves no new file.
     """
 
-    def __init__(self, directory: Path, task: int, dim: int):
-        self.directory, self.task, self.dim = directory, task, dim
+    def __init__(self, directory: Path, task: int, dim: int, dtype: str = "float32"):
+        self.directory, self.task, self.dim, self.dtype = directory, task, dim, dtype
         self.rows = 0
         self._index: dict[str, tuple[int, int]] = {}
         self._failed: dict[str, str] = {}
@@ -95,12 +97,14 @@ class ArchiveWriter:
             UserError: the shape does not fit the other utterances', or a value is not finite.
         """
         self._check_key(key)
-        block = np.atleast_2d(np.asarray(features, dtype="<f4"))
+        with np.errstate(over="ignore"):  # what is too large for float16 is told below
+            block = np.atleast_2d(np.asarray(features, dtype=DTYPES[self.dtype]))
         if block.ndim != 2 or block.shape[1] != self.dim or not len(block):
             raise UserError(f"features of {key}: shape {np.shape(features)}, expected (frames, {self.dim})")
         if not np.isfinite(block).all():
             bad = int((~np.isfinite(block)).sum())
-            raise UserError(f"features of {key}: {bad} of {block.size} values are not finite")
+            raise UserError(f"features of {key}: {bad} of {block.size} values are not finite"
+                            + (" in float16, which ends at 65504" if self.dtype == "float16" else ""))
         self._stream.write(np.ascontiguousarray(block).data)
         self._index[key] = (self.rows, len(block))
         self.rows += len(block)
@@ -113,7 +117,7 @@ class ArchiveWriter:
     def commit(self) -> None:
         """Make the archive, the list of failures and then the index appear."""
         self._stream.seek(0)
-        self._stream.write(npy_header(self.rows, self.dim))
+        self._stream.write(npy_header(self.rows, self.dim, DTYPES[self.dtype]))
         self._stream.close()
         with atomic_open(failed_path(self.directory, self.task)) as stream:
             stream.writelines(f"{key}\t{reason}\n" for key, reason in self._failed.items())
@@ -128,9 +132,9 @@ class ArchiveWriter:
             raise UserError(f"{self.directory}: the utterance id {key!r} is empty or holds a tab or a line end")
 
 
-def npy_header(rows: int, columns: int) -> bytes:
-    """The 128-byte header of a .npy file (format 1.0) with float32 (rows, columns)."""
-    text = repr({"descr": "<f4", "fortran_order": False, "shape": (rows, columns)})
+def npy_header(rows: int, columns: int, descr: str = DTYPES["float32"]) -> bytes:
+    """The 128-byte header of a .npy file (format 1.0) with (rows, columns) of type `descr`."""
+    text = repr({"descr": descr, "fortran_order": False, "shape": (rows, columns)})
     room = _HEADER_BYTES - 10
     return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.ljust(room - 1).encode("ascii") + b"\n"
 
@@ -231,7 +235,8 @@ class FeatureStore:
             raise UserError(f"{archive} or its index is missing or damaged ({error}); extract these features "
                             "again") from error
         ends = list(itertools.accumulate(count for _, _, count in entries))
-        if rows.dtype != np.float32 or rows.shape != (ends[-1] if ends else 0, self.dim) or \
+        wanted = np.dtype(DTYPES[self.description.get("dtype", "float32")])
+        if rows.dtype != wanted or rows.shape != (ends[-1] if ends else 0, self.dim) or \
                 any(start + count != end for (_, start, count), end in zip(entries, ends, strict=True)):
             raise UserError(f"{archive} has shape {rows.shape}, which its index does not describe; extract these "
                             "features again")
@@ -250,14 +255,15 @@ class FeatureStore:
         return iter(self.ids)
 
     def __getitem__(self, key: str) -> np.ndarray:
-        """Memory-mapped float32 (T, F), or (F,) for kind "utterance".
+        """float32 (T, F), or (F,) for kind "utterance"; memory-mapped, where the archive is float32.
 
         Raises:
             KeyError: the utterance is not there or its features could not be computed (the message says which).
         """
         number, start, rows = self._find(key)
         archive = self._archives[number]
-        return archive[start] if self.kind == "utterance" else archive[start:start + rows]
+        found = archive[start] if self.kind == "utterance" else archive[start:start + rows]
+        return found if found.dtype == np.float32 else found.astype(np.float32)
 
     def rows(self, key: str) -> int:
         """Number of frames of an utterance (1 for kind "utterance")."""

@@ -27,6 +27,8 @@ class NetworkTraining(ObjectiveOptions, TrainingConfig):
     backbone_lr_scale: float = option(1.0, min=0.0, max=1.0, help="learning rate of the trunk as a share of the "
                                       "heads'; for a network that starts from another model; 0: its weights stay as "
                                       "they are")
+    workers: int = option(0, min=0, max=64, help="threads that read frames ahead of training; 0: they are read when "
+                          "wanted. No score depends on it")
     targets: str = option("labels", choices=TARGETS, help="what the main task learns: the label, or the annotators' "
                           "votes for each class (emotion_votes)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from steps.subsystems.network_config import FramesConfig, SequenceNetworkConfig
 from steps.training import distributed
 from steps.training.random_state import derive, generator
 from utils.errors import UserError
+from utils.prefetch import in_order
 
 CACHE_BYTES = 4 << 30  # most that is kept of sequences in memory; beyond it they are read from the archive every epoch
 CACHE_SHARE = 0.25  # of the job's memory; a batch, the network and the manifest need the rest
@@ -44,18 +46,21 @@ class Room:
 
     def __init__(self) -> None:
         self.left: int | None = None
+        self._lock = threading.RLock()  # give_back may run while the same thread is in `take`
 
     def take(self, size: int) -> bool:
         """Whether there was room; it is taken."""
-        if self.left is None:
-            self.left = cache_limit()
-        if size > self.left:
-            return False
-        self.left -= size
-        return True
+        with self._lock:
+            if self.left is None:
+                self.left = cache_limit()
+            if size > self.left:
+                return False
+            self.left -= size
+            return True
 
     def give_back(self, taken: list[int]) -> None:
-        self.left = (self.left or 0) + sum(taken)
+        with self._lock:
+            self.left = (self.left or 0) + sum(taken)
 
 
 ROOM = Room()
@@ -75,7 +80,7 @@ class Sequences:
     def __init__(self, features: Features, config: FramesConfig, room: Room | None = None):
         self.features, self.config = features, config
         self._kept: dict[int, np.ndarray] = {}
-        self._room, self._taken = room or ROOM, [0]
+        self._room, self._taken, self._lock = room or ROOM, [0], threading.Lock()
         weakref.finalize(self, self._room.give_back, self._taken)
         self._lengths: np.ndarray | None = None
 
@@ -90,9 +95,10 @@ class Sequences:
         frames = self.features[position]
         if self.config.normalize_utterance:
             frames = normalized(frames)
-        if self._room.take(frames.nbytes):
-            self._taken[0] += frames.nbytes
-            self._kept[position] = frames
+        with self._lock:
+            if position not in self._kept and self._room.take(frames.nbytes):
+                self._taken[0] += frames.nbytes
+                self._kept[position] = frames
         return frames
 
     def batch(self, positions: np.ndarray, masks: Mapping[int, np.random.Generator] | None = None) -> dict[str, Tensor]:
@@ -141,6 +147,7 @@ class SequenceBatches:
 
     Args:
         targets: task -> (N, ...), see TaskBranches.loss. ids: of the N items.
+        workers: threads that read ahead; the batches do not depend on them.
 
     The utterances of an epoch are shuffled, POOL batches of them at a time sorted by length and cut into batches, and
     the batches shuffled. Each process has an item of every batch.
@@ -150,7 +157,8 @@ class SequenceBatches:
     """
 
     def __init__(self, sequences: Sequences, targets: dict[str, Tensor], ids: list[str], batch_size: int, seed: int,
-                 world: distributed.World | None = None, draw: Draw | None = None):
+                 world: distributed.World | None = None, draw: Draw | None = None, workers: int = 0):
+        self.workers = workers
         self.sequences, self.targets, self.ids, self.seed, self.draw = sequences, targets, ids, seed, draw
         self.world = world or distributed.World()
         self.length = sequences.lengths()
@@ -176,13 +184,15 @@ class SequenceBatches:
         return sorted(plan, key=lambda batch: derive(self.seed, epoch, "batch", self.ids[batch[0]]))
 
     def epoch(self, epoch: int, start: int) -> Iterator[dict[str, Any]]:
-        for batch in self.plan(epoch)[start:]:
-            chosen = batch[self.world.rank::self.world.size]
-            randoms = {position: generator(self.seed, "mask", epoch, self.ids[position])
-                       for position in chosen.tolist()}
-            yield {"position": torch.from_numpy(chosen.copy()),
-                   **self.sequences.training_batch(chosen, batch, randoms),
-                   "targets": {task: labels[torch.from_numpy(chosen)] for task, labels in self.targets.items()}}
+        return in_order(lambda batch: self._read(epoch, batch), self.plan(epoch)[start:], self.workers)
+
+    def _read(self, epoch: int, batch: np.ndarray) -> dict[str, Any]:
+        """What this process takes of a batch."""
+        chosen = batch[self.world.rank::self.world.size]
+        randoms = {position: generator(self.seed, "mask", epoch, self.ids[position]) for position in chosen.tolist()}
+        return {"position": torch.from_numpy(chosen.copy()),
+                **self.sequences.training_batch(chosen, batch, randoms),
+                "targets": {task: labels[torch.from_numpy(chosen)] for task, labels in self.targets.items()}}
 
 
 class SequencePredictor(NetworkPredictor):
@@ -231,7 +241,8 @@ class SequenceNetworkLearner(NetworkLearner):
 
     def batches(self, part: Part, labels: dict[str, Tensor]) -> SequenceBatches:
         return SequenceBatches(self.Predictor.reads(part.x, self.config.frames), labels, part.ids,
-                               self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part))
+                               self.config.training.batch_size, self.workspace.seed, self.world, self.draw(part),
+                               self.config.training.workers)
 
 
 class AttentionRnnLearner(SequenceNetworkLearner):

@@ -14,7 +14,8 @@ from utils.renamed import renamed
 
 # Options that never change a score: a run may be resumed with other values of these.
 FREE_KEYS = ("training.checkpoint_every_seconds", "training.checkpoint_every_epochs",
-             "training.checkpoint_every_batches", "training.tensorboard", "keep_model", "keep_embeddings")
+             "training.checkpoint_every_batches", "training.tensorboard", "training.workers", "keep_model",
+             "keep_embeddings")
 # Options that were added later, with the value that means the earlier behavior: an identity leaves them out where
 # they have this value, so that what was made before they existed stays valid. A group that holds nothing else is left
 # out, too: model.encoder once held what differs from the defaults.

@@ -83,6 +83,14 @@ def test_each_utterance_comes_out_once_and_the_number_of_tasks_changes_nothing(d
     assert three.kind == "frames" and three.frame_shift == 0.01 and three.failed == {}
 
 
+def test_values_may_be_stored_as_float16(data):
+    full = FeatureStore.open(run(data))
+    half = FeatureStore.open(run(data, "fbank", 2, "--dtype", "float16"))
+    assert (half.description["dtype"], "dtype" in full.description) == ("float16", False)
+    for key in full:
+        np.testing.assert_allclose(half[key], full[key], rtol=2**-10, atol=1e-3)
+
+
 def test_more_tasks_than_utterances(data):
     assert len(FeatureStore.open(run(data, tasks=11))) == 8
 

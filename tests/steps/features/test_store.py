@@ -68,6 +68,30 @@ def test_frames_come_back_with_their_lengths(tmp_path):
         store.matrix(["u1"])
 
 
+def test_a_float16_archive_takes_half_the_room_and_is_read_as_float32(tmp_path):
+    values = {f"u{n}": np.random.default_rng(n).normal(0, 20, (4, 3)).astype(np.float32) for n in range(3)}
+    with ArchiveWriter(tmp_path, 1, 3, "float16") as writer:
+        for key, value in values.items():
+            writer.add(key, value)
+        writer.commit()
+    describe(tmp_path, kind="frames", frame_shift=0.01, archives=1, dtype="float16")
+    assert np.load(tmp_path / "archive.1.npy").dtype == np.float16
+    assert (tmp_path / "archive.1.npy").stat().st_size == 128 + 2 * 36
+    store = FeatureStore.open(tmp_path)
+    for key, value in values.items():
+        assert store[key].dtype == np.float32
+        np.testing.assert_allclose(store[key], value, rtol=2**-11)
+    describe(tmp_path, kind="frames", frame_shift=0.01, archives=1)  # float32, which the archive is not
+    with pytest.raises(UserError, match="which its index does not describe"):
+        FeatureStore.open(tmp_path)
+
+
+def test_a_value_too_large_for_float16_is_told(tmp_path):
+    with pytest.raises(UserError, match="1 of 3 values are not finite in float16"), \
+            ArchiveWriter(tmp_path, 1, 3, "float16") as writer:
+        writer.add("u0", np.array([1.0, 70000.0, 2.0], dtype=np.float32))
+
+
 def test_the_archive_is_an_ordinary_npy_file(vectors):
     archive = np.load(vectors[0] / "archive.1.npy")
     assert archive.shape == (3, 3) and archive.dtype == np.float32

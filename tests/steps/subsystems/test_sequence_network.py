@@ -102,6 +102,14 @@ def test_a_resumed_epoch_goes_on_with_the_same_batches_and_masks():
     assert not same(whole, batches(seed=4, **options).epoch(4, 0))
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads_that_read_ahead_change_neither_order_nor_masks(workers):
+    options = {"frequency_masks": 1, "max_frequency_mask_bins": 2, "time_masks": 1, "max_time_mask_fraction": 0.5}
+    ahead = batches(**options)
+    ahead.workers = workers
+    assert same(list(batches(**options).epoch(4, 2)), list(ahead.epoch(4, 2)))
+
+
 def test_masks_are_for_training_only():
     made = sequences([9, 5], time_masks=3, max_time_mask_fraction=0.9)
     batch = made.batch(np.array([1, 0]))
