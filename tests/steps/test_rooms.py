@@ -14,6 +14,7 @@ ROOMS = (
     "subsystems",
     "semi_supervised",
     "examples",
+    "inputs",
     "report", "fusion", "ivector",
     "asr/transcripts", "asr/train", "asr/decode", "asr/phones", "asr/recognizers", "asr/large", "asr/lm", "asr",
     "scoring", "features", "text", "data",
