@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.audit import embeddings, leaks, permuted, trained_on
     from steps.data.dataset import Dataset
     from steps.scoring.audited import audit_of, identity, origins
-    from steps.subsystems.start import started_from
+    from steps.subsystems.initialization import started_from
 
     data = Dataset.open(arguments.data)
     split = data.split(arguments.protocol)

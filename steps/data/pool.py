@@ -80,7 +80,8 @@ def pool(members: Sequence[Member], classes: ClassMap, folds: str, out: Path) ->
     from steps.data.dataset import CORPUS, CUTS, item_of_cut
     from steps.data.derived import OF_AUDIO
     from steps.data.pool_members import check_audio, check_classes, check_features
-    from steps.data.splits import check_split, wholes, write_splits
+    from steps.data.split_checks import check_split
+    from steps.data.splits import wholes, write_splits
     from steps.data.trained_on import TRAINED_ON, read_training, write_training
 
     label = members[0].data.target().field

@@ -163,7 +163,8 @@ def _cuts_of(rows: Sequence[Row], corpus: Corpus, registry: Mapping[str, FieldSp
 
 def _splits_of(source: Source, rows: Sequence[Row], corpus: Corpus, items: dict[str, Item], size: str) -> list[Split]:
     """The corpus's protocols over its rows; their faults go to the source's problems."""
-    from steps.data.splits import faults_of_split, split_of_protocol, usable_folds, wholes
+    from steps.data.split_checks import faults_of_split
+    from steps.data.splits import split_of_protocol, usable_folds, wholes
 
     labelled = {key for key, item in items.items() if item.fields.get(corpus.learned) is not None}
     protocols = source.protocols(rows)

@@ -103,7 +103,8 @@ def validate(data: Dataset, nj: int) -> dict[str, Any]:
     from steps.data.audio import warnings_of
     from steps.data.listen import listen
     from steps.data.prepare import report
-    from steps.data.splits import check_split, describe_split, wholes
+    from steps.data.split_checks import check_split, describe_split
+    from steps.data.splits import wholes
 
     (data.path / "validation.json").unlink(missing_ok=True)
     items = data.items

@@ -177,7 +177,7 @@ def checked(arguments: argparse.Namespace, config: ExperimentConfig,
     """The configuration, checked against the material, and the model that training starts from."""
     from steps.examples.tasks import check_learned, with_main_task
     from steps.subsystems.contract import spec_of
-    from steps.subsystems.start import open_start, prepare
+    from steps.subsystems.initialization import open_start, prepare
 
     check_fits(config.kind, material)
     config = with_main_task(config, material.targets[0])
@@ -354,7 +354,7 @@ def about_origin(arguments: argparse.Namespace, material: Material, sets: Sequen
                  start: Start | None) -> dict[str, Any]:
     """What subsystem.json says of labels, of unlabelled sets and of the model that training starts from."""
     from steps.examples import unlabelled
-    from steps.subsystems.start import training_records
+    from steps.subsystems.initialization import training_records
 
     about: dict[str, Any] = {} if arguments.labels is None else {"labels": arguments.labels}
     if start is not None:

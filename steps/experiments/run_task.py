@@ -101,7 +101,7 @@ def refuse_other(path: Path, wanted: dict[str, Any]) -> None:
 def train(task: RunSpec, material: Material, directory: Path, device: str, main_process: bool, init: str) -> None:
     """Train, calibrate, score, write: once, or in several rounds."""
     from steps.subsystems.contract import Workspace
-    from steps.subsystems.start import changed
+    from steps.subsystems.initialization import changed
 
     examples = material.examples(task)
     print_header(task.name, examples)

@@ -20,7 +20,7 @@ from steps.data.trained_on import Record, describe_training, write_training
 from steps.data.variant import Variant
 from steps.features.normalize import Normalizer, speaker_moments
 from steps.inference.selection import Chosen, Member
-from steps.subsystems.start import started_from
+from steps.subsystems.initialization import started_from
 from utils.array_plan import PLAN
 from utils.arrays import save_npz
 from utils.config import write_yaml

@@ -46,7 +46,7 @@ def continue_results(stem: Path, committed: Path | None, rows: Sequence[Row],
     Returns:
         Every row that competes with one of `rows`, and these.
     """
-    from steps.scoring import cross_corpus, results, tables
+    from steps.scoring import falls, results, tables
 
     path = Path(f"{stem}.json")
     earlier = results.load(path, "remove it and score again")
@@ -59,7 +59,7 @@ def continue_results(stem: Path, committed: Path | None, rows: Sequence[Row],
         raise UsageError(f"--reference {reference}: there is no such system; there are: "
                          + ", ".join(dict.fromkeys(row["subsystem"] for row in affected)))
     results.add_paired(affected, reference)
-    cross_corpus.add_falls(merged)
+    falls.add_falls(merged)
     mine = {results.key_of(row) for row in [*earlier, *rows]}
     results.save(path, [row for row in merged if results.key_of(row) in mine])
     write_text(Path(f"{stem}.md"), tables.markdown(merged, title_of(stem)))

@@ -1,11 +1,9 @@
 """Score a pooled data set by pairs of corpora: what a model trained on one is worth on each of the others.
 
 Of every subsystem and variant one row a pair (train_corpus, corpus), from the same score files: UA and WA with
-intervals over the speakers of the tested corpus, and `falls`, what is lost against a test within one corpus:
-
-    within   the tested corpus's own models minus this one, on the same utterances: those that its own test parts have.
-             With one fold a corpus they are fewer than all; a row with a subset then holds this model's figures on them
-    own      this model on the test part of its own corpus minus on this one
+intervals over the speakers of the tested corpus, and `falls` (steps/scoring/falls.py), what is lost against a test
+within one corpus. With one fold a corpus its own models were tested on fewer utterances than all; a row with a subset
+then holds this model's figures on them.
 
 UA is the mean recall over those of the common classes that the tested corpus has; decisions are among all of them, so
 chance is one divided by their number. Writes EXP/scored/<protocol>.json last, which the report reads.
@@ -16,12 +14,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.data.variant import Variant
+from steps.scoring.falls import SAME
 from utils.arguments import ArgumentParser, add_leave_out
 from utils.errors import UserError, run_main
 from utils.files import write_json
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from steps.scoring.summary import Summary
 
 Row = dict[str, Any]
-SAME = "its own test part"  # the subset of a tested corpus on which its own models were tested
-METRICS = ("UA", "WA")
 
 
 @dataclass
@@ -207,36 +204,6 @@ def command(data: Dataset, split: Split, system: System) -> str:
     norm = Variant.parse(system.variant).norm
     words += ["--norms", norm] if norm else []
     return shlex.join([*words, "--seeds", " ".join(map(str, system.seeds)), *settings(data, split, system)])
-
-
-def add_falls(rows: Iterable[Row]) -> None:
-    """Set `falls` of the rows of a pair of two corpora; see the module's text. Rows of other results are let be."""
-    from steps.scoring import results
-    from steps.scoring.summary import compare, plain
-
-    pairs = {pair_of(row): row for row in rows if row.get("train_corpus") and row["part"] == "test"}
-    for (*system, train, test, subset), row in pairs.items():
-        row.pop("falls", None)
-        if train == test or subset:
-            continue
-        own, within = pairs.get((*system, train, train, "")), pairs.get((*system, test, test, ""))
-        like = pairs.get((*system, train, test, SAME), row)
-        falls: dict[str, Any] = {}
-        if own is not None:
-            falls["own"] = {name: plain(own["metrics"][name] - row["metrics"][name]) for name in METRICS}
-        if within is not None and within["items"] == like["items"]:
-            tests = compare(results.summary_of(within), results.summary_of(like)) or {}
-            falls["within"] = {name: plain(within["metrics"][name] - like["metrics"][name]) for name in METRICS}
-            falls["within"] |= {"items": like["items"], "p": {name: tests[name]["p"] for name in METRICS
-                                                             if name in tests}}
-        if falls:
-            row["falls"] = falls
-
-
-def pair_of(row: Row) -> tuple[str, ...]:
-    """What tells the rows of a part apart: protocol, system, training corpus, tested corpus, subset."""
-    return tuple(str(row.get(name) or "") for name in ("protocol", "target", "subsystem", "variant",
-                                                       "text_source", "train_corpus", "corpus", "subset"))
 
 
 if __name__ == "__main__":

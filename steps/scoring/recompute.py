@@ -102,7 +102,7 @@ def recomputed(rows: Sequence[Row], path: Path | None = None,
 
 
 def _recomputed(rows: Sequence[Row]) -> list[Row]:
-    from steps.scoring import cross_corpus, results
+    from steps.scoring import falls, results
 
     named = {results.key_of(row): row.get("paired", {}).get("named") for row in rows}
     new = results.decide([results.recompute(row) for row in rows])
@@ -112,7 +112,7 @@ def _recomputed(rows: Sequence[Row]) -> list[Row]:
         # the reference itself has no test; its group knows the name
         names = [named[results.key_of(other)] for other in group if named[results.key_of(other)]]
         results.add_paired(group, names[0] if names else None, [row])
-    cross_corpus.add_falls(new)
+    falls.add_falls(new)
     return new
 
 

@@ -52,7 +52,7 @@ def data_marks(data: Dataset, split: Split, target: Target | None = None) -> lis
     """The marks that every figure on a data set has, and those of a target."""
     from steps.data.confounds import confound_marks
     from steps.data.recordings import shared_recordings
-    from steps.data.splits import shares_test_speakers
+    from steps.data.split_checks import shares_test_speakers
 
     info, marks = data.info, []
     if info.get("synthetic"):

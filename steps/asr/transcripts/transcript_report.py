@@ -19,7 +19,7 @@ from steps.training.random_state import shuffled
 from utils.files import ROOT
 
 if TYPE_CHECKING:
-    from steps.asr.transcripts.score_transcripts import Scored
+    from steps.asr.transcripts.scored import Scored
     from steps.data.dataset import Dataset
 
 STYLE = ROOT / "steps" / "report" / "style.css"

@@ -3,7 +3,8 @@
 import pytest
 
 from steps.data.dataset import Item
-from steps.data.splits import Split, check_split, shares_test_speakers
+from steps.data.split_checks import check_split, shares_test_speakers
+from steps.data.splits import Split
 from utils.errors import UserError
 
 LABEL = {"emotion": "a"}

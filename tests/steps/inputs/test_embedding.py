@@ -1,6 +1,7 @@
 """Embeddings of one subsystem as input of another: which model wrote them, who may read them, and the audit."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -111,6 +112,15 @@ def test_those_of_another_run_are_refused_in_one_line(noise, exp):
     table.write_text(table.read_text().replace("s0-00\t1\ttrain", "s0-00\t1\tdev"))
     with pytest.raises(UserError, match="protocol digest"):
         opened()
+
+
+def test_those_that_were_copied_to_the_place_of_another_seed_or_fold_are_refused(noise, exp):
+    out = run(noise, exp / "dnn" / "plain", "dnn", "toy", PRODUCER.replace("epochs=8", "epochs=1"))
+    own = out / "norm-global" / "fold1" / "seed0"
+    for fold, seed, said in ((1, 1, "has seed 0, here it is 1"), (2, 0, "has fold 1, here it is 2")):
+        shutil.copytree(own, out / "norm-global" / f"fold{fold}" / f"seed{seed}")
+        with pytest.raises(UserError, match=said):
+            open_embedding("embedding:dnn", Dataset.open(noise), Run(exp, "reader", "plain", fold, seed))
 
 
 def test_a_run_on_permuted_labels_reads_a_permuted_producer(noise, exp):

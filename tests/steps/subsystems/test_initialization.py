@@ -24,7 +24,7 @@ from steps.inference import export
 from steps.inference.model import EmotionModel
 from steps.models.conformer import ConformerConfig
 from steps.scoring.scores import read_scores
-from steps.subsystems.start import open_start
+from steps.subsystems.initialization import open_start
 from tests.integration.box import tone, write_table
 from tests.lab import run
 from utils.errors import UserError
