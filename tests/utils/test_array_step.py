@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -96,3 +97,20 @@ def test_the_command_of_the_dispatcher_may_lie_below_a_name_with_spaces(monkeypa
 def test_a_command_that_is_not_there_is_one_line(cmd):
     with pytest.raises(UsageError, match="there is no such command"):
         job_command(cmd)
+
+
+def test_a_task_that_is_whole_is_not_run_again(run, tmp_path):
+    out = tmp_path / "out"
+    assert run("--nj", 2, "--prepare", out).returncode == 0
+    assert run("--nj", 2, "--task", 2, out).returncode == 0
+    (out / "square.2.txt").write_text("done before")
+    again = run("--nj", 2, "--task", 2, out)
+    assert again.returncode == 0 and "task 2: square.2.txt is whole already" in again.stdout
+    assert (out / "square.2.txt").read_text() == "done before"
+
+
+def test_a_step_ended_by_a_signal_says_which(run, tmp_path):
+    killer = tmp_path / "killer.sh"
+    killer.write_text("#!/bin/sh\nkill -TERM $$\n")
+    killer.chmod(0o755)
+    assert run("--nj", 1, "--cmd", killer, tmp_path / "out").returncode == 128 + signal.SIGTERM

@@ -4,7 +4,7 @@ import pytest
 
 from steps.data.dataset import Item
 from steps.data.split_checks import check_split, shares_test_speakers
-from steps.data.splits import Split
+from steps.data.splits import Split, read_split
 from utils.errors import UserError
 
 LABEL = {"emotion": "a"}
@@ -54,3 +54,9 @@ def test_no_such_fold_or_part():
         split().ids(2, "train")
     with pytest.raises(UserError, match="'eval' is no part"):
         split().ids(1, "eval")
+
+
+def test_a_table_without_utterances_is_refused(tmp_path):
+    (tmp_path / "p.tsv").write_text("id\tfold\tpart\n")
+    with pytest.raises(UserError, match="p.tsv: it has no utterance"):
+        read_split(tmp_path / "p.tsv")
