@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
 ABOUT, CONFIG, MODEL, NORMALIZATION = "metrics.json", "config.yaml", "model.json", "normalization.npz"
+MEAN = "mean"  # of a target of numbers: of the training part, for what has no features
+NUMBERS = {"target": str, "numbers": [str], "means": {str: float}, "train_items?": int}
 TRACKS = {"target": str, "tracks": [str], "train_items?": int, "prior_scored?": [str]}
 METRICS = {"target": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: Number(-1e3, 0)}, "train_items?": int,
            "prior_scored?": [str]}
@@ -68,20 +70,11 @@ class TrainedExperiment:
             UserError: not trained, trained without keeping the model, or damaged.
         """
         directory = Path(directory)
-        run, about = read_description(directory)
-        if "tracks" in about:
-            raise UserError(f"{directory} predicts tracks ({', '.join(about['tracks'])}), no classes; "
-                            "leave it out here")
-        classes, norm = list(about["log_prior"]), run.norm
-        with reading(f"{directory}: the model", AGAIN, OSError):
-            arrays = present_path(directory / NORMALIZATION)
-            learned = None if norm == "none" else Normalizer.load(arrays, inputs or "F", AGAIN)
-            predictor = run.spec.learner_type().load(run.config, directory, [about["target"]], device)
-            width = inputs if learned is None else len(learned.mean)
-            if not predictor.fits({} if width is None else {run.features: width}, {about["target"]: len(classes)}):
-                raise ValueError(f"it is not of {len(classes)} classes, or not of these features")
+        run, about = read_classes(directory)
+        classes = list(about["log_prior"])
+        predictor, learned = open_predictor(directory, run, {about["target"]: len(classes)}, inputs, device)
         return cls(directory, run, predictor, about["target"], classes, float(about["temperature"]),
-                   np.array(list(about["log_prior"].values()), dtype=np.float64), norm, learned)
+                   np.array(list(about["log_prior"].values()), dtype=np.float64), run.norm, learned)
 
     def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
                        speakers: Mapping[str, Normalizer] | None = None) -> np.ndarray:
@@ -109,10 +102,36 @@ class TrainedExperiment:
             out[known] = apply_temperature(self.predictor.predict(part)[self.target], self.temperature)
         return out
 
+    def predict(self, items: Sequence[Item], rows: Rows | None, speakers: Mapping[str, Normalizer] | None = None,
+                shift: float | None = None) -> dict[str, np.ndarray]:  # noqa: ARG002 - of tracks
+        """{target: `log_posteriors`}."""
+        return {self.target: self.log_posteriors(items, rows, speakers)}
+
     def normalized(self, items: tuple[Item, ...], rows: Sequence[np.ndarray],
                    speakers: Mapping[str, Normalizer]) -> Features:
         """The features of `items` as the model takes them."""
         return normalized(self.norm, self.normalization, items, rows, speakers)
+
+
+def open_predictor(directory: Path, run: RunSpec, classes: Mapping[str, int], inputs: int | None,
+                   device: str) -> tuple[Predictor, Normalizer | None]:
+    """What was learned, and its normalization (None for none).
+
+    Args:
+        classes: number of classes of each target; 0: numbers. inputs: width of its features, where that is known.
+
+    Raises:
+        UserError: damaged, of other targets, or of other features.
+    """
+    with reading(f"{directory}: the model", AGAIN, OSError):
+        arrays = present_path(directory / NORMALIZATION)
+        learned = None if run.norm == "none" else Normalizer.load(arrays, inputs or "F", AGAIN)
+        predictor = run.spec.learner_type().load(run.config, directory, list(classes), device)
+        width = inputs if learned is None else len(learned.mean)
+        if not predictor.fits({} if width is None else {run.features: width}, classes):
+            what = " and ".join(f"{count} classes" if count else f"numbers {name}" for name, count in classes.items())
+            raise ValueError(f"it is not of {what}, or not of these features")
+    return predictor, learned
 
 
 def normalized(norm: str, overall: Normalizer | None, items: tuple[Item, ...], rows: Sequence[np.ndarray],
@@ -151,9 +170,22 @@ def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dic
     return found
 
 
+def read_classes(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
+    """`read_description` of an experiment on classes.
+
+    Raises:
+        UserError: it predicts something else.
+    """
+    run, about = read_description(directory)
+    for kind in ("tracks", "numbers"):
+        if kind in about:
+            raise UserError(f"{directory} predicts {kind} ({', '.join(about[kind])}), no classes; leave it out here")
+    return run, about
+
+
 def read_description(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
     """config.yaml of an experiment that kept its model, and what metrics.json says of its one target, "target"; or of
-    several "tracks" ("target" is the first).
+    several "tracks", or "numbers" (with the "means" of the training part; "target" is the first).
 
     Raises:
         UserError: one line saying which is missing and how to get it.
@@ -177,9 +209,17 @@ def read_description(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
         about = {**about, "target": name, "tracks": list(targets)}
         check(about, TRACKS, directory / ABOUT, AGAIN)
         return run, about
-    if len(targets) > 1 or "log_prior" not in targets[name]:
-        raise UserError(f"{directory} predicts {', '.join(targets)}; only one target of classes, or tracks, are "
-                        "applied and exported")
+    if not any(isinstance(told, dict) and "log_prior" in told for told in targets.values()):
+        means = {key: told.get(MEAN) for key, told in targets.items()}
+        if None in means.values():
+            raise UserError(f"{directory / ABOUT} does not say the {MEAN} of {', '.join(targets)}, as an earlier "
+                            "version wrote it; train it again")
+        about = {**about, "target": name, "numbers": list(targets), "means": means}
+        check(about, NUMBERS, directory / ABOUT, AGAIN)
+        return run, about
+    if len(targets) > 1:
+        raise UserError(f"{directory} predicts {', '.join(targets)}; only one target of classes, or several of numbers "
+                        "or of tracks, are applied and exported")
     about = {**about, **targets[name], "target": name}
     check(about, METRICS, directory / ABOUT, AGAIN)
     return run, about

@@ -42,6 +42,7 @@ class Outcome:
         paths = {name: scores_path(directory, self.target.name, name) for name in found}
         about: dict[str, Any] = {"prior_scored": sorted(sum(missing.values(), []))}
         if not self.target.classes:
+            about["mean"] = self.examples.mean(self.target)
             return about | {name: self._write_numbers(paths[name], units, missing[name])
                             for name, units in found.items()}
         temperature = fit_temperature(found["dev"].values, found["dev"].y)

@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.components.directory import ABOUT
     from steps.inference.opening import open_model
     from steps.inference.selection import select
+    from steps.inference.source import Source
     from steps.inference.writer import Writer
     from utils.files import atomic_directory
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = select(arguments.experiment, arguments.fold, arguments.seed)
     data = arguments.data or chosen.exp.parent / "data" / chosen.corpus
     with atomic_directory(arguments.out) as directory:
-        Writer(directory, chosen, data, arguments.asr, arguments.ivectors, arguments.precomputed_as).write()
+        Writer(directory, Source(chosen, data, arguments.asr, arguments.ivectors, arguments.precomputed_as)).write()
         open_model(directory)  # what is written opens, or it is not written
     size = sum(path.stat().st_size for path in arguments.out.rglob("*") if path.is_file())
     print(f"{arguments.out}: {chosen.name}, {len(chosen.members)} subsystem{'s' * (len(chosen.members) > 1)}, "

@@ -8,6 +8,7 @@ silence, channels that cancel, bytes that were not read) stands in "notes". What
 is read, by its content. With --timeline DIR a recording of any length is cut into windows, read as it is heard, and
 DIR/<name>.svg shows them; without, it may have 300 seconds.
 
+A model of numbers (the points of a questionnaire) prints the number of each target in place of posteriors.
 A model of tracks (arousal over time) prints the values of each target and their step in seconds, in a table a line a
 value, and takes recordings of any length; --timeline draws its curves.
 
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
               "training speaker stands in", file=sys.stderr)
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] - a file's name may be anything
     out = Json() if arguments.format == "json" else TrackTable(model.targets) if tracks else \
-        Table(model.classes, list(model.subsystems), arguments.timeline is not None)
+        Table(model.outputs, model.subsystems, arguments.timeline is not None)
     failed = 0
     for record in records(model, named, arguments):
         if "error" in record:
@@ -108,7 +109,6 @@ def records(model: EmotionModel | TrackModel, named: Sequence[Source],
         yield from model.classify_many([path for path, _ in named], [speaker for _, speaker in named],
                                        arguments.threads)
         return
-    from steps.inference.picture import timeline
     from utils.files import write_text
 
     taken: set[str] = set()
@@ -119,7 +119,7 @@ def records(model: EmotionModel | TrackModel, named: Sequence[Source],
             yield {"file": path, "error": str(error)}
             continue
         name = free_name(Path(path).stem, taken)
-        write_text(arguments.timeline / f"{name}.svg", timeline(record, model.classes))
+        write_text(arguments.timeline / f"{name}.svg", model.outputs.picture(record, arguments.shift))
         yield {**record, "picture": str(arguments.timeline / f"{name}.svg")}
 
 

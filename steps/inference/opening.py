@@ -14,6 +14,6 @@ def open_model(directory: str | Path, transcribe: bool = True) -> EmotionModel |
     Raises:
         UserError: no model there, one of another format, or a damaged file.
     """
-    if read_about(Path(directory)).get("tracks"):
+    if any(told["kind"] == "track" for told in read_about(Path(directory))["targets"].values()):
         return TrackModel.open(directory)
     return EmotionModel.open(directory, transcribe)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from steps.inference.outputs import Outputs
 from utils.printable import is_control, spreadsheet_cell
 
 DIGITS = 6  # of a posterior
@@ -34,8 +35,8 @@ class Table:
     classes' shares in training, and why.
     """
 
-    def __init__(self, classes: Sequence[str], subsystems: Sequence[str], windows: bool = False):
-        self.classes, self.subsystems, self.windows = list(classes), list(subsystems), windows
+    def __init__(self, outputs: Outputs, subsystems: Sequence[str], windows: bool = False):
+        self.outputs, self.subsystems, self.windows = outputs, list(subsystems), windows
         self._begun = False
 
     def pieces(self, record: Mapping[str, Any]) -> Iterator[str]:
@@ -43,8 +44,9 @@ class Table:
         if not self._begun:
             self._begun = True
             times = ["start", "end"] if self.windows else ["seconds"]
-            names = [*self.classes, *(f"{name}:{label}" for name in self.subsystems for label in self.classes)]
-            yield "\t".join(["file", *times, "emotion", *map(plain, names), "notes", "transcript", "prior",
+            columns = self.outputs.columns
+            names = [*columns, *(f"{name}:{label}" for name in self.subsystems for label in columns)]
+            yield "\t".join(["file", *times, *self.outputs.heading, *map(plain, names), "notes", "transcript", "prior",
                              "error"]) + "\n"
         for row in record.get("windows", [record]):
             notes = dict.fromkeys([*record.get("notes", []), *row.get("notes", [])])
@@ -54,10 +56,10 @@ class Table:
         yield plain(file)
         for name in ("start", "end") if self.windows else ("seconds",):
             yield f"{row[name]:g}" if name in row else ""
-        yield plain(row.get("emotion", ""))
+        yield from (plain(row.get(name, "")) for name in self.outputs.heading)
         alone = row.get("subsystems", {})
-        for table in (row.get("posteriors", {}), *(alone.get(name, {}) for name in self.subsystems)):
-            yield from (f"{table[label]:.{DIGITS}f}" if label in table else "" for label in self.classes)
+        for table in (self.outputs.values(row), *(alone.get(name, {}) for name in self.subsystems)):
+            yield from (f"{table[label]:.{DIGITS}f}" if label in table else "" for label in self.outputs.columns)
         yield plain("; ".join(notes))
         yield plain(row.get("transcript") or "")
         yield plain("; ".join(f"{name}: {why}" for name, why in row.get("prior", {}).items()))

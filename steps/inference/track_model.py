@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from steps.components.directory import ABOUT, ADVICE, FUSION, SUBSYSTEMS, check, read_about
+from steps.components.directory import ADVICE
 from steps.data.audio import RATE, Recording, TooLong, read_sound
 from steps.data.dataset import Item
-from steps.experiments.apply_tracks import TrackExperiment
-from steps.inference.listener import Listener
+from steps.inference.graph import Graph
 from steps.inference.windows import windows_of
 from utils.errors import UserError
 
@@ -38,41 +37,29 @@ class TrackModel:
     """Open it with `TrackModel.open`.
 
     Attributes:
-        about: model.yaml. subsystems: by name. weights: {target: {subsystem: weight in the mean}}.
+        graph: the nodes. step: seconds between values.
     """
 
-    about: dict[str, Any]
-    listener: Listener
-    subsystems: dict[str, TrackExperiment]
-    weights: dict[str, dict[str, float]]
+    graph: Graph
+    step: float
 
     @property
     def targets(self) -> list[str]:
         """Their names, in the order of the tables."""
-        return list(self.about["tracks"])
-
-    @property
-    def step(self) -> float:
-        """Seconds between values."""
-        return next(iter(self.subsystems.values())).step
+        return list(self.graph.about["targets"])
 
     @classmethod
     def open(cls, directory: str | Path) -> TrackModel:
         """
         Raises:
-            UserError: no model there, one of another format, or a damaged file.
+            UserError: no model there, one of another format, not of tracks, or a damaged file.
         """
-        directory = Path(directory)
-        about = read_about(directory)
-        check(directory)
-        subsystems = {name: TrackExperiment.open(directory / SUBSYSTEMS / name)
-                      for name in about["subsystems"]}
-        for name, one in subsystems.items():
-            if one.targets != about["tracks"] or one.step != next(iter(subsystems.values())).step:
-                raise UserError(f"{directory / SUBSYSTEMS / name}: it predicts other tracks than "
-                                f"the model; {ADVICE}")
-        return cls(about, Listener.open(directory, about, False), subsystems,
-                   weights_of(directory, about))
+        graph = Graph.open(Path(directory), transcribe=False)
+        steps = {getattr(graph.nodes[name].experiment, "step", None)  # type: ignore[attr-defined]
+                 for name in graph.predictions}
+        if len(steps) != 1 or None in steps:
+            raise UserError(f"{directory}: its subsystems predict no tracks, or such of several steps; {ADVICE}")
+        return cls(graph, steps.pop())
 
     def predict_many(self, named: Iterable[tuple[str | Path, str | None]],
                      threads: int = 1) -> Iterator[Record]:
@@ -111,18 +98,13 @@ class TrackModel:
     def _tracks(self, path: str | Path, samples: np.ndarray,
                 speaker: str | None) -> dict[str, np.ndarray]:
         """{target: (T,)}, fused."""
-        heard = self.listener(str(path), samples, len(samples) / RATE, speaker)
+        heard = self.graph.hear(str(path), samples, len(samples) / RATE, speaker)
+        for name in self.graph.predictions:
+            if reason := self.graph.missing(name, heard):
+                raise UserError(f"{path}: {', '.join(self.graph.nodes[name].inputs)}: {reason}")
         item = Item(id=heard.key, speaker=speaker or heard.key, duration=heard.seconds)
-        found: dict[str, dict[str, np.ndarray]] = {}
-        for name, one in self.subsystems.items():
-            features = self.about["subsystems"][name]["features"]
-            if features in heard.failed:
-                raise UserError(f"{path}: {features}: {heard.failed[features]}")
-            shift = self.listener.extractors[features].frame_shift
-            predicted = one.predict([item], [heard.features[features]], shift)
-            found[name] = {target: tracks[0] for target, tracks in predicted.items()}
-        return {target: sum((weight * found[name][target] for name, weight in weights.items()),
-                            np.zeros(1)) for target, weights in self.weights.items()}
+        found = self.graph.judge([item], [heard])[self.graph.result]
+        return {target: found[target][0] for target in self.targets}
 
     def _record(self, path: str | Path, samples: int, tracks: dict[str, np.ndarray],
                 notes: Sequence[str]) -> Record:
@@ -138,25 +120,3 @@ class TrackModel:
             return {"file": str(path), "error": str(error)}
         except (RuntimeError, ValueError, MemoryError) as error:  # of a library
             return {"file": str(path), "error": f"{path}: cannot be processed ({error!s:.200})"}
-
-
-def weights_of(directory: Path, about: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """{target: {subsystem: weight}}; of a single subsystem 1.
-
-    Raises:
-        UserError: a fusion is missing, or of other subsystems than model.yaml names.
-    """
-    from steps.fusion.combine import MODEL, Fusion
-
-    names = list(about["subsystems"])
-    if not about["fusion"]:
-        return {target: {names[0]: 1.0} for target in about["tracks"]}
-    found = {}
-    for number, target in enumerate(about["tracks"]):
-        fusion = Fusion.load(directory / FUSION, MODEL if number == 0 else f"model.{target}.json")
-        if {name for name, _ in fusion.subsystems} != set(names) or fusion.classes:
-            raise UserError(f"{directory / FUSION}: it fuses other subsystems than {ABOUT} names; "
-                            f"{ADVICE}")
-        found[target] = {name: float(weight) for (name, _), weight
-                         in zip(fusion.subsystems, fusion.weights, strict=True)}
-    return found

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from steps.inference.outputs import Outputs
+
 Record = dict[str, Any]
 
 
@@ -43,18 +45,18 @@ class Windows(Sequence[Record]):
     A record: {"start", "end"} in seconds, and what EmotionModel.score gives of it but for "file" and "seconds".
     """
 
-    def __init__(self, classes: Sequence[str], subsystems: Sequence[str]):
-        self.classes, self.subsystems = list(classes), list(subsystems)
+    def __init__(self, outputs: Outputs, subsystems: Sequence[str]):
+        self.outputs, self.subsystems = outputs, list(subsystems)
         self._times, self._scores = array("d"), array("d")
         self._words: list[Record] = []  # what is no number; windows that say the same share it
         self._same: dict[str, Record] = {}
 
     def append(self, begin: float, end: float, record: Mapping[str, Any]) -> None:
-        """Take in a record with "posteriors" and "subsystems"."""
+        """Take in a record with what is predicted, and "subsystems"."""
         self._times.extend((begin, end))
-        for table in (record["posteriors"], *(record["subsystems"][name] for name in self.subsystems)):
-            self._scores.extend(table[label] for label in self.classes)
-        words = {key: value for key, value in record.items() if key not in ("posteriors", "subsystems")}
+        for table in (self.outputs.values(record), *(record["subsystems"][name] for name in self.subsystems)):
+            self._scores.extend(table[label] for label in self.outputs.columns)
+        words = self.outputs.words(record)
         self._words.append(self._same.setdefault(json.dumps(words), words))
 
     def __len__(self) -> int:
@@ -66,12 +68,14 @@ class Windows(Sequence[Record]):
         if not -len(self) <= number < len(self):
             raise IndexError(number)
         number %= len(self)
-        whole, *alone = (dict(zip(self.classes, row, strict=True)) for row in self.scores[number].tolist())
+        columns = self.outputs.columns
+        whole, *alone = (dict(zip(columns, row, strict=True)) for row in self.scores[number].tolist())
         words = dict(self._words[number])
-        return {"start": self._times[2 * number], "end": self._times[2 * number + 1], "emotion": words.pop("emotion"),
-                "posteriors": whole, "subsystems": dict(zip(self.subsystems, alone, strict=True)), **words}
+        return {"start": self._times[2 * number], "end": self._times[2 * number + 1],
+                **self.outputs.restored(whole, words),
+                "subsystems": dict(zip(self.subsystems, alone, strict=True)), **words}
 
     @property
     def scores(self) -> np.ndarray:
-        """Posteriors (N, 1 + subsystems, classes): of the whole, then of each subsystem."""
-        return np.frombuffer(self._scores).reshape(len(self), 1 + len(self.subsystems), len(self.classes))
+        """Posteriors or numbers (N, 1 + subsystems, columns): of the whole, then of each subsystem."""
+        return np.frombuffer(self._scores).reshape(len(self), 1 + len(self.subsystems), len(self.outputs.columns))

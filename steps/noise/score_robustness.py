@@ -100,13 +100,13 @@ def with_model(systems: Sequence[System], all_of_them: bool) -> list[System]:
     Raises:
         UserError: one has none and was asked for, or none has one.
     """
-    from steps.experiments.apply import read_description
+    from steps.experiments.apply import read_classes
 
     kept, last = [], None
     for system in systems:
         try:
             for experiment in system.experiments:
-                read_description(experiment.path)
+                read_classes(experiment.path)
         except UserError as error:
             if all_of_them:
                 raise

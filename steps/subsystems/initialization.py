@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from steps.scoring.collect import read_plans
 from steps.subsystems.start import TRUNK, Start
-from utils.errors import UserError
+from utils.errors import UserError, reading
 from utils.renamed import present_path
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def open_start(path: str | Path) -> Start:
 
 
 def _of_export(path: Path) -> Start:
-    from steps.components.directory import SUBSYSTEMS, check, read_about
+    from steps.components.directory import ADVICE, check, read_about
+    from steps.components.earlier import SUBSYSTEM
     from steps.data.trained_on import read_training
     from steps.subsystems.contract import spec_of
     from utils.arrays import read_safetensors
@@ -55,22 +56,23 @@ def _of_export(path: Path) -> Start:
 
     about = read_about(path)
     check(path)
-    with_trunk = {name: told for name, told in about["subsystems"].items() if spec_of(told["kind"]).trunk}
+    nodes = {node["name"]: node for node in about["nodes"]}
+    with_trunk = [name for name, node in nodes.items()
+                  if node["kind"] == SUBSYSTEM and spec_of(node["about"]["kind"]).trunk]
     if len(with_trunk) != 1:
         raise UserError(f"--init {path} has {len(with_trunk)} networks with a trunk to start from "
                         f"({', '.join(with_trunk) or 'none'}); export a single one", 2)
-    [(name, told)] = with_trunk.items()
-    place = path / SUBSYSTEMS / name
+    node = nodes[with_trunk[0]]
+    kind, place = node["about"]["kind"], node["place"]
     tensors = {key.removeprefix(TRUNK): value for key, value in read_safetensors(place / WEIGHTS).items()
                if key.startswith(TRUNK)}
-    spec, file = spec_of(told["kind"]), place / "config.yaml"
+    spec, file = spec_of(kind), place / "config.yaml"
     config: Any = from_dict(spec.config_type(), read_yaml(file, {"config": {str: Any}})["config"], prefix="config.",
                             where=file)
-    if told["features"] is None:
-        raise UserError(f"--init {path}: {name} reads no features")
-    return Start(path, about["name"], told["kind"], tensors,
-                 shape_of(config.model, spec),
-                 about["features"][told["features"]], read_training(path))
+    with reading(path, ADVICE):
+        read = nodes[node["inputs"][0]]["about"]
+        features = {key: read[key] for key in ("kind", "dim", "options")}
+    return Start(path, about["name"], kind, tensors, shape_of(config.model, spec), features, read_training(path))
 
 
 def _of_recognizer(path: Path) -> Start:

@@ -44,13 +44,15 @@ def main() -> None:
 def measure(directory: Path, transcribe: bool, paths: list[str], rounds: int) -> None:
     import torch
 
+    from steps.components.component import TRANSCRIPT
     from steps.inference.model import EmotionModel
 
     began = time.process_time()
     model = EmotionModel.open(directory, transcribe)
     opened = time.process_time() - began
     torch.set_num_threads(1)
-    if transcribe and model.listener.transcriber is None:
+    transcribes = any(node.gives == TRANSCRIPT for node in model.graph.nodes.values())
+    if transcribe and not transcribes:
         return
     spent: dict[str, float] = defaultdict(float)
     wrap(model, spent)
@@ -62,7 +64,7 @@ def measure(directory: Path, transcribe: bool, paths: list[str], rounds: int) ->
         records = list(model.classify_many(paths))
         best = min(best, (time.process_time() - cpu, time.perf_counter() - wall, dict(spent)), key=lambda each: each[0])
     audio = sum(record["seconds"] for record in records)
-    what = "with transcripts" if model.listener.transcriber is not None else "without transcripts"
+    what = "with transcripts" if transcribes else "without transcripts"
     print(f"{directory.name}, {what}: {audio / best[0]:.1f} ({audio / best[1]:.1f}); {audio:.0f} s of audio in "
           f"{best[0]:.2f} s, opened in {opened:.1f} s")
     for name, seconds in sorted(best[2].items(), key=lambda each: -each[1]):
@@ -71,12 +73,8 @@ def measure(directory: Path, transcribe: bool, paths: list[str], rounds: int) ->
 
 def wrap(model: Any, spent: dict[str, float]) -> None:
     """Count the processor time of each part; what one part asks of another counts for the first that asked."""
-    for name, extractor in model.listener.extractors.items():
-        extractor.extract_shared = counted(extractor.extract_shared, f"features {name}", spent)
-    if model.listener.transcriber is not None:
-        model.listener.transcriber.of = counted(model.listener.transcriber.of, "transcript", spent)
-    for name, subsystem in model.subsystems.items():
-        object.__setattr__(subsystem, "log_posteriors", counted(subsystem.log_posteriors, f"subsystem {name}", spent))
+    for name, node in model.graph.nodes.items():
+        node.compute = counted(node.compute, name, spent)
 
 
 def counted(function: Callable, name: str, spent: dict[str, float]) -> Callable:

@@ -179,15 +179,12 @@ def test_the_report_of_a_task_counts_clipped_utterances_and_samples(tmp_path, ca
 
 def test_an_exported_model_hears_as_it_was_trained(tmp_path):
     """steps/inference builds the extractor from the stored options."""
-    from steps.inference.listener import open_extractor
-    from utils.config import write_yaml
+    from steps.inference.nodes.features import Features
 
-    trained = create("fbank_lssed")
-    (tmp_path / "features").mkdir()
-    for name, extractor in (("fbank_lssed", trained), ("fbank", create("fbank"))):
-        write_yaml(tmp_path / "features" / f"{name}.yaml", extractor.options)
-        opened = open_extractor(tmp_path, name, {"options": extractor.options, "dim": extractor.dim,
-                                                  "kind": extractor.kind, "version": ""})
+    for extractor in (create("fbank_lssed"), create("fbank")):
+        about = {"options": extractor.options, "dim": extractor.dim, "kind": extractor.kind, "version": ""}
+        node = {"name": extractor.name, "inputs": ["waveform"], "about": about}
+        opened = Features.open(node, tmp_path, {}, {}).extractor
         assert opened.config == extractor.config
         np.testing.assert_array_equal(opened.extract(noise(0.3)), extractor.extract(noise(0.3)))
 

@@ -64,6 +64,6 @@ def test_the_model_hears_by_the_extractor_that_was_named(given, tmp_path, monkey
                       lambda name, words=(): extractor if name == "fbank_lssed" else make(name, words))
         assert run(export.main, "--data", data, "--precomputed-as", "fbank_lssed", experiment, tmp_path / "model") == 0
     model = EmotionModel.open(tmp_path / "model")
-    assert model.about["features"]["precomputed"]["options"]["gain"] == 2.0
+    assert model.graph.nodes["precomputed"].about["options"]["gain"] == 2.0
     record = model.classify(tone(tmp_path / "a.wav", 3, seconds=0.4))
     assert set(record["posteriors"]) == {"glad", "sad"} and "prior" not in record

@@ -65,14 +65,17 @@ def test_the_directory_says_what_it_is_and_holds_no_pickle(exported):
     assert {path.rpartition(".")[2] for path in names} <= {"yaml", "json", "npz", "safetensors", "md"}
     assert set(json.loads((directory / CHECKSUMS).read_text())) == names - {CHECKSUMS}
     about = EmotionModel.open(directory).about
-    assert about["classes"] == ["glad", "sad"] and about["label"] == "emotion"
+    assert about["targets"] == {"emotion": {"kind": "class", "classes": ["glad", "sad"]}}
     assert about["trained_on"]["corpus"] == "lab" and about["trained_on"]["fold"] == 1
-    assert about["subsystems"]["multitask_is10"]["parts"] == "train and dev"
-    assert about["features"]["is10"]["version"].startswith("opensmile ") and about["versions"]["numpy"]
+    nodes = {node["name"]: node for node in about["nodes"]}
+    assert [*nodes] == ["is10", *SUBSYSTEMS, "fusion"] and nodes["fusion"]["inputs"] == [*SUBSYSTEMS]
+    assert all(nodes[name]["inputs"] == ["is10"] for name in SUBSYSTEMS)
+    assert nodes["multitask_is10"]["about"]["parts"] == "train and dev"
+    assert nodes["is10"]["about"]["version"].startswith("opensmile ") and about["versions"]["numpy"]
     assert "EmotionModel.open" in (directory / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["model.yaml", "subsystems/svm_is10/model.npz", "features/is10.yaml"])
+@pytest.mark.parametrize("name", ["model.yaml", "nodes/svm_is10/model.npz"])
 def test_a_damaged_file_is_named(exported, tmp_path, name):
     directory = tmp_path / "model"
     shutil.copytree(exported("svm_is10"), directory)
@@ -89,7 +92,7 @@ def test_arrays_that_the_checksums_do_not_cover_are_refused(exported, tmp_path):
     directory = tmp_path / "model"
     shutil.copytree(exported("svm_is10"), directory)
     sums = json.loads((directory / CHECKSUMS).read_text())
-    for name in ("model.yaml", "subsystems/svm_is10/model.npz"):
+    for name in ("model.yaml", "nodes/svm_is10/model.npz"):
         (directory / CHECKSUMS).write_text(json.dumps({key: value for key, value in sums.items() if key != name}))
         with pytest.raises(UserError, match=f"{name} is not in checksums.json"):
             EmotionModel.open(directory)
@@ -99,8 +102,8 @@ def test_a_description_without_what_is_needed_is_refused(exported, tmp_path):
     directory = tmp_path / "model"
     shutil.copytree(exported("svm_is10"), directory)
     path = directory / "model.yaml"
-    path.write_text(path.read_text().replace("\nfeatures:", "\nfeature:"))
-    with pytest.raises(UserError, match="model.yaml has no key features; copy the model again"):
+    path.write_text(path.read_text().replace("\nnodes:", "\nnode:"))
+    with pytest.raises(UserError, match="model.yaml has no key nodes; copy the model again"):
         EmotionModel.open(directory)
 
 
@@ -108,8 +111,8 @@ def test_a_newer_format_and_a_directory_of_something_else_are_refused(exported, 
     directory = tmp_path / "model"
     shutil.copytree(exported("svm_is10"), directory)
     path = directory / "model.yaml"
-    path.write_text(path.read_text().replace("format: 1", "format: 2"))
-    with pytest.raises(UserError, match="has format 2; this version reads 1"):
+    path.write_text(path.read_text().replace("format: 2", "format: 3"))
+    with pytest.raises(UserError, match="has format 3; this version reads 1 and 2"):
         EmotionModel.open(directory)
     with pytest.raises(UserError, match="is no exported model"):
         EmotionModel.open(tmp_path)
@@ -130,7 +133,7 @@ def test_a_few_utterances_are_normalized_as_the_average_speakers(lab, exported, 
     rows = [store.matrix(sorted(key for key, item in data.items.items() if item.speaker == f"s{s}" and key in store))
             .astype(np.float64) for s in range(5)]
     mean, std = np.mean([r.mean(0) for r in rows], 0), np.sqrt(np.mean([r.var(0) for r in rows], 0))
-    experiment = model.subsystems["svm_is10"].experiment
+    experiment = model.graph.nodes["svm_is10"].experiment
     scaled = np.divide(store[lab.items[1].id] - mean, std, out=np.zeros_like(mean), where=std > 0).astype(np.float32)
     svm = experiment.predictor.model
     logits = experiment.normalization.apply(scaled) @ svm.weights.T + svm.biases

@@ -100,7 +100,7 @@ def test_a_transcript_is_that_of_the_layer(speech, tmp_path):
     records = list(model.classify_many([item.path for item in speech.items]))
     assert [record["transcript"] for record in records] == [items[item.id].fields["asr_text"] for item in speech.items]
     assert len({record["transcript"] for record in records}) > 1
-    assert EmotionModel.open(tmp_path / "model", transcribe=False).listener.transcriber is not None  # it is read
+    assert "transcript" in EmotionModel.open(tmp_path / "model", transcribe=False).graph.nodes  # it is read
 
 
 def test_features_that_several_want_are_computed_once(speech, tmp_path, monkeypatch):
@@ -133,3 +133,15 @@ def test_what_is_missing_is_one_line(speech, tmp_path, capsys):
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1
     assert not (tmp_path / "model").exists()
+
+
+def test_what_its_inputs_were_trained_on_is_told(speech, tmp_path):
+    extractors = tmp_path / "extractors"
+    shutil.copytree(speech.extractors, extractors)
+    about = extractors / "tokens" / "extractor" / "extractor.json"
+    record = {"component": "i-vectors", "corpus": "other", "utterances": 3, "speakers": ["x"], "sentences": None,
+              "recordings": None}
+    about.write_text(json.dumps({**json.loads(about.read_text()), "trained_on": [record]}))
+    model = exported(speech, tmp_path, "svm_ivector", "norm-global", "--ivectors", extractors)
+    told = json.loads((model / "trained_on.json").read_text())
+    assert [entry["corpus"] for entry in told] == ["lab", "other"] and told[1]["speakers"] == ["x"]

@@ -48,30 +48,58 @@ def refused(directory):
     return str(raised.value)
 
 
-SVM, NET, FOREST = (f"subsystems/{name}/" for name in ("svm_is10", "multitask_is10", "forest_is10"))
+SVM, NET, FOREST = (f"nodes/{name}/" for name in ("svm_is10", "multitask_is10", "forest_is10"))
+IS10, SVM_NODE, FOREST_NODE, NET_NODE, FUSION_NODE = range(5)
+
+
+def node(number, *keys, value):
+    """Set one value of a node."""
+    return put("nodes", number, *keys, value=value)
+
+
+def classes(value):
+    return put("targets", "emotion", "classes", value=value)
+
+
 CHANGES = [
     ("model.yaml", lambda content: ["x"], "expected a mapping"),
-    ("model.yaml", put("classes", value="glad"), "classes is 'glad'; expected a list"),
-    ("model.yaml", put("classes", value=["glad", "glad"]), "one comes twice"),
-    ("model.yaml", put("classes", value=["glad", "sa\x1b[2Jd"]), r"classes\[1\] is 'sa\\x1b"),
-    ("model.yaml", put("classes", value=["sad", "glad"]), "classes is not what model.yaml says"),
-    ("model.yaml", put("subsystems", value={}), "0 subsystems"),
-    ("model.yaml", put("subsystems", "svm_is10", value=None), "svm_is10 is null"),
-    ("model.yaml", lambda content: content["subsystems"].update({"../../x": content["subsystems"].pop("svm_is10")}),
-     "a name without a directory"),
-    ("model.yaml", put("subsystems", "svm_is10", "kind", value="os:system"), "kind is not what model.yaml says"),
-    ("model.yaml", put("subsystems", "svm_is10", "features", value="compare"), "which features does not describe"),
-    ("model.yaml", put("subsystems", "svm_is10", "features", value=None), "model"),
-    ("model.yaml", put("features", "is10", "dim", value=10**10), "dim is 10000000000"),
-    ("model.yaml", put("features", "is10", "dim", value=1583), "1583"),
-    ("model.yaml", put("fusion", value=False), "3 subsystems and no fusion"),
-    ("features/is10.yaml", put("extractor", value="precomputed"), "whose files are not in the model"),
-    ("features/is10.yaml", put("extractor", value="ivector"), "whose files are not in the model"),
-    ("features/is10.yaml", put("feature_set", value="../x"), "feature_set"),
-    ("fusion/model.json", put("weights", value=[1.0]), "weights"),
-    ("fusion/model.json", put("weights", value=[0.2, float("nan"), 0.3]), r"weights\[1\] is nan"),
-    ("fusion/model.json", put("temperature", value=0), "temperature is 0"),
-    ("fusion/model.json", put("classes", value=["sad", "glad"]), "other subsystems or classes"),
+    ("model.yaml", classes("glad"), "classes is 'glad'; expected a list"),
+    ("model.yaml", classes(["glad", "glad"]), "one comes twice"),
+    ("model.yaml", classes(["glad", "sa\x1b[2Jd"]), r"classes\[1\] is 'sa\\x1b"),
+    ("model.yaml", classes(["sad", "glad"]), "classes is not what model.yaml says"),
+    ("model.yaml", put("targets", value={}), "targets are missing"),
+    ("model.yaml", put("targets", "more", value={"kind": "class", "classes": ["a"]}), "expected one of classes"),
+    ("model.yaml", put("targets", "emotion", "kind", value="number"), "predicts no numbers"),
+    ("model.yaml", put("targets", "emotion", "kind", value="track"), "predict|tracks"),
+    ("model.yaml", put("targets", value={"mood": {"kind": "class", "classes": ["glad", "sad"]}}), "target is not what"),
+    ("model.yaml", put("nodes", value=[]), "has no nodes"),
+    ("model.yaml", put("nodes", SVM_NODE, value=None), r"nodes\[1\] is null"),
+    ("model.yaml", node(SVM_NODE, "name", value="../../x"), "a name without a directory"),
+    ("model.yaml", node(SVM_NODE, "name", value="forest_is10"), "forest_is10 comes twice"),
+    ("model.yaml", node(SVM_NODE, "name", value="waveform"), "waveform comes twice"),
+    ("model.yaml", node(SVM_NODE, "kind", value="os:system"), "of kind os:system; accepted: features, "),
+    ("model.yaml", node(SVM_NODE, "kind", value="steps.inference.nodes.subsystem:Subsystem"), "accepted: features, "),
+    ("model.yaml", node(SVM_NODE, "kind", value="fusion"), "model.json"),
+    ("model.yaml", node(SVM_NODE, "about", "kind", value="random_forest"), "kind is not what model.yaml says"),
+    ("model.yaml", node(SVM_NODE, "inputs", value=["compare"]), "reads compare, which no node before it gives"),
+    ("model.yaml", node(SVM_NODE, "inputs", value=["svm_is10"]), "svm_is10 reads svm_is10, which no node before it"),
+    ("model.yaml", node(SVM_NODE, "inputs", value=[]), "svm_is10 reads nothing"),
+    ("model.yaml", node(SVM_NODE, "inputs", value=["waveform"]), "svm_is10 is damaged"),
+    ("model.yaml", node(FOREST_NODE, "inputs", value=["svm_is10"]), "reads the transcript is not what"),
+    ("model.yaml", node(IS10, "about", "dim", value=10**10), "dim is 10000000000"),
+    ("model.yaml", node(IS10, "about", "dim", value=1583), "1583"),
+    ("model.yaml", node(IS10, "about", "options", "extractor", value="precomputed"), "model.yaml: is10: .*unknown key"),
+    ("model.yaml", node(IS10, "about", "options", value={"extractor": "precomputed"}), "the model lacks its files"),
+    ("model.yaml", node(IS10, "about", "options", value={"extractor": "ivector"}), "the model lacks its files"),
+    ("model.yaml", node(IS10, "about", "options", "feature_set", value="../x"), "feature_set"),
+    ("model.yaml", node(IS10, "kind", value="ivectors"), "is10"),
+    ("model.yaml", node(IS10, "kind", value="transcript"), "has no key decoding"),
+    ("model.yaml", put("nodes", FUSION_NODE, "inputs", value=["svm_is10"]), "predicts, and nothing reads"),
+    ("model.yaml", lambda content: content.update(nodes=content["nodes"][:FUSION_NODE]), "predicts, and nothing reads"),
+    ("nodes/fusion/model.json", put("weights", value=[1.0]), "weights"),
+    ("nodes/fusion/model.json", put("weights", value=[0.2, float("nan"), 0.3]), r"weights\[1\] is nan"),
+    ("nodes/fusion/model.json", put("temperature", value=0), "temperature is 0"),
+    ("nodes/fusion/model.json", put("classes", value=["sad", "glad"]), "other subsystems or classes"),
     (SVM + "config.yaml", put("kind", value="random_forest"), "svm_is10"),
     (SVM + "config.yaml", put("config", value=3), "config is 3; expected a mapping"),
     (SVM + "config.yaml", put("config", "clip", value=[1]), "clip"),
@@ -118,6 +146,11 @@ def model(copied):
 def test_content_that_does_not_belong_together_is_one_line(model, name, change, says):
     tampered(model, name, change)
     assert re.search(says, refused(model))
+
+
+def test_the_files_of_a_node_lie_below_its_name_whatever_model_yaml_says(model):
+    tampered(model, "model.yaml", node(SVM_NODE, "place", value="../../elsewhere"))
+    EmotionModel.open(model)
 
 
 CONTENTS = [b"", b"{", b"\x00\xff" * 50, b"[" * 100_000, b"null", b"9" * 5000, None]

@@ -8,6 +8,8 @@ import soundfile
 
 from steps.data.audio import resample
 from steps.inference import model as models
+from steps.inference.graph import Graph
+from steps.inference.outputs import Classes
 from steps.inference.picture import WIDTH, timeline
 from steps.inference.windows import Windows, windows_of
 from tests.integration.box import tone
@@ -31,9 +33,9 @@ def test_a_window_of_another_rate_is_a_slice_of_the_whole_resampled(exported, tm
     soundfile.write(tmp_path / "a.wav", voice, 44100, subtype="FLOAT")
     heard = []
     model = models.EmotionModel.open(exported("svm_is10"))
-    listen = model.listener
-    monkeypatch.setattr(model, "listener", lambda key, samples, *rest: heard.append(samples) or listen(
-        key, samples, *rest))
+    hear = Graph.hear
+    monkeypatch.setattr(Graph, "hear", lambda self, key, samples, *rest: heard.append(samples) or hear(
+        self, key, samples, *rest))
     model.windows(tmp_path / "a.wav", 1.0, 0.5)
     whole = resample(voice.astype("float32").mean(axis=1, dtype="float64").astype("float32"), 44100)
     assert [len(samples) for samples in heard] == [16000, 16000, 16000, 12800]
@@ -53,13 +55,13 @@ def test_speakers_of_windows_are_normalized_by_all_their_windows(exported, tmp_p
     again = model.windows(tmp_path / "a.wav", 1.0, 0.5)
     assert (list(again["windows"]) == list(record["windows"])) == (most == 1000)
     whole = soundfile.read(tmp_path / "a.wav", dtype="float32")[0]
-    alone = [model.listener("w", whole[8000 * n:8000 * n + 16000], 1.0, "x") for n in range(7)]
+    alone = [model.graph.hear("w", whole[8000 * n:8000 * n + 16000], 1.0, "x") for n in range(7)]
     for window, wanted in zip(record["windows"], model.score(alone), strict=True):
         assert window["posteriors"] == pytest.approx(wanted["posteriors"], abs=1e-9)
 
 
 def test_records_of_many_windows_are_arrays():
-    windows = Windows(["a", "b"], ["one"])
+    windows = Windows(Classes(["a", "b"]), ["one"])
     for number in range(2 * WIDTH + 10):
         share = (number % 10) / 10
         windows.append(number, number + 1, {"emotion": "b", "posteriors": {"a": share, "b": 1 - share},

@@ -109,7 +109,7 @@ def test_what_the_model_is_belongs_to_the_experiment_and_where_it_lies_does_not(
     about = read_json(lab.exp / "kept/official/log/task.1.json")["init"]
     assert about == open_start(lab.model).about and "path" not in about
     digest = hashlib.sha256()
-    for key, value in sorted(load_file(lab.model / "subsystems/pyresnet/model.safetensors").items()):
+    for key, value in sorted(load_file(lab.model / "nodes/pyresnet/model.safetensors").items()):
         if key.startswith("trunk."):
             digest.update(key.removeprefix("trunk.").encode() + value.numpy().tobytes())
     assert about["fingerprint"] == digest.hexdigest()[:16]
@@ -145,7 +145,7 @@ def test_another_network_or_other_features_are_refused(lab, capsys, change, says
 
 
 def test_a_damaged_model_and_none_are_refused(lab, tmp_path):
-    for source, file, says in ((lab.model, "subsystems/pyresnet/model.safetensors", "is damaged: it has another check"),
+    for source, file, says in ((lab.model, "nodes/pyresnet/model.safetensors", "is damaged: it has another check"),
                                (lab.asr, "model.safetensors", "is not what recognizer.json vouches for")):
         place = tmp_path / source.name
         shutil.copytree(source, place)
