@@ -91,13 +91,29 @@ stage_features() {
     steps/extract_features.sh --features "$2" "${words[@]}" --nj "$nj" --cmd "$cpu_cmd" "$data"
 }
 
-# stage_train N SUBSYSTEM CONFIG FEATURES [option ...]: every normalization, fold and seed of one subsystem. Options go to
-# steps/train_subsystem.sh, in any order; --init none: random weights. --own "KEY=VALUE ...": settings of the subsystem; what
-# --set of the recipe says has the last word. With --targets (empty: the default one) several trainings of a subsystem stand
-# side by side, so that the outputs are named variant by variant.
+# reads DATA "INPUT ...": the list inputs gets the manifest and what these inputs are read from (steps/inputs/opening.py).
+reads() {
+  local name
+  inputs+=(--in "$1/cuts.jsonl.gz")
+  for name in $2; do
+    case $name in
+      text:asr | text:nbest) inputs+=(--in "$1/layers/asr") ;;
+      text:*) ;; # a field of the manifest
+      embedding:*) name=${name#*:} inputs+=(--in "$exp/${name%%/*}/$protocol") ;;
+      *) inputs+=(--in "$1/$name") ;;
+    esac
+  done
+}
+
+# stage_train N SUBSYSTEM CONFIG "INPUT ..." [option ...]: every normalization (of text: every kind), fold and seed of one
+# subsystem. Options go to steps/train_subsystem.sh, in any order; --init none: random weights. --own "KEY=VALUE ...": settings
+# of the subsystem; what --set of the recipe says has the last word. With --targets (empty: the default one) several trainings
+# of a subsystem stand side by side, so that the outputs are named variant by variant.
 stage_train() {
-  local number=$1 subsystem=$2 config=$3 features=$4 directory=$exp/$2/$protocol own="" which=$norms inputs=() words=() norm mark
+  local number=$1 subsystem=$2 config=$3 read=$4 directory=$exp/$2/$protocol own="" which=$norms inputs=() words=() norm mark
   local outputs=(--out "$directory"); shift 4
+  reads "$data" "$read"
+  case " $read " in *" text:asr "* | *" text:nbest "*) hearing+=("$subsystem") ;; esac
   while [ $# -gt 0 ]; do
     [ $# -ge 2 ] || _o_fail "stage_train $number $subsystem: $1 needs a value"
     case $1 in
@@ -106,7 +122,7 @@ stage_train() {
       *) words+=("$1" "$2") ;;
     esac
     case $1 in
-      --augment) inputs+=(--in "$2/$features") ;;
+      --augment) reads "$2" "$read" ;;
       --init) if [ "$2" != none ]; then inputs+=(--in "$2"); started+=("$subsystem"); fi ;;
       --targets) mark=${2// /-} outputs=() ;;
     esac
@@ -116,23 +132,10 @@ stage_train() {
     outputs+=(--out "$directory/subsystem${mark:+.$mark}.json")
     for norm in $which; do outputs+=(--out "$directory/norm-$norm${mark:++target-$mark}"); done
   fi
-  stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" -- \
-    steps/train_subsystem.sh --config "$config" --inputs "$features" --protocol "$protocol" --norms "$which" \
+  stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/splits/$protocol.tsv" "${inputs[@]}" "${outputs[@]}" -- \
+    steps/train_subsystem.sh --config "$config" --inputs "$read" --protocol "$protocol" --norms "$which" \
     --seeds "$seeds" --set "$tiny$own$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "${words[@]}" "$data" "$directory"
   trained+=("$directory")
-}
-
-# stage_text N SUBSYSTEM "SOURCE ..." [option ...]: a subsystem on what is said. Sources: asr, nbest, reference.
-stage_text() {
-  local number=$1 subsystem=$2 sources=$3 inputs=(); shift 3
-  case " $sources " in *" asr "* | *" nbest "*) inputs=(--in "$data/layers/asr"); hearing+=("$subsystem") ;; esac
-  if [ "${1:-}" = --augment ]; then inputs+=(--in "$2/layers/asr" --in "$2/cuts.jsonl.gz"); fi
-  stage "$number" "Train $subsystem" --name "$subsystem" --in "$data/cuts.jsonl.gz" "${inputs[@]}" \
-    --in "$data/splits/$protocol.tsv" --out "$exp/$subsystem/$protocol" -- \
-    steps/train_subsystem.sh --config text_svm --inputs text --protocol "$protocol" --sources "$sources" \
-    --set "$tiny$set" --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/$subsystem/$protocol"
-  trained+=("$exp/$subsystem/$protocol")
 }
 
 # stage_fuse N SUBSYSTEM ...: linear sums of these subsystems' log-posteriors, fitted on dev; one becomes the primary
@@ -198,13 +201,13 @@ stage_robustness() {
     --subsystems "${systems[*]}" --nj "$nj" "${shares[@]}" --cmd "$cpu_cmd" "$data" "$exp"
 }
 
-# stage_permuted N FEATURES [CONFIG [option ...]]: the linear SVM, or another subsystem, on permuted labels, which must fall
+# stage_permuted N "INPUT ..." [CONFIG [option ...]]: the linear SVM, or another subsystem, on permuted labels, which must fall
 # to chance (the audit checks it).
 stage_permuted() {
-  local number=$1 features=$2 config=${3:-linear_svm}; shift 2; [ $# -eq 0 ] || shift
-  stage "$number" "Train on permuted labels" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" --out "$exp/permuted/$protocol" -- \
-    steps/train_subsystem.sh --config "$config" --inputs "$features" --protocol "$protocol" --norms global --seeds 0 \
+  local number=$1 read=$2 config=${3:-linear_svm} inputs=(); shift 2; [ $# -eq 0 ] || shift
+  reads "$data" "$read"
+  stage "$number" "Train on permuted labels" "${inputs[@]}" --in "$data/splits/$protocol.tsv" --out "$exp/permuted/$protocol" -- \
+    steps/train_subsystem.sh --config "$config" --inputs "$read" --protocol "$protocol" --norms global --seeds 0 \
     --permute-labels --nj "$nj" "${shares[@]}" --cmd "$train_cmd" "$@" "$data" "$exp/permuted/$protocol"
 }
 
@@ -244,12 +247,13 @@ stage_report() {
     steps/make_report.sh --leave-out "{left-out}" --protocol "$protocol" --results "$results" "$data" "$exp"
 }
 
-# stage_export_one N SUBSYSTEM FEATURES [option ...]: one subsystem in its first normalization -> $exp/model. Options go to
+# stage_export_one N SUBSYSTEM "INPUT ..." [option ...]: one subsystem in its first normalization -> $exp/model. Options go to
 # steps/export.sh.
 stage_export_one() {
-  local number=$1 subsystem=$2 features=$3; shift 3
-  stage "$number" "Export the model" --in "$exp/$subsystem/$protocol" --in "$data/$features" --in "$data/cuts.jsonl.gz" \
-    --in "$data/splits/$protocol.tsv" --in "$data/audio_hashes.tsv" --in "$exp/audit/$protocol.json" --out "$exp/model" -- \
+  local number=$1 subsystem=$2 read=$3 inputs=(); shift 3
+  reads "$data" "$read"
+  stage "$number" "Export the model" --in "$exp/$subsystem/$protocol" "${inputs[@]}" --in "$data/splits/$protocol.tsv" \
+    --in "$data/audio_hashes.tsv" --in "$exp/audit/$protocol.json" --out "$exp/model" -- \
     steps/export.sh --data "$data" "$@" "$exp/$subsystem/$protocol/norm-${norms%% *}" "$exp/model"
 }
 

@@ -17,7 +17,7 @@
 # in the recipe, and its name in $extended (or in $fused, then the published four are not fused by themselves). A recipe
 # may say extended itself, before it sources this file: what its dev parts speak for.
 # Settings, besides those of steps/stages.sh: asr (a recognizer, or none), extractors, ivectors (kinds; the first is
-# B's), noise (ratios in dB, or nothing), musan (a directory, or nothing), text_sources (default: asr reference),
+# B's), noise (ratios in dB, or nothing), musan (a directory, or nothing), texts (default: text:asr text:reference),
 # comparisons and spectrograms (true or false).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 [ "$asr" != none ] || ivectors=""
@@ -64,7 +64,7 @@ ensemble_subsystems() {
   stage_train 34 multitask_is10 multitask_dnn is10 "${augment[@]}"
   [ -z "$ivectors" ] || stage_train 35 multitask_ivector multitask_ivector "ivector_$own_kind" "${augment[@]}"
   stage_train 36 attention_lld attention_rnn is10_lld "${augment[@]}"
-  [ "$asr" = none ] || stage_text 37 text "${text_sources:-asr reference}" "${augment[@]}"
+  [ "$asr" = none ] || stage_train 37 text text_svm "${texts:-text:asr text:reference}" --seeds 0 "${augment[@]}"
   for kind in $ivectors; do stage_train $((n += 1)) "svm_ivector_$kind" linear_svm "ivector_$kind"; done
 }
 

@@ -16,7 +16,7 @@ parse_options "$@"
 
 recipe_begin mec2017${table:+_table}
 # shellcheck disable=SC2034  # the stages read it
-text_sources=asr own_asr=$asr own_extractors=$extractors
+texts=text:asr own_asr=$asr own_extractors=$extractors
 if [ -n "$asr_onnx" ]; then asr=$asr_onnx own_asr=onnx; fi
 [ "$asr" != own ] || asr=../../mandarin4k/asr/$work/exp/recognizer
 # Whoever brings a recognizer brings its extractors, too, or goes without i-vectors.

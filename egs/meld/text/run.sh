@@ -15,12 +15,12 @@ parse_options "$@"
 
 recipe_begin meld
 norms=none seeds=0
-recipe_stages text
+recipe_stages
 
 stage_prepare            1 --allow-partial "$allow_partial"
 stage_validate           2
-stage_reference_text     3 text
-stage_reference_permuted 4
+stage_train              3 text text_svm text:reference
+stage_permuted           4 text:reference text_svm --set "$tiny$set"
 stage_audit              5
 stage_score              6
 stage_report             7

@@ -13,7 +13,7 @@ parse_options "$@"
 
 recipe_begin savee
 # shellcheck disable=SC2034  # the stages read it
-text_sources=asr   # no reference texts
+texts=text:asr   # no reference texts
 recipe_stages asr ensemble
 
 stage_prepare 1 --allow-partial "$allow_partial"
