@@ -24,6 +24,11 @@ class ArgumentParser(argparse.ArgumentParser):
         """Accept the earlier name `old` ("--label") of the option `new` ("--targets"), with a note that says so."""
         self._now[old] = new
 
+    def present(self, words: Sequence[str]) -> list[str]:
+        """The words with the present names of options; for a program that gives them to another one, too."""
+        end = words.index("--") if "--" in words else len(words)
+        return [*map(self._present, words[:end]), *words[end:]]
+
     def _present(self, word: str) -> str:
         name, equals, value = word.partition("=")
         if name not in self._now:
@@ -33,9 +38,8 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """An option that does not exist is told before an argument that is missing."""
-        words = list(sys.argv[1:] if args is None else args)
+        words = self.present(list(sys.argv[1:] if args is None else args))
         end = words.index("--") if "--" in words else len(words)
-        words[:end] = [self._present(word) for word in words[:end]]
         for word in words[:end]:
             name = word.partition("=")[0]
             if name.startswith("--") and " " not in word and name not in self._option_string_actions:

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from utils.arguments import count
 from utils.array_plan import ArrayPlan
@@ -121,10 +121,14 @@ def _run_all(array: Array, argv: Sequence[str], arguments: argparse.Namespace) -
            str(array.out / "log" / f"{array.name}.{JOB}.log")]
     for command in ([*own, "--prepare"], [*job, *own, "--task", JOB, "--leaves", str(array.leaves)],
                     [*own, "--finish"]):
-        status = subprocess.run(command).returncode
-        if status:
-            return status if status > 0 else 128 - status
+        if status := exit_status(subprocess.run(command)):
+            return status
     return 0
+
+
+def exit_status(done: subprocess.CompletedProcess[Any]) -> int:
+    """As a shell gives it: of a process that a signal ended, 128 and the signal."""
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
 def job_command(cmd: str) -> list[str]:

@@ -32,7 +32,18 @@ TEXT = "text"  # the input, and its layout
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = parse(argv)
+    parser = ArgumentParser(prog="steps.experiments.plan", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.add_argument("--finish", action="store_true", help="after the tasks: check that every experiment is there")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
+    arguments = parser.parse_args(argv)
+    return finish(arguments) if arguments.finish else plan(arguments)
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Check what was asked for and write the tasks; print their number and where they lie."""
     from steps.examples.unlabelled import check_apart, open_sets
     from steps.experiments.task_files import number_of_tasks, shared_out, write_tasks
 
@@ -40,8 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     material = opened(arguments, config)
     others = others_of(material)
     log = out / "log" / "-".join(others)
-    if arguments.finish:
-        return count_outputs(out, log, [target.name for target in material.targets])
     config, start = checked(arguments, config, material)
     folds, seeds = folds_of(arguments, material), seeds_of(arguments, config)
     check_labels(arguments, material, folds)
@@ -61,37 +70,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(prog="steps.experiments.plan", description=__doc__,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="conf/NAME.yaml")
-    parser.add_argument("--inputs", "--features", required=True, metavar="NAME ...",
-                        help="what is read (steps/inputs/opening.py); text: of the sources of --sources")
-    parser.add_argument("--protocol", required=True)
-    parser.add_argument("--init", default="", metavar="MODEL", help="exported model or recognizer: training "
-                        "starts from its trunk; none: random weights")
-    parser.add_argument("--targets", default="", metavar="NAME ...", help="predict these of the corpus's targets; "
-                        "empty: the default one")
-    parser.add_argument("--norms", default="global", help='e.g. "global speaker"')
-    parser.add_argument("--sources", default="", help='of --inputs text, e.g. "asr reference"; empty: as configured')
-    parser.add_argument("--seeds", default="0", help='e.g. "0 1 2"')
-    parser.add_argument("--folds", default="", help="empty: all of the protocol")
-    parser.add_argument("--set", default="", help='"key=value ..."; NAME:key=value is for conf/NAME.yaml only')
-    parser.add_argument("--permute-labels", action="store_true", help="shuffle labels of train and dev (leak audit)")
+def finish(arguments: argparse.Namespace) -> int:
+    """Count what the tasks wrote."""
+    material, out = opened(arguments, configured(arguments)), Path(arguments.out)
+    return count_outputs(out, out / "log" / "-".join(others_of(material)), [target.name for target in material.targets])
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """What a subsystem is trained on, and how."""
+    parser.add_argument("--config", required=True, metavar="NAME", help="conf/NAME.yaml, overlaid by the recipe's own: "
+                        "random_forest, linear_svm, dnn, multitask_dnn, attention_rnn, text_svm, track_gru, ...")
+    parser.add_argument("--inputs", required=True, metavar='"NAME ..."', help="what the subsystem reads, one input or "
+                        "several: features in DATA/NAME; text:asr, text:nbest or text:reference, what is said, of "
+                        "several kinds of text an experiment each (text: those of --sources); "
+                        "embedding:SUBSYSTEM[/VARIANT], what another subsystem computes, trained with "
+                        "keep_embeddings=true on the same protocol, fold and seed")
+    parser.add_argument("--protocol", required=True, metavar="NAME", help="split in DATA/splits/NAME.tsv")
+    parser.add_argument("--targets", default="", metavar='"NAME ..."', help="predict these of the corpus's targets, "
+                        "such as phq8 (default: the first; of others the variant says so: ...+target-phq8)")
+    parser.add_argument("--init", default="none", metavar="MODEL", help="exported model (steps/export.sh) or "
+                        "recognizer: the network starts from its trunk (default: none, random weights); what it was "
+                        "trained on is told to the leak audit")
+    parser.add_argument("--norms", default="global", metavar='"NAME ..."', help="normalizations, one experiment each: "
+                        "global, speaker, none (default: %(default)s)")
+    parser.add_argument("--sources", default="", metavar='"NAME ..."', help="of --inputs text, one experiment each: "
+                        "asr, nbest, reference (default: as configured)")
+    parser.add_argument("--seeds", default="0", metavar='"S ..."', help="seeds (default: %(default)s); a deterministic "
+                        "subsystem runs the first one only")
+    parser.add_argument("--folds", default="", metavar='"F ..."', help="folds (default: all)")
+    parser.add_argument("--set", default="", metavar='"KEY=VALUE ..."', help="over the configuration; NAME:KEY=VALUE "
+                        "concerns conf/NAME.yaml only")
+    parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set of DATA (steps/make_noisy_set.sh "
+                        "--snr random): train every experiment a second time, with DATA2's copies of its training "
+                        "utterances too (variant ...+aug); dev and test stay clean")
     labels = parser.add_mutually_exclusive_group()
-    labels.add_argument("--labels", type=count, metavar="N", help="hide all but N labels of the training part")
-    labels.add_argument("--label-share", dest="labels", type=share, metavar="S", help="hide all but this share")
-    parser.add_argument("--unlabelled", default="", metavar="SETS", help='"DATA[:PROTOCOL/PART] ...": sets that '
-                        "training may use without labels")
-    parser.add_argument("--augment", default="", metavar="DATA2", help="noisy set; every experiment also with its "
-                        "copies of the training part (variant ...+aug)")
+    labels.add_argument("--labels", type=count, metavar="N", help="hide all but N labels of every training part, "
+                        "stratified by class and spread over speakers (variant ...+labels-N); what is hidden is "
+                        "unlabelled. Dev keeps its labels, and so does a refit on train and dev")
+    labels.add_argument("--label-share", dest="labels", type=share, metavar="S", help="hide all but this share of "
+                        "them, e.g. 0.1 (variant ...+labels-0.1)")
+    parser.add_argument("--unlabelled", default="", metavar='"DATA[:PROTOCOL/PART] ..."', help="sets of utterances "
+                        "that training may use without labels, with the same features (variant ...+unlabelled-<set>); "
+                        "refused where they share speakers or sound with dev or test")
+    parser.add_argument("--permute-labels", action="store_true", help="shuffle the labels of train and dev, for the "
+                        "leak audit (variant ...+permuted)")
+    parser.add_argument("--nj", type=count, default=1, metavar="N", help="parallel tasks (default: %(default)s)")
     parser.add_argument("--tasks", type=tasks_option, metavar="N", help="tasks, each of which works through its share "
-                        "of the experiments (default: one experiment a task); auto: --nj, where experiments are short")
-    parser.add_argument("--nj", type=count, default=1, metavar="N", help="parallel tasks, for --tasks auto")
-    parser.add_argument("--finish", action="store_true", help="after the tasks: check that every experiment is there")
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--out", required=True, help="exp/<subsystem>/<protocol>")
-    return parser.parse_args(argv)
+                        "of the experiments in one process (default: one experiment a task); auto: as many as --nj "
+                        "where to start a process takes longer than to train, which is on up to 2000 utterances that "
+                        "have a vector or text each")
+    parser.add_renamed("--label", "--targets")
+    parser.add_renamed("--features", "--inputs")
 
 
 def share(text: str) -> float:
@@ -148,15 +177,15 @@ def names_and_texts(arguments: argparse.Namespace, config: ExperimentConfig) -> 
     from steps.inputs.opening import text_kinds
     from steps.text.source import SOURCES
 
-    names = arguments.inputs.split()
-    if not names or len(set(names)) < len(names):
+    given = arguments.inputs.split()
+    if not given or len(set(given)) < len(given):
         raise UsageError(f"--inputs '{arguments.inputs}': expected names of inputs, each once")
-    check_layouts(config.kind, arguments.data, {name: TEXT for name in names if name.partition(":")[0] == TEXT})
-    if arguments.sources and TEXT not in names:
+    if arguments.sources and TEXT not in given:
         raise UsageError(f"--sources '{arguments.sources}' goes with --inputs text only")
     own = getattr(config, "source", "")
-    chosen = arguments.sources.split() or (text_kinds(names) if own else []) or [own]
-    names = [TEXT if own and name.startswith(f"{TEXT}:") else name for name in names]
+    chosen = arguments.sources.split() or (text_kinds(given) if own else []) or [own]
+    names = list(dict.fromkeys(TEXT if own and name.startswith(f"{TEXT}:") else name for name in given))
+    check_layouts(config.kind, arguments.data, {name: TEXT for name in names if name.partition(":")[0] == TEXT})
     if TEXT not in names:
         return names, []
     for source in chosen:

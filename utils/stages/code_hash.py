@@ -2,8 +2,8 @@
 
 What a stage has loaded, its processes tell when they end (utils/loaded.py). Before it has ended once, and of commands
 that load nothing of ours, the closure of imports stands for it: the stage's script names its programs with
-`python -m x.y`; from there `import` lines are followed, also those inside functions, and modules that a table names
-in strings. Shell scripts count always.
+`python -m x.y` or `front_end_python x.y`; from there `import` lines are followed, also those inside functions, and
+modules that a table names in strings. Shell scripts count always.
 
 A file counts by its content; where that differs, by what is left without comments, docstrings and formatting.
 """
@@ -23,7 +23,7 @@ from utils.stages.command import Command
 
 PACKAGES = ("utils", "steps", "local")
 _NAME = r"(?:utils|steps|local)(?:\.\w+)+"
-_MODULE = re.compile(rf"-m\s+({_NAME})")
+_MODULE = re.compile(rf"(?:-m|front_end_python)\s+({_NAME})")
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]+)|import[ \t]+([\w., \t]+))",
                      re.MULTILINE)
 _TABLE = re.compile(rf"""["']({_NAME})(?::\w+)?["']""")

@@ -14,14 +14,19 @@ def train(*arguments, **options):
                           text=True, **options)
 
 
+FIT = ["--config", "c", "--inputs", "f", "--protocol", "p"]
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
-    ([], "--config NAME is missing"),
-    (["--config"], "--config needs a value"),
+    ([], "required: --config, --inputs, --protocol, DATA, OUT"),
+    (["--config"], "--config: expected one argument"),
     (["--nonsense", "1"], "unknown option --nonsense"),
-    (["--config", "c", "--inputs", "f", "--protocol", "p", "data"], "found 1 arguments"),
-    (["--config", "c", "--inputs", "f", "--protocol", "p", "--nj", "two", "data", "out"], "--nj is 'two'"),
-    (["--config", "c", "--inputs", "f", "--protocol", "p", "--tasks", "0", "data", "out"], "--tasks is '0'"),
-    (["--config", "c", "--inputs", "f", "--protocol", "p", "--device", "tpu", "data", "out"], "--device is 'tpu'"),
+    (["--input", "1"], "did you mean --inputs?"),
+    ([*FIT, "data"], "required: OUT"),
+    ([*FIT, "--nj", "two", "data", "out"], "--nj: 'two'; accepted: 1 or more"),
+    ([*FIT, "--tasks", "0", "data", "out"], "--tasks: '0'; accepted: 1 or more"),
+    ([*FIT, "--device", "tpu", "data", "out"], "--device: invalid choice: 'tpu'"),
+    ([*FIT, "--cmd", "nosuch.sh", "data", "out"], "--cmd 'nosuch.sh': there is no such command"),
 ])
 def test_a_wrong_call_is_one_line_and_status_2(arguments, message):
     done = train(*arguments)

@@ -82,6 +82,14 @@ def test_text_with_its_kind_is_the_variant_of_that_source(said, out):
         plan.main([word.replace("reference", "video") for word in words])
 
 
+def test_of_several_kinds_of_text_each_is_an_experiment(said, out):
+    assert plan.main(["--config", "text_svm", "--inputs", "text:asr text:reference", "--protocol", "plain", "--folds",
+                      "1", "--data", str(said), "--out", str(out)]) == 0
+    tasks = [json.loads(path.read_text()) for path in sorted((out / "log").glob("task.*.json"))]
+    assert [(task["variant"], task["config"]["source"]) for task in tasks] == [
+        ("asr-text", "asr"), ("ref-text", "reference")]
+
+
 def test_an_empty_transcript_has_the_class_prior(said, out):
     run_text(said, out, "--folds", "1")
     metrics = read_metrics(out / "asr-text/fold1/seed0", "emotion")
