@@ -32,7 +32,7 @@ def run(main, *argv) -> int:
 
 def train(data, exp, name, config, settings, features="is10", norms="global speaker"):
     out = exp / name / PROTOCOL
-    words = ["--config", config, "--features", features, "--protocol", PROTOCOL, "--norms", norms, "--set", settings,
+    words = ["--config", config, "--inputs", features, "--protocol", PROTOCOL, "--norms", norms, "--set", settings,
              "--data", data, "--out", out]
     assert run(plan.main, *words) == 0
     for task in sorted((out / "log").glob("task.*.json")):

@@ -63,6 +63,22 @@ class ContextBigruConfig:
 
 
 @dataclass
+class TextBigruConfig:
+    """Sizes of the publication (100 each), and regularization, which it does not name."""
+
+    unit_embedding: int = option(100, min=1, max=65536, help="values of a unit's embedding")
+    hidden: int = option(100, min=1, max=65536, help="units a direction")
+    layers: int = option(2, min=1, max=1000, help="recurrent layers")
+    pooling: str = option("last", choices=("last", "mean"), help="of the states of the last layer: where each "
+                          "direction has read everything, or the mean")
+    embedding: int = option(100, min=1, max=65536, help="values of an utterance's embedding")
+    branch: list[int] = option([], min=1, max=65536, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6, help="task: weight of its loss")
+    input_dropout: float = option(0.0, min=0.0, max=0.99, help="on the units' embeddings")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="after each recurrent layer, the embedding and hidden layers")
+
+
+@dataclass
 class SpectrogramNetworkConfig:
     """Sizes and regularization; the publication names no dropout and no hidden layer, as the defaults have none."""
 

@@ -15,7 +15,6 @@ from steps.examples.part import Part
 from steps.examples.tasks import MAIN_TASK
 from steps.models.context_bigru import ContextBigru
 from steps.models.heads.branches import Outputs
-from steps.semi_supervised.batches import Inputs
 from steps.subsystems.network import NetworkLearner, NetworkPredictor, epoch_order
 from steps.subsystems.network_config import ContextBigruExperimentConfig
 from steps.training import distributed
@@ -127,10 +126,6 @@ class ContextBigruLearner(NetworkLearner):
         if len(self.heads) == 1:
             return part, {MAIN_TASK: part.y}
         return part, {name: part.labels[name] for name in self.heads}
-
-    def inputs(self, part: Part) -> Inputs:
-        raise UserError(f"training.objective={self.config.training.objective} is of networks on utterances; leave it "
-                        f"out of {self.config.kind}", 2)
 
     def batches(self, part: Part, labels: dict[str, Tensor]) -> DialogueBatches:
         return DialogueBatches(Dialogues.of(part), labels, part.ids, self.config.training.batch_size,

@@ -26,7 +26,7 @@ from steps.semi_supervised.batches import Inputs
 from steps.semi_supervised.config import SUPERVISED
 from steps.semi_supervised.objectives import make_batches, make_objective
 from steps.semi_supervised.views import Change
-from steps.subsystems.contract import Learner, Workspace
+from steps.subsystems.contract import Learner, Workspace, spec_of
 from steps.subsystems.network_config import NetworkConfig
 from steps.training import distributed
 from steps.training.checkpoint import load_module
@@ -178,9 +178,9 @@ class NetworkLearner(Learner):
     def batches(self, part: Part, labels: dict[str, Tensor]) -> Batches:
         """The training batches of labelled items; labels: task -> (N, ...)."""
 
-    @abc.abstractmethod
     def inputs(self, part: Part) -> Inputs:
-        """What the network reads of a part without labels, for objectives that use it."""
+        """What the network reads of a part without labels, for objectives that use it (Spec.unlabelled)."""
+        raise NotImplementedError
 
     @classmethod
     def load(cls, config: Any, directory: Path, targets: Sequence[str], device: str = "cpu") -> NetworkPredictor:
@@ -189,7 +189,12 @@ class NetworkLearner(Learner):
         config = with_heads(config, heads_of(targets))
         model = load_module(lambda: cls.build(config, about["inputs"], about["tasks"], {}),
                             directory / "model.safetensors")
-        return cls.Predictor(model.to(device).eval(), device, config, tuple(targets), about)
+        return cls.Predictor(model.to(device).eval(), device, config, tuple(targets), about, **cls.beside(directory))
+
+    @classmethod
+    def beside(cls, directory: Path) -> dict[str, Any]:
+        """What a stored predictor has beside its network, by attribute."""
+        return {}
 
     def fit(self) -> NetworkPredictor:
         return self._train("select", self.examples.train, self.judged(self.examples.dev), None)
@@ -209,9 +214,7 @@ class NetworkLearner(Learner):
         part, outputs, labels = self._labels(part)
         weights = self._class_weights(part, labels)
         seed_everything(work.seed, "weights")
-        config = with_heads(self.config, self.heads)
-        predictor = self.Predictor(self.build(config, self.examples.dim, outputs, weights), self.world.device, config,
-                                   tuple(self.heads), {})
+        predictor = self.untrained(part, outputs, weights)
         if work.start is not None:
             work.start.load_into(predictor.model)
             work.say(f"the trunk starts from {work.start.name}, {work.start.path}")
@@ -227,10 +230,24 @@ class NetworkLearner(Learner):
         predictor.about = self._about(predictor.model, outputs, outcome)
         return predictor
 
+    @property
+    def width(self) -> int:
+        """What `build` gets as `inputs`."""
+        return self.examples.dim
+
+    def untrained(self, part: Part, outputs: Mapping[str, Outputs], weights: Mapping[str, Tensor]) -> NetworkPredictor:
+        """The predictor before it learns from the labelled items of `part`; see `build`."""
+        config = with_heads(self.config, self.heads)
+        return self.Predictor(self.build(config, self.width, outputs, weights), self.world.device, config,
+                              tuple(self.heads), {})
+
     def _batches(self, part: Part, labels: dict[str, Tensor]) -> Batches:
         """Those of a labelled part, and beside them what the objective wants of the unlabelled utterances."""
         inputs = None
         if self.config.training.objective != SUPERVISED:
+            if not spec_of(self.config.kind).unlabelled:
+                raise UserError(f"training.objective={self.config.training.objective} learns from changed views of "
+                                f"vectors or frames; leave it out of {self.config.kind}", 2)
             unlabelled = self.examples.without_labels()
             if not len(unlabelled) or not self.examples.target.classes or len(self.heads) > 1:
                 what = "learns the classes of one target" if len(unlabelled) else \
@@ -304,7 +321,7 @@ class NetworkLearner(Learner):
     def _about(self, model: nn.Module, outputs: dict[str, Outputs], outcome: Outcome) -> dict[str, Any]:
         return {"chosen": {"epochs": outcome.best_epoch}, "best_epoch": outcome.best_epoch,
                 "epochs_run": len(outcome.curve), "parameters": sum(p.numel() for p in model.parameters()),
-                "tasks": outputs, "inputs": self.examples.dim, "model": dataclasses.asdict(self.config.model)}
+                "tasks": outputs, "inputs": self.width, "model": dataclasses.asdict(self.config.model)}
 
 
 def with_heads(config: Any, heads: Mapping[str, str]) -> Any:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from steps.asr.units import UnitsConfig
 from steps.examples.tasks import TARGETS
 from steps.models.config import (
     AttentionRnnConfig,
     ContextBigruConfig,
     MultitaskDnnConfig,
     SpectrogramNetworkConfig,
+    TextBigruConfig,
 )
 from steps.semi_supervised.config import ObjectiveOptions
 from steps.subsystems.contract import ExperimentConfig
+from steps.text.source import ASR, SOURCES
 from steps.training.config import TrainingConfig
 from utils.config import option
 
@@ -76,6 +79,21 @@ class ContextBigruExperimentConfig(ExperimentConfig):
     """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
 
     model: ContextBigruConfig = field(default_factory=ContextBigruConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+@dataclass
+class TextNetworkConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev; the units are
+    learned anew on both."""
+
+    source: str = option(ASR, choices=SOURCES, help="asr: the recognizer's text; nbest: the likeliest text of its "
+                         "n-best list; reference: the reference text, an upper bound")
+    units: UnitsConfig = field(default_factory=lambda: UnitsConfig(vocabulary=2000))
+    max_units: int = option(256, min=1, max=10**6, help="units of a text that are read; what follows is cut off")
+    unit_dropout: float = option(0.0, min=0.0, max=0.9, help="share of the units that training replaces by the "
+                                 "unknown one")
+    model: TextBigruConfig = field(default_factory=TextBigruConfig)
     training: NetworkTraining = field(default_factory=NetworkTraining)
 
 

@@ -253,7 +253,7 @@ def test_features_without_audio(tmp_path, kind):
     assert done.returncode == 0, done.stderr
     about = json.loads((where.data.path / "precomputed/feature.json").read_text())
     assert (about["kind"], about["dim"], about["utterances"]) == (kind, 5, 24)
-    train = ["steps/train_subsystem.sh", "--config", "linear_svm", "--features", "precomputed", "--protocol",
+    train = ["steps/train_subsystem.sh", "--config", "linear_svm", "--inputs", "precomputed", "--protocol",
              "official", "--set", "C=[1.0e-2]", where.data.path, where.exp / "svm_given/official"]
     done = command(*train, cwd=tmp_path)
     if kind == "frames":  # for the sequence models to come; this one says what it needs

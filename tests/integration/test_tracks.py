@@ -61,7 +61,7 @@ def train(where, name, settings=SMALL, *options):
     words = [
         "--config",
         "track_gru",
-        "--features",
+        "--inputs",
         "fbank",
         "--protocol",
         "official",

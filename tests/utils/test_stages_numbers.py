@@ -76,7 +76,7 @@ def test_a_setting_of_another_configuration_is_left_out(text, known, kept):
 
 def test_a_setting_of_one_configuration_concerns_its_stages_alone():
     def parts(config, settings):
-        words = ["steps/train_subsystem.sh", "--config", config, "--features", "is10", "--set", settings, "data", "out"]
+        words = ["steps/train_subsystem.sh", "--config", config, "--inputs", "is10", "--set", settings, "data", "out"]
         return parse_command(words).components()
 
     assert parts("linear_svm", "pyresnet:model.width=1") == parts("linear_svm", "")

@@ -77,7 +77,7 @@ def test_a_speaker_is_normalized_apart_with_and_without_noise(toy, noisy):
 
 
 def tasks_of(toy, out, *options):
-    words = ["--config", "linear_svm", "--features", "toy", "--protocol", "plain", "--folds", "1", "--set",
+    words = ["--config", "linear_svm", "--inputs", "toy", "--protocol", "plain", "--folds", "1", "--set",
              "C=[0.001]", *options, "--data", str(toy), "--out", str(out)]
     assert plan.main(words) == 0
     return sorted((out / "log").glob("task.*.json"), key=lambda path: int(path.name.split(".")[1]))

@@ -154,7 +154,7 @@ def with_fields(data, fields):
 
 
 def run(data, out, config, settings):
-    assert plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--folds", "1", "--set", settings,
+    assert plan.main(["--config", config, "--inputs", "toy", "--protocol", "plain", "--folds", "1", "--set", settings,
                       "--data", str(data), "--out", str(out)]) == 0
     assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out),
                           str(out / "log" / "task.1.json")]) == 0
@@ -206,7 +206,7 @@ def test_changed_votes_are_another_experiment_where_they_are_learned(toy, tmp_pa
     def planned(settings, votes):
         data = with_fields(toy, lambda key, label: {"emotion_votes": {"sad": votes}})
         out = tmp_path / "exp" / "net" / "plain"
-        assert plan.main(["--config", "multitask_dnn", "--features", "toy", "--protocol", "plain", "--set", settings,
+        assert plan.main(["--config", "multitask_dnn", "--inputs", "toy", "--protocol", "plain", "--set", settings,
                           "--data", str(data), "--out", str(out)]) == 0
         return json.loads((out / "log" / "task.1.json").read_text())["data"]
 

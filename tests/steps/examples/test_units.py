@@ -53,7 +53,7 @@ def trained(data, name, *words, settings="") -> dict:
     out = data.parents[1] / "exp" / name / "plain"
     network = ("model.trunk=[8] model.branch=[] training.epochs=30 training.tensorboard=false training.per_unit=3 "
                "training.optimizer.learning_rate=0.03 training.batch_size=8 model.dropout=0 model.input_noise=0")
-    words = ["--features", "toy", "--protocol", "plain", "--data", str(data), "--out", str(out), *words]
+    words = ["--inputs", "toy", "--protocol", "plain", "--data", str(data), "--out", str(out), *words]
     if "dnn" in words:
         words += ["--set", network + (" training.metric=MAE" if "--targets" in words else "") + settings]
     assert plan.main(words) == 0

@@ -129,7 +129,7 @@ def test_words_that_are_no_set_are_one_line(toy, other):
 
 
 def planned(toy, out, config, settings, *options):
-    return plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--folds",
+    return plan.main(["--config", config, "--inputs", "toy", "--protocol", "plain", "--folds",
                       "1", "--set", settings,
                       *options, "--data", str(toy), "--out", str(out)])
 

@@ -21,7 +21,7 @@ NETWORK = ("model.trunk=[24] model.branch=[8] training.epochs=12 training.batch_
 
 
 def plan_tasks(data, out, config, settings="", **options):
-    arguments = ["--config", config, "--features", "toy", "--protocol", "plain", "--set", settings,
+    arguments = ["--config", config, "--inputs", "toy", "--protocol", "plain", "--set", settings,
                  "--data", str(data), "--out", str(out)]
     for name, value in options.items():
         arguments += [f"--{name}"] if value is True else [f"--{name}", value]
@@ -217,7 +217,7 @@ def test_bad_requests_are_one_line_each(toy, out):
     with pytest.raises(UserError, match="no fold 9"):
         plan_tasks(toy, out, "linear_svm", folds="9")
     with pytest.raises(UserError, match="protocol"):
-        assert plan.main(["--config", "linear_svm", "--features", "toy", "--protocol", "nope", "--data", str(toy),
+        assert plan.main(["--config", "linear_svm", "--inputs", "toy", "--protocol", "nope", "--data", str(toy),
                           "--out", str(out)]) == 0
     with pytest.raises(UsageError, match="'x' is no whole number"):
         plan_tasks(toy, out, "linear_svm", seeds="x")

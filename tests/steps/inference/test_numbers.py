@@ -77,7 +77,7 @@ def learn(where, name, settings):
     words = [
         "--config",
         "multitask_dnn",
-        "--features",
+        "--inputs",
         "is10",
         "--protocol",
         PROTOCOL,

@@ -20,7 +20,7 @@ from utils.files import ROOT
 
 def train(data, exp, name, config, settings):
     out = exp / name / "plain"
-    plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--norms", "global speaker", "--set",
+    plan.main(["--config", config, "--inputs", "toy", "--protocol", "plain", "--norms", "global speaker", "--set",
                settings, "--data", str(data), "--out", str(out)])
     for task in (out / "log").glob("task.*.json"):
         run_task.main(["--data", str(data), "--out", str(out), str(task)])
@@ -180,7 +180,7 @@ def test_the_front_ends_train_with_noise_and_score_as_jobs(toy, tmp_path):  # no
         return subprocess.run([str(ROOT / f"steps/{name}.sh"), *map(str, words)], capture_output=True, text=True,
                               cwd=tmp_path)
 
-    done = run("train_subsystem", "--config", "linear_svm", "--features", "toy", "--protocol", "plain", "--augment",
+    done = run("train_subsystem", "--config", "linear_svm", "--inputs", "toy", "--protocol", "plain", "--augment",
                augment, "--folds", "1", "--set", "C=[0.001]", toy, "exp/svm/plain")
     assert done.returncode == 0, done.stderr
     done = run("score_robustness", "--protocol", "plain", "--conditions", f"snr0={lost}", toy, "exp")

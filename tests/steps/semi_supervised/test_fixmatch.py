@@ -103,7 +103,7 @@ def test_two_processes_see_what_one_sees():
 
 
 def train(data, out, config, settings, *options):
-    assert plan.main(["--config", config, "--features", "toy", "--protocol", "plain", "--folds",
+    assert plan.main(["--config", config, "--inputs", "toy", "--protocol", "plain", "--folds",
                       "1", "--set",
                       settings, *options, "--data", str(data), "--out", str(out)]) == 0
     task = out / "log" / "task.1.json"
@@ -177,7 +177,7 @@ run_task.main(sys.argv[1:])
 """
     words = ["--device", "cpu", "--data", str(toy), "--out", str(out),
              str(out / "log" / "task.1.json")]
-    plan.main(["--config", "dnn", "--features", "toy", "--protocol", "plain", "--folds", "1",
+    plan.main(["--config", "dnn", "--inputs", "toy", "--protocol", "plain", "--folds", "1",
                "--set", settings,
                "--labels", "12", "--data", str(toy), "--out", str(out)])
     done = subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, env={**os.environ},
@@ -198,7 +198,7 @@ def test_two_processes_train_like_one(toy, tmp_path):
         out = tmp_path / processes / "toy" / "plain"
         subprocess.run([ROOT / "steps/train_subsystem.sh", "--processes", processes, "--device",
                         "cpu", "--folds", "1",
-                        "--config", "dnn", "--features", "toy", "--protocol", "plain", "--labels",
+                        "--config", "dnn", "--inputs", "toy", "--protocol", "plain", "--labels",
                         "12", "--set",
                         f"{DNN} model.dropout=0 training.fixmatch.threshold=0.4", toy, out],
                        check=True, timeout=200)

@@ -34,7 +34,7 @@ def test_of_each_class_the_surest_count_and_at_a_tie_the_first():
 
 
 def prepare(data, out, settings=ROUNDS, *options):
-    assert plan.main(["--config", "linear_svm", "--features", "toy", "--protocol", "plain",
+    assert plan.main(["--config", "linear_svm", "--inputs", "toy", "--protocol", "plain",
                       "--folds", "1", "--set",
                       settings, "--labels", "12", *options, "--data", str(data), "--out",
                       str(out)]) == 0

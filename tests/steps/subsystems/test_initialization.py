@@ -53,7 +53,7 @@ def corpus(root, name, first=0):
 def train(data, exp, name, *more, config="pyresnet", features="fbank_lssed", norms="global", settings=SMALL) -> int:
     """Exit status of the first step that fails, else 0."""
     out, init = exp / name / "official", [*more]
-    words = ["--config", config, "--features", features, "--protocol", "official", "--norms", norms, "--set", settings,
+    words = ["--config", config, "--inputs", features, "--protocol", "official", "--norms", norms, "--set", settings,
              "--data", data, "--out", out, *init]
     return run(plan.main, *words) or run(run_task.main, "--device", "cpu", "--data", data, "--out", out,
                                          *(init if "--init" in init else []), out / "log/task.1.json")

@@ -38,7 +38,7 @@ SMALL = ("model.projection=[8] model.hidden=6 model.branch=[6] model.dropout=0 m
 
 
 def plan_task(data, out, settings=SMALL) -> Path:
-    assert plan.main(["--config", "attention_rnn", "--features", "toy", "--protocol", "plain", "--set", settings,
+    assert plan.main(["--config", "attention_rnn", "--inputs", "toy", "--protocol", "plain", "--set", settings,
                       "--data", str(data), "--out", str(out)]) == 0
     return out / "log" / "task.1.json"
 

@@ -37,7 +37,7 @@ def rated(make_dataset, tmp_path):
 
 
 def trained(data, out, config="multitask_dnn", settings=SETTINGS):
-    words = ["--config", config, "--features", "toy", "--protocol", "plain", "--targets", "emotion valence",
+    words = ["--config", config, "--inputs", "toy", "--protocol", "plain", "--targets", "emotion valence",
              "--set", settings, "--data", str(data), "--out", str(out)]
     assert plan.main(words) == 0
     assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out),

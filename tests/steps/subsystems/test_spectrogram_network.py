@@ -29,7 +29,7 @@ SMALL = ("model.width=0.07 model.dropout=0 frames.frequency_masks=0 frames.time_
 
 
 def run(data, out, settings=SMALL):
-    assert plan.main(["--config", "pyresnet", "--features", "toy", "--protocol", "plain", "--set", settings,
+    assert plan.main(["--config", "pyresnet", "--inputs", "toy", "--protocol", "plain", "--set", settings,
                       "--data", str(data), "--out", str(out)]) == 0
     task = out / "log" / "task.1.json"
     assert run_task.main(["--device", "cpu", "--data", str(data), "--out", str(out), str(task)]) == 0
@@ -129,7 +129,7 @@ def test_a_kill_changes_no_score(bands, tmp_path, window):
     whole = run(bands, tmp_path / "whole" / "net" / "plain", settings)
     out = tmp_path / "exp" / "net" / "plain"
     words = ["--data", str(bands), "--out", str(out)]
-    assert plan.main(["--config", "pyresnet", "--features", "toy", "--protocol", "plain", "--set", settings,
+    assert plan.main(["--config", "pyresnet", "--inputs", "toy", "--protocol", "plain", "--set", settings,
                       *words]) == 0
     command = [sys.executable, "-m", "steps.experiments.run_task", "--device", "cpu", *words,
                str(out / "log" / "task.1.json")]

@@ -46,7 +46,7 @@ def write(data, cuts):
 
 
 def plan_text(data, out, *options):
-    words = ["--config", "text_svm", "--features", "text", "--protocol", "plain", "--set", "C=[0.1,1]"]
+    words = ["--config", "text_svm", "--inputs", "text", "--protocol", "plain", "--set", "C=[0.1,1]"]
     assert plan.main([*words, *options, "--data", str(data), "--out", str(out)]) == 0
     return sorted((out / "log").glob("task.*.json"))
 
@@ -133,12 +133,12 @@ def test_a_stored_model_scores_the_same(said, out):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    (["--config", "text_svm", "--features", "toy"], "text_svm cannot be trained on .*: the layout of toy is vector"),
-    (["--config", "linear_svm", "--features", "text"], "linear_svm cannot .*: the layout of text is text, it takes"),
-    (["--config", "text_svm", "--features", "text"], "has no asr_text: run steps/transcribe.sh"),
-    (["--config", "text_svm", "--features", "text", "--sources", "reference"], "has no text: the corpus has no refer"),
-    (["--config", "text_svm", "--features", "text", "--sources", "best"], "best is no source; accepted: asr, nbest, r"),
-    (["--config", "linear_svm", "--features", "toy", "--sources", "asr"], "goes with --inputs text only"),
+    (["--config", "text_svm", "--inputs", "toy"], "text_svm cannot be trained on .*: the layout of toy is vector"),
+    (["--config", "linear_svm", "--inputs", "text"], "linear_svm cannot .*: the layout of text is text, it takes"),
+    (["--config", "text_svm", "--inputs", "text"], "has no asr_text: run steps/transcribe.sh"),
+    (["--config", "text_svm", "--inputs", "text", "--sources", "reference"], "has no text: the corpus has no refer"),
+    (["--config", "text_svm", "--inputs", "text", "--sources", "best"], "best is no source; accepted: asr, nbest, r"),
+    (["--config", "linear_svm", "--inputs", "toy", "--sources", "asr"], "goes with --inputs text only"),
 ])
 def test_what_does_not_fit_is_one_clear_line(toy, out, options, message):
     with pytest.raises(UserError, match=message):
