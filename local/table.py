@@ -1,7 +1,7 @@
 """Any corpus from a TSV: a header line, then one utterance a line.
 
     # classes: angry happy sad        optional lines: target, classes, language, source
-    path<TAB>emotion<TAB>speaker      path (or features) and the targets are needed; further any
+    path<TAB>emotion<TAB>speaker      path (or features, or images) and the targets are needed; further any
     a/b.wav<TAB>angry<TAB>spk1        field of conf/fields.yaml, and id, start, end (seconds),
                                       part (train, dev, test), fold, frame_shift
 
@@ -41,6 +41,7 @@ HEAD = ("target", "classes", "language", "source")
 EARLIER = {"label": "field", "task": "kind", "unit": "of", "threshold": "threshold"}
 EARLIER_KINDS = {"classification": "class", "regression": "number", "sequence-regression": "track"}
 ATTRIBUTES = ("kind", "classes", "positive", "threshold", "step", "of")
+INSTEAD = ("features", "images")  # what an utterance without a recording has
 COLUMNS = ("id", "path", "features", "start", "end", "part", "fold", "frame_shift")
 NUMBERS = ("start", "end", "frame_shift")
 Protocols = Callable[[Sequence[Row]], list[Protocol]]
@@ -64,7 +65,7 @@ def load_table(table: Path, corpus_dir: Path | None, name: str, problems: Proble
     if not records and not problems:
         raise UserError(f"{table}: there is no utterance below its header line")
     base = corpus_dir or table.parent
-    names = [os.path.splitext(r.get("path") or r.get("features", ""))[0] + "".join(
+    names = [os.path.splitext(next((r[key] for key in ("path", *INSTEAD) if key in r), ""))[0] + "".join(
         f"-{r[key]}" for key in ("start", "end") if key in r) for r in records]
     rows = [_row(record, key, base, paths)
             for record, key in zip(records, safe_ids(names), strict=True)]
@@ -138,7 +139,7 @@ def _columns(table: Path, lines: list[str], first: int, targets: Sequence[str]) 
         if needed not in columns:
             columns = [needed if column.lower() == needed.lower() else column for column in columns]
     for needed in ("path", *targets):
-        if needed not in columns and not (needed == "path" and "features" in columns):
+        if needed not in columns and not (needed == "path" and {*INSTEAD} & {*columns}):
             other = next((f"; it has {mark!r} between them: save it with tabs" for mark in ",;" if mark in header), "")
             raise UserError(f"{table}, line {first + 1}: the column {needed!r} is missing; the columns are: "
                             f"{', '.join(columns) or 'none'} (separated by tabs){other}")

@@ -122,10 +122,10 @@ def cut_of_row(row: Row, corpus: Corpus, registry: Mapping[str, FieldSpec], info
     elif row.features is not None:
         features = _features(row)
         start, duration, source = 0.0, features["duration"], {"features": features}
-    elif corpus.text_only and row.fields.get("text"):
+    elif row.fields.get("images") or (corpus.text_only and row.fields.get("text")):
         start, duration, source = 0.0, row.end or 0.0, {}
     else:
-        raise UserError(f"{row_where(row)}: neither a recording nor features")
+        raise UserError(f"{row_where(row)}: neither a recording nor features nor images")
     supervision: dict[str, Any] = {"id": row.id, "recording_id": row.id, "start": 0.0, "duration": duration,
                                    "channel": 0}
     fields = {"language": corpus.language} | {target.field: UNLABELLED for target in corpus.targets} | dict(row.fields)

@@ -3,6 +3,8 @@
     is10, fbank, ...                    features in DATA/<name>, made by steps/extract_features.sh
     text:asr, text:nbest, text:reference    what is said
     embedding:SUBSYSTEM[/VARIANT]       what another subsystem computes, of the same fold and seed
+    waveform, waveform@RATE             the recordings, decoded when read
+    images                              the images that the utterances' field `images` names
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from collections.abc import Iterable, Sequence
 from steps.data.dataset import Dataset
 from steps.inputs import embedding
 from steps.inputs.archive import ArchiveSource
+from steps.inputs.images import IMAGES, ImageSource
 from steps.inputs.said import TEXT, TextSource
 from steps.inputs.source import Run, Source
+from steps.inputs.waveform import WAVEFORM, WaveformSource
 from steps.text.source import SOURCES, check_source
 from utils.errors import UsageError
 
@@ -29,6 +33,10 @@ def open_source(name: str, data: Dataset, run: Run | None = None) -> Source:
         UsageError: no such input. UserError: it is not there, is damaged, or is of another run.
     """
     kind, colon, rest = name.partition(":")
+    if kind.partition("@")[0] == WAVEFORM:
+        return WaveformSource.open(name, data)
+    if name == IMAGES:
+        return ImageSource.open(data)
     if not colon:
         return ArchiveSource.open(data.path, name)
     if kind == TEXT:
@@ -40,7 +48,7 @@ def open_source(name: str, data: Dataset, run: Run | None = None) -> Source:
     if name.startswith(embedding.PREFIX):
         return embedding.open_embedding(name, data, run)
     raise UsageError(f"--inputs {name}: no such input; accepted: features by name, {TEXT}:SOURCE, "
-                     f"{embedding.PREFIX}SUBSYSTEM[/VARIANT]")
+                     f"{WAVEFORM}, {WAVEFORM}@RATE, {IMAGES}, {embedding.PREFIX}SUBSYSTEM[/VARIANT]")
 
 
 def text_kinds(names: Iterable[str]) -> list[str]:

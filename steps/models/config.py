@@ -63,6 +63,32 @@ class ContextBigruConfig:
 
 
 @dataclass
+class WaveformCnnConfig:
+    """Sizes and regularization of steps/models/waveform_cnn.py."""
+
+    kernel: int = option(400, min=1, max=65536, help="samples that a filter of the first layer sees")
+    stride: int = option(160, min=1, max=65536, help="samples between two of its outputs")
+    channels: list[int] = option([64, 64, 128, 128], least=1, min=1, max=65536, help="of each layer; each "
+                                 "but the first sees 3 outputs of the one below, every second time")
+    embedding: int = option(100, min=1, max=65536, help="values of an utterance's embedding")
+    branch: list[int] = option([], min=1, max=65536, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6, help="task: weight of its loss")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="on the embedding and after hidden layers")
+
+
+@dataclass
+class ImageCnnConfig:
+    """Sizes and regularization of steps/models/image_cnn.py."""
+
+    channels: list[int] = option([32, 64, 128], least=1, min=1, max=65536,
+                                 help="of each layer; each halves height and width")
+    embedding: int = option(100, min=1, max=65536, help="values of an utterance's embedding")
+    branch: list[int] = option([], min=1, max=65536, help="widths of each task's own hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6, help="task: weight of its loss")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="on the embedding and after hidden layers")
+
+
+@dataclass
 class TextBigruConfig:
     """Sizes of the publication (100 each), and regularization, which it does not name."""
 

@@ -9,9 +9,11 @@ from steps.examples.tasks import TARGETS
 from steps.models.config import (
     AttentionRnnConfig,
     ContextBigruConfig,
+    ImageCnnConfig,
     MultitaskDnnConfig,
     SpectrogramNetworkConfig,
     TextBigruConfig,
+    WaveformCnnConfig,
 )
 from steps.semi_supervised.config import ObjectiveOptions
 from steps.subsystems.contract import ExperimentConfig
@@ -79,6 +81,41 @@ class ContextBigruExperimentConfig(ExperimentConfig):
     """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
 
     model: ContextBigruConfig = field(default_factory=ContextBigruConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+@dataclass
+class SamplesConfig:
+    """How a network sees a recording."""
+
+    normalize_utterance: bool = option(True, help="mean 0 and deviation 1 over each utterance, so that its level does "
+                                       "not count")
+
+
+@dataclass
+class WaveformExperimentConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
+
+    frames: SamplesConfig = field(default_factory=SamplesConfig)
+    model: WaveformCnnConfig = field(default_factory=WaveformCnnConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+@dataclass
+class ImagesConfig:
+    """How a network sees the images of an utterance."""
+
+    flip: bool = option(True, help="in training half of the utterances are mirrored")
+    most: int = option(0, min=0, max=10**6, help="images that a training step sees of an utterance at most, evenly "
+                       "spaced; 0: all")
+
+
+@dataclass
+class ImageExperimentConfig(ExperimentConfig):
+    """`refit` trains a second time, on train and dev, for the number of epochs that was best on dev."""
+
+    frames: ImagesConfig = field(default_factory=ImagesConfig)
+    model: ImageCnnConfig = field(default_factory=ImageCnnConfig)
     training: NetworkTraining = field(default_factory=NetworkTraining)
 
 

@@ -92,17 +92,21 @@ class Sequences:
         kept = self._kept.get(position)
         if kept is not None:
             return kept
-        frames = self.features[position]
-        if self.config.normalize_utterance:
-            frames = normalized(frames)
+        frames = self.read(position)
         with self._lock:
             if position not in self._kept and self._room.take(frames.nbytes):
                 self._taken[0] += frames.nbytes
                 self._kept[position] = frames
         return frames
 
+    def read(self, position: int) -> np.ndarray:
+        """What is kept of an utterance."""
+        frames = self.features[position]
+        return normalized(frames) if self.config.normalize_utterance else frames
+
     def batch(self, positions: np.ndarray, masks: Mapping[int, np.random.Generator] | None = None) -> dict[str, Tensor]:
         """{"x": float32 (N, T, stack * F), zero behind "lengths" (N,)}; masks: a generator a position, in training."""
+        masks = masks if self.config.masked else None
         return self._padded([self[position] if masks is None else
                              spec_augment(self[position], self.config, masks[position])
                              for position in positions.tolist()])
@@ -115,17 +119,12 @@ class Sequences:
 
     def _padded(self, sequences: list[np.ndarray]) -> dict[str, Tensor]:
         """{"x", "lengths"} of (T, F) each, see `batch`."""
-        rows = [stacked(frames, self.config.stack, self.config.stride) for frames in sequences]
-        lengths = np.array([len(row) for row in rows])
-        x = np.zeros((len(rows), lengths.max(initial=1), rows[0].shape[1]), dtype=np.float32)
-        for number, row in enumerate(rows):
-            x[number, :len(row)] = row
-        return {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}
+        return padded([stacked(frames, self.config.stack, self.config.stride) for frames in sequences])
 
     def training_batch(self, chosen: np.ndarray, batch: np.ndarray,
                        randoms: Mapping[int, np.random.Generator]) -> dict[str, Tensor]:
         """As `batch`, of what this process takes (`chosen`) of a training batch; randoms: a generator a position."""
-        return self.batch(chosen, randoms if self.config.masked else None)
+        return self.batch(chosen, randoms)
 
     def lengths(self) -> np.ndarray:
         """(N,) frames of each."""
@@ -133,6 +132,15 @@ class Sequences:
             self._lengths = (self.features.lengths() if isinstance(self.features, Frames) else
                              np.array([len(self[position]) for position in range(len(self))]))
         return self._lengths
+
+
+def padded(rows: Sequence[np.ndarray]) -> dict[str, Tensor]:
+    """{"x": (N, T, ...) of N arrays (T, ...) of one type, zero behind "lengths" (N,)}."""
+    lengths = np.array([len(row) for row in rows])
+    x = np.zeros((len(rows), lengths.max(initial=1), *rows[0].shape[1:]), dtype=rows[0].dtype)
+    for number, row in enumerate(rows):
+        x[number, :len(row)] = row
+    return {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}
 
 
 def normalized(frames: np.ndarray) -> np.ndarray:

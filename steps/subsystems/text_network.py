@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from steps.asr.train.learn_units import learn_units
@@ -18,7 +17,12 @@ from steps.models.heads.branches import Outputs
 from steps.models.text_bigru import TextBigru
 from steps.subsystems.network import with_heads
 from steps.subsystems.network_config import TextNetworkConfig
-from steps.subsystems.sequence_network import SequenceBatches, SequenceNetworkLearner, SequencePredictor
+from steps.subsystems.sequence_network import (
+    SequenceBatches,
+    SequenceNetworkLearner,
+    SequencePredictor,
+    padded,
+)
 from steps.text.source import Weighted
 
 UNITS = "model.units"  # a directory beside the model's files
@@ -35,7 +39,7 @@ class Texts:
         self.units, self.config = units, config
         whole = [units.encode(likeliest(weighted)) or [unknown_of(units)] for weighted in texts]
         self.cut = sum(len(row) > config.max_units for row in whole)
-        self.rows = [np.array(row[:config.max_units]) for row in whole]
+        self.rows = [np.array(row[:config.max_units], dtype=np.int64) for row in whole]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,10 +54,7 @@ class Texts:
         if masks is not None and self.config.unit_dropout:
             rows = [np.where(masks[position].random(len(row)) < self.config.unit_dropout, unknown_of(self.units), row)
                     for position, row in zip(positions.tolist(), rows, strict=True)]
-        x = np.zeros((len(rows), max(map(len, rows), default=1)), dtype=np.int64)
-        for number, row in enumerate(rows):
-            x[number, :len(row)] = row
-        return {"x": torch.from_numpy(x), "lengths": torch.tensor([len(row) for row in rows])}
+        return padded(rows)
 
     def training_batch(self, chosen: np.ndarray, batch: np.ndarray,
                        randoms: Mapping[int, np.random.Generator]) -> dict[str, Tensor]:
