@@ -22,17 +22,23 @@ from typing import Any, ClassVar
 WAVEFORM = "waveform"  # as an input: the recording itself
 
 # What a node gives.
-FEATURES, TRANSCRIPT, PREDICTION, FUSED = "features", "transcript", "prediction", "fused"
+FEATURES, SAMPLES, TRANSCRIPT, EMBEDDING = "features", "samples", "transcript", "embedding"
+PREDICTION, FUSED = "prediction", "fused"
 FILES = "files"  # nothing of a recording: other nodes read its directory
 
 # What an exporter looks for beside features, which have their own names: no name of features begins
 # with *. `subsystem_named` is the prediction of one subsystem.
-RESULT, TEXT, RECOGNIZER = "*result", "*text", "*recognizer"
+RESULT, TEXT, SOUND, RECOGNIZER = "*result", "*text", "*sound", "*recognizer"
 
 
 def subsystem_named(name: str) -> str:
     """What an exporter looks for: the prediction of a subsystem."""
     return f"*subsystem {name}"
+
+
+def embeddings_named(name: str) -> str:
+    """What an exporter looks for: the input embedding:SUBSYSTEM/VARIANT."""
+    return f"*{name}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Component(abc.ABC):
     """See the module's text.
 
     Attributes:
-        gives: FEATURES, TRANSCRIPT, PREDICTION, FUSED or FILES. form: of `about` (utils/shape.py).
+        gives: FEATURES, SAMPLES, TRANSCRIPT, EMBEDDING, PREDICTION, FUSED or FILES. form: of `about` (utils/shape.py).
         name: of the node. inputs: names of the nodes that it reads, or WAVEFORM.
         about: what model.yaml says of it: plain values.
     """
@@ -76,8 +82,8 @@ class Component(abc.ABC):
         """The component that gives `wanted`, for export; None where this kind does not.
 
         Args:
-            wanted: features' name, RESULT, TEXT, RECOGNIZER or `subsystem_named`; its inputs are
-                called likewise.
+            wanted: features' name, RESULT, TEXT, SOUND, RECOGNIZER, `subsystem_named` or
+                `embeddings_named`; its inputs are called likewise.
             source: steps/inference/source.py.
 
         Raises:
@@ -132,10 +138,12 @@ class OfBlock(Component):
     """Computed of several recordings at once."""
 
     by_speaker: bool = False  # whether it wants several recordings of a speaker
+    by_dialogue: bool = False  # whether it wants all recordings of a dialogue
 
     @abc.abstractmethod
-    def compute(self, block: Block, *inputs: Any) -> dict[str, Any]:
-        """{target: (N, C) log-posteriors, (N, 1) numbers, or a list of N tracks (T,)}.
+    def compute(self, block: Block, *inputs: Any) -> Any:
+        """{target: (N, C) log-posteriors, (N, 1) numbers, or a list of N tracks (T,)}; of one that
+        gives EMBEDDING a list of N vectors, or Missing.
 
         Args:
             inputs: of each input its values: a list of N, or what another OfBlock gave.

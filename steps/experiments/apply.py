@@ -9,9 +9,9 @@ With the items of a test part in the order of their ids this gives that part's s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from steps.data.dataset import Item
 from steps.examples.part import NO_LABEL, Features, Frames, Part, Vectors
 from steps.experiments.run_spec import AGAIN, RunSpec
 from steps.features.normalize import Normalization, Normalizer, check_speakers, speaker_moments
-from steps.inputs.opening import depend_on_run
+from steps.inputs.opening import is_features
 from steps.scoring.calibration import apply_temperature
 from steps.subsystems.contract import Predictor
 from steps.text.source import weighted_texts
@@ -28,8 +28,7 @@ from utils.files import read_json
 from utils.renamed import present_path
 from utils.shape import Number, check
 
-if TYPE_CHECKING:
-    Rows = Sequence[np.ndarray | None]
+Rows = Sequence[Any]  # of each item an array, or weighted texts; None where it has none
 
 # All of an experiment that its use needs, as they lie in its directory; the weights are model.npz or model.safetensors.
 ABOUT, CONFIG, MODEL, NORMALIZATION = "metrics.json", "config.yaml", "model.json", "normalization.npz"
@@ -41,30 +40,84 @@ METRICS = {"target": str, "temperature": Number(1e-9, 1e9), "log_prior": {str: N
 
 
 @dataclass(frozen=True)
-class TrainedExperiment:
-    """One trained subsystem: one fold, one seed.
+class Applied:
+    """What an experiment learned, one fold and seed, read back.
 
     Attributes:
-        run: config.yaml, as steps/experiments/plan.py wrote it. target: the name of what is predicted (emotion).
-        norm: global, speaker or none. normalization: learned on the training part; None for none.
-        log_prior: (C,), of the training part.
+        run: config.yaml, as steps/experiments/plan.py wrote it.
+        normalizers: {input: learned on the training part}; of those that are normalized.
     """
 
     directory: Path
     run: RunSpec
-    predictor: Predictor
+    predictor: Any
+    normalizers: Mapping[str, Normalizer]
+    no_label: ClassVar[float] = np.nan  # of what it predicts
+
+    @property
+    def targets(self) -> list[str]:
+        """The names of what it predicts."""
+        raise NotImplementedError
+
+    @property
+    def norm(self) -> str:
+        """global, speaker or none."""
+        return self.run.norm
+
+    def part(self, items: Sequence[Item], rows: Rows | Mapping[str, Rows] | None,
+             speakers: Mapping[str, Normalizer] | None = None, shift: float | None = None) -> tuple[list[int], Part]:
+        """The items that have every input, by position, and what the model sees of them.
+
+        Args:
+            rows: of the input, or of each by its name, what each item has of it, not normalized; None: it has none.
+                Texts may be left out: they are fields of the items.
+            speakers: statistics of a speaker's own features, in mode "speaker"; of those that are not there they are
+                learned from the given rows.
+            shift: seconds between frames.
+        """
+        found = {} if rows is None else rows if isinstance(rows, Mapping) else {self.run.inputs[0]: rows}
+        found = {name: found[name] if name in found else
+                 [weighted_texts(item.fields, self.run.source) or None for item in items] for name in self.run.inputs}
+        if any(len(values) != len(items) for values in found.values()):
+            raise ValueError(f"{len(items)} items, {', '.join(str(len(values)) for values in found.values())} rows")
+        known = [number for number in range(len(items)) if all(values[number] is not None for values in found.values())]
+        chosen = tuple(items[number] for number in known)
+        inputs = {name: self._input(name, chosen, [values[number] for number in known], speakers or {}, shift)
+                  for name, values in found.items()} if known else {}
+        return known, Part(chosen, inputs, {name: np.full(len(known), self.no_label) for name in self.targets})
+
+    def _input(self, name: str, items: tuple[Item, ...], rows: Rows, speakers: Mapping[str, Normalizer],
+               shift: float | None) -> Features:
+        if is_features(name):
+            return normalized(self.norm, self.normalizers.get(name), items, rows, speakers, shift)
+        of = {item.id: row for item, row in zip(items, rows, strict=True)}
+        return Frames(lambda item: of[item.id], items, lambda item: len(of[item.id]), shift)
+
+
+@dataclass(frozen=True)
+class TrainedExperiment(Applied):
+    """A trained subsystem of one target of classes.
+
+    Attributes:
+        target: the name of what is predicted (emotion). log_prior: (C,), of the training part.
+    """
+
     target: str
     classes: list[str]
     temperature: float
     log_prior: np.ndarray
-    norm: str = "none"
-    normalization: Normalizer | None = field(default=None)
+    no_label = NO_LABEL
+
+    @property
+    def targets(self) -> list[str]:
+        return [self.target]
 
     @classmethod
-    def open(cls, directory: str | Path, device: str = "cpu", inputs: int | None = None) -> TrainedExperiment:
+    def open(cls, directory: str | Path, device: str = "cpu",
+             widths: Mapping[str, int] | None = None) -> TrainedExperiment:
         """
         Args:
-            inputs: width of the features that it is to take, where that is known.
+            widths: {input: width of the features that it is to take}, where that is known.
 
         Raises:
             UserError: not trained, trained without keeping the model, or damaged.
@@ -72,66 +125,64 @@ class TrainedExperiment:
         directory = Path(directory)
         run, about = read_classes(directory)
         classes = list(about["log_prior"])
-        predictor, learned = open_predictor(directory, run, {about["target"]: len(classes)}, inputs, device)
-        return cls(directory, run, predictor, about["target"], classes, float(about["temperature"]),
-                   np.array(list(about["log_prior"].values()), dtype=np.float64), run.norm, learned)
+        found = open_predictor(directory, run, {about["target"]: len(classes)}, widths, device)
+        return cls(directory, run, *found, about["target"], classes, float(about["temperature"]),
+                   np.array(list(about["log_prior"].values()), dtype=np.float64))
 
-    def log_posteriors(self, items: Sequence[Item], rows: Rows | None = None,
+    def log_posteriors(self, items: Sequence[Item], rows: Rows | Mapping[str, Rows] | None = None,
                        speakers: Mapping[str, Normalizer] | None = None) -> np.ndarray:
         """
         Args:
-            items: N utterances with ids of their own.
-            rows: of each its features as the store has them, (F,) or (T, F), not normalized; None where they could not
-                be computed. A kind that reads no features takes no rows; the log prior is for empty texts then.
-            speakers: statistics of a speaker's own features, in mode "speaker"; of those that are not there they are
-                learned from the given rows.
+            items: N utterances with ids of their own. rows, speakers: see `part`.
 
         Returns:
-            (N, C) float64 natural-log posteriors, calibrated and floored; the log prior for an item without features.
+            (N, C) float64 natural-log posteriors, calibrated and floored; the log prior for an item that lacks an
+            input.
         """
-        if rows is None:
-            rows = [weighted_texts(item.fields, self.run.source) or None for item in items]
-        if len(rows) != len(items):
-            raise ValueError(f"{len(items)} items, {len(rows)} rows of features")
         out = np.tile(self.log_prior, (len(items), 1))
-        known = [position for position, row in enumerate(rows) if row is not None]
+        known, part = self.part(items, rows, speakers)
         if known:
-            chosen = tuple(items[position] for position in known)
-            x = self.normalized(chosen, [rows[position] for position in known], speakers or {})
-            part = Part(chosen, {self.run.features: x}, {self.target: np.full(len(known), NO_LABEL)})
             out[known] = apply_temperature(self.predictor.predict(part)[self.target], self.temperature)
         return out
 
-    def predict(self, items: Sequence[Item], rows: Rows | None, speakers: Mapping[str, Normalizer] | None = None,
+    def predict(self, items: Sequence[Item], rows: Rows | Mapping[str, Rows] | None,
+                speakers: Mapping[str, Normalizer] | None = None,
                 shift: float | None = None) -> dict[str, np.ndarray]:  # noqa: ARG002 - of tracks
         """{target: `log_posteriors`}."""
         return {self.target: self.log_posteriors(items, rows, speakers)}
 
-    def normalized(self, items: tuple[Item, ...], rows: Sequence[np.ndarray],
-                   speakers: Mapping[str, Normalizer]) -> Features:
-        """The features of `items` as the model takes them."""
-        return normalized(self.norm, self.normalization, items, rows, speakers)
 
-
-def open_predictor(directory: Path, run: RunSpec, classes: Mapping[str, int], inputs: int | None,
-                   device: str) -> tuple[Predictor, Normalizer | None]:
-    """What was learned, and its normalization (None for none).
+def open_predictor(directory: Path, run: RunSpec, classes: Mapping[str, int], widths: Mapping[str, int] | None,
+                   device: str, model: str = "") -> tuple[Predictor, dict[str, Normalizer]]:
+    """What was learned, and {input: its normalization}.
 
     Args:
-        classes: number of classes of each target; 0: numbers. inputs: width of its features, where that is known.
+        classes: number of classes of each target; 0: numbers. widths: {input: width}, where that is known.
+        model: directory of another model of the experiment, below its own.
 
     Raises:
         UserError: damaged, of other targets, or of other features.
     """
     with reading(f"{directory}: the model", AGAIN, OSError):
-        arrays = present_path(directory / NORMALIZATION)
-        learned = None if run.norm == "none" else Normalizer.load(arrays, inputs or "F", AGAIN)
-        predictor = run.spec.learner_type().load(run.config, directory, list(classes), device)
-        width = inputs if learned is None else len(learned.mean)
-        if not predictor.fits({} if width is None else {run.features: width}, classes):
+        learned = read_normalizers(directory, run, widths or {})
+        predictor = run.spec.learner_type().load(run.config, directory / model, list(classes), device)
+        known = {**{name: len(one.mean) for name, one in learned.items()}, **(widths or {})}
+        if not predictor.fits(known if set(known) == set(run.inputs) else {}, classes):
             what = " and ".join(f"{count} classes" if count else f"numbers {name}" for name, count in classes.items())
             raise ValueError(f"it is not of {what}, or not of these features")
     return predictor, learned
+
+
+def read_normalizers(directory: Path, run: RunSpec, widths: Mapping[str, int]) -> dict[str, Normalizer]:
+    """{input: what was learned on the training part}; nothing where nothing is normalized."""
+    names = [name for name in run.inputs if is_features(name)] if run.norm != "none" else []
+    return {name: Normalizer.load(present_path(directory / normalization_file(number)), widths.get(name, "F"), AGAIN)
+            for number, name in enumerate(names, start=1)}
+
+
+def normalization_file(number: int) -> str:
+    """Of the first input that is normalized, and of further ones."""
+    return NORMALIZATION if number == 1 else f"normalization.{number}.npz"
 
 
 def normalized(norm: str, overall: Normalizer | None, items: tuple[Item, ...], rows: Sequence[np.ndarray],
@@ -144,8 +195,6 @@ def normalized(norm: str, overall: Normalizer | None, items: tuple[Item, ...], r
     of = {item.id: row for item, row in zip(items, rows, strict=True)}
     if len(of) != len(items):
         raise ValueError("two items have one id")
-    if isinstance(rows[0], list):  # weighted texts
-        return Frames(lambda item: of[item.id], items)
     own = dict(speakers)
     if norm == "speaker":
         check_speakers([item.speaker for item in items])
@@ -153,7 +202,7 @@ def normalized(norm: str, overall: Normalizer | None, items: tuple[Item, ...], r
     learned = Normalization(norm, overall, own)
     if rows[0].ndim == 1:
         return Vectors(np.stack([learned.apply(row, item.speaker) for item, row in zip(items, rows, strict=True)]))
-    return Frames(lambda item: learned.apply(of[item.id], item.speaker), items, shift=shift)
+    return Frames(lambda item: learned.apply(of[item.id], item.speaker), items, lambda item: len(of[item.id]), shift)
 
 
 def speaker_statistics(items: Sequence[Item], rows: Sequence[np.ndarray]) -> dict[str, Normalizer]:
@@ -183,9 +232,8 @@ def read_classes(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
     return run, about
 
 
-def read_description(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
-    """config.yaml of an experiment that kept its model, and what metrics.json says of its one target, "target"; or of
-    several "tracks", or "numbers" (with the "means" of the training part; "target" is the first).
+def read_experiment(directory: Path) -> tuple[RunSpec, dict[str, Any], dict[str, Any]]:
+    """config.yaml of an experiment that kept its model, what metrics.json says of the experiment, and of each target.
 
     Raises:
         UserError: one line saying which is missing and how to get it.
@@ -198,18 +246,27 @@ def read_description(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
     if not (directory / MODEL).is_file():
         raise UserError(f"{directory} has scores but no model: {run.config_name} says keep_model: false; run the "
                         f'recipe again with --set "{run.config_name}:keep_model=true"')
-    if len(run.inputs) > 1 or depend_on_run(run.inputs):
-        raise UserError(f"{directory} reads {run.features}; only subsystems that read one input, and no embeddings, "
-                        "are applied and exported")
     targets = about.pop("targets", None) or {about.get("label"): about}  # the latter: before there were targets
-    name = next(iter(targets)) if isinstance(targets, dict) else None
-    if not isinstance(name, str) or not isinstance(targets[name], dict):
+    if not isinstance(targets, dict) or not all(isinstance(name, str) and isinstance(told, dict)
+                                                for name, told in targets.items()):
         raise UserError(f"{directory / ABOUT} names no target; {AGAIN}")
+    return run, about, targets
+
+
+def read_description(directory: Path) -> tuple[RunSpec, dict[str, Any]]:
+    """`read_experiment` of one target of classes, "target"; or of several "tracks", or "numbers" (with the "means" of
+    the training part; "target" is the first).
+
+    Raises:
+        UserError: of several targets of classes, or it is not complete.
+    """
+    run, about, targets = read_experiment(directory)
+    name = next(iter(targets))
     if run.spec.targets == ("track",):
         about = {**about, "target": name, "tracks": list(targets)}
         check(about, TRACKS, directory / ABOUT, AGAIN)
         return run, about
-    if not any(isinstance(told, dict) and "log_prior" in told for told in targets.values()):
+    if not any("log_prior" in told for told in targets.values()):
         means = {key: told.get(MEAN) for key, told in targets.items()}
         if None in means.values():
             raise UserError(f"{directory / ABOUT} does not say the {MEAN} of {', '.join(targets)}, as an earlier "

@@ -5,35 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from steps.data.dataset import Item
-from steps.examples.part import Part
-from steps.experiments.apply import AGAIN, NORMALIZATION, normalized, read_description
-from steps.experiments.run_spec import RunSpec
+from steps.experiments.apply import AGAIN, Applied, Rows, read_description, read_normalizers
 from steps.features.normalize import Normalizer
 from utils.errors import reading
-from utils.renamed import present_path
-
-if TYPE_CHECKING:
-    from steps.subsystems.track_gru import TrackPredictor
 
 
 @dataclass(frozen=True)
-class TrackExperiment:
-    """One trained subsystem on tracks: one fold, one seed.
+class TrackExperiment(Applied):
+    """A trained subsystem of tracks."""
 
-    Attributes:
-        run: config.yaml. targets: names. norm: global, speaker or none. normalization: learned on the training part.
-    """
-
-    run: RunSpec
-    targets: list[str]
-    predictor: TrackPredictor
-    norm: str = "none"
-    normalization: Normalizer | None = None
+    @property
+    def targets(self) -> list[str]:
+        return list(self.predictor.targets)
 
     @property
     def step(self) -> float:
@@ -41,10 +29,11 @@ class TrackExperiment:
         return float(self.predictor.about["step"])
 
     @classmethod
-    def open(cls, directory: str | Path, device: str = "cpu", inputs: int | None = None) -> TrackExperiment:
+    def open(cls, directory: str | Path, device: str = "cpu",
+             widths: Mapping[str, int] | None = None) -> TrackExperiment:
         """
         Args:
-            inputs: width of the features that it is to take, where that is known.
+            widths: {input: width of the features that it is to take}, where that is known.
 
         Raises:
             UserError: not trained, trained without keeping the model, or damaged.
@@ -53,25 +42,22 @@ class TrackExperiment:
         run, about = read_description(directory)
         with reading(f"{directory}: the model", AGAIN, OSError):
             predictor: Any = run.spec.learner_type().load(run.config, directory, about["tracks"], device)
-            norm, width = run.norm, predictor.about["inputs"]
-            if inputs not in (None, width):
+            width = predictor.about["inputs"]
+            if set((widths or {}).values()) - {width}:
                 raise ValueError(f"it takes {width} features a frame")
-            learned = None if norm == "none" else \
-                Normalizer.load(present_path(directory / NORMALIZATION), width, AGAIN)
             if predictor.targets != about["tracks"]:
                 raise ValueError("it predicts other tracks than metrics.json says")
-        return cls(run, about["tracks"], predictor, norm, learned)
+            learned = read_normalizers(directory, run, {run.inputs[0]: width})
+        return cls(directory, run, predictor, learned)
 
-    def predict(self, items: Sequence[Item], rows: Sequence[np.ndarray],
+    def predict(self, items: Sequence[Item], rows: Rows | Mapping[str, Rows] | None,
                 speakers: Mapping[str, Normalizer] | None = None,
                 shift: float | None = None) -> dict[str, list[np.ndarray]]:
         """{target: (T,) of each item}; T is as many steps as the item's duration has room for.
 
         Args:
-            rows: of each item its frames (T, F), not normalized. speakers: statistics of a speaker's own frames, in
-                mode "speaker". shift: seconds between frames.
+            rows, speakers, shift: see Applied.part; every item has its input.
         """
-        chosen = tuple(items)
-        x = normalized(self.norm, self.normalization, chosen, rows, speakers or {}, shift)
-        labels = {name: np.full(len(chosen), np.nan) for name in self.targets}
-        return self.predictor.predict(Part(chosen, {"frames": x}, labels))
+        known, part = self.part(items, rows, speakers, shift)
+        assert len(known) == len(items), "an item has no frames"
+        return self.predictor.predict(part)  # type: ignore[no-any-return]

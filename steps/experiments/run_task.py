@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from steps.experiments.run_spec import RunSpec
     from steps.subsystems.contract import ExperimentConfig, Predictor, Workspace
 
+SELECTED = "selected"  # beside the final model: the one that was selected on dev, which computed the embeddings
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="steps.experiments.run_task", description=__doc__,
@@ -154,6 +156,8 @@ class Experiment:
             if config.keep_model:
                 final.save(directory)
                 save_normalization(directory, self.examples)
+                if config.keep_embeddings and config.refit:
+                    chosen.save(directory / SELECTED)
             about = about_training(chosen, final) | {
                 "train_seconds": round(time.monotonic() - started, 2), "train_items": len(learned.train.labelled())}
             self.finish(directory, {"dev": dev, "test": test}, about)
@@ -205,11 +209,11 @@ def about_training(chosen: Predictor, final: Predictor) -> dict[str, Any]:
 
 def save_normalization(directory: Path, examples: Examples) -> None:
     """normalization.npz: what was learned on the training part; of a second input normalization.2.npz, and so on."""
+    from steps.experiments.apply import normalization_file
     from utils.arrays import save_npz
 
     for number, arrays in enumerate(examples.normalization.values(), start=1):
-        name = "normalization.npz" if number == 1 else f"normalization.{number}.npz"
-        save_npz(directory / name, arrays, compressed=False)
+        save_npz(directory / normalization_file(number), arrays, compressed=False)
 
 
 def print_header(name: str, examples: Examples) -> None:

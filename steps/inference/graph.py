@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steps.components.component import (
+    EMBEDDING,
     PREDICTION,
     TRANSCRIPT,
     WAVEFORM,
@@ -35,12 +36,15 @@ class Heard:
 
     Attributes:
         values: {node: what it computed}, or Missing.
+        dialogue, turn: where in which dialogue it stands; None where that is not known.
         notes: what is to be said of the sound.
     """
 
     key: str
     seconds: float
     speaker: str | None = None
+    dialogue: str | None = None
+    turn: int | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -103,6 +107,11 @@ class Graph:
         """Whether several utterances of a speaker are wanted."""
         return any(isinstance(node, OfBlock) and node.by_speaker for node in self.nodes.values())
 
+    @property
+    def by_dialogue(self) -> bool:
+        """Whether all utterances of a dialogue are wanted."""
+        return any(isinstance(node, OfBlock) and node.by_dialogue for node in self.nodes.values())
+
     def hear(
         self, key: str, samples: np.ndarray, seconds: float, speaker: str | None = None
     ) -> Heard:
@@ -114,7 +123,7 @@ class Graph:
             if isinstance(node, OfRecording) and not node.is_files:
                 values[name] = node.compute(*(values[one] for one in node.inputs if one in values))
         del values[WAVEFORM]
-        return Heard(key, seconds, speaker, values)
+        return Heard(key, seconds, speaker, values=values)
 
     def judge(
         self,
@@ -122,16 +131,16 @@ class Graph:
         heard: Sequence[Heard],
         speakers: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> dict[str, dict[str, Any]]:
-        """{node: {target: what it says of the N recordings}}.
+        """{node: {target: what it says of the N recordings}}, of those that predict.
 
         Args:
             items: what is known of them beside the values. speakers: what `learn` gave.
         """
-        block, found = Block(items, speakers or {}), dict[str, dict[str, Any]]()
+        block, found = Block(items, speakers or {}), dict[str, Any]()
         for name, node in self.nodes.items():
             if isinstance(node, OfBlock):
                 found[name] = node.compute(block, *self._inputs(node, heard, found))
-        return found
+        return {name: told for name, told in found.items() if self.nodes[name].gives != EMBEDDING}
 
     def learn(self, heard: Sequence[Heard]) -> dict[str, dict[str, Any]]:
         """{node: statistics of each speaker}."""
@@ -141,7 +150,7 @@ class Graph:
         return {
             name: node.learn(block, *self._inputs(node, heard, {}))
             for name, node in self.nodes.items()
-            if isinstance(node, OfBlock) and node.gives == PREDICTION
+            if isinstance(node, OfBlock) and node.by_speaker
         }
 
     def _inputs(
@@ -154,19 +163,18 @@ class Graph:
 
     def missing(self, name: str, heard: Heard) -> str:
         """Why the inputs of a node tell nothing of a recording; "" where they do."""
-        reads = [
-            (self.nodes[one], heard.values[one])
-            for one in self.nodes[name].inputs
-            if one in heard.values
-        ]
-        return next(
-            (
-                reason
-                for node, value in reads
-                if isinstance(node, OfRecording) and (reason := node.missing(value))
-            ),
-            "",
-        )
+        for one in self.nodes[name].inputs:
+            node = self.nodes[one]
+            reason = (
+                node.missing(heard.values[one])
+                if isinstance(node, OfRecording) and one in heard.values
+                else self.missing(one, heard)
+                if node.gives == EMBEDDING
+                else ""
+            )
+            if reason:
+                return reason
+        return ""
 
     def transcript(self, heard: Heard) -> Transcript | None:
         """None where nobody was asked to transcribe, or the recording is too short."""

@@ -11,9 +11,11 @@ from utils.imports import imported
 
 KINDS = {
     "features": "steps.inference.nodes.features:Features",
+    "samples": "steps.inference.nodes.features:Samples",
     "ivectors": "steps.inference.nodes.ivectors:Ivectors",
     "recognizer": "steps.inference.nodes.recognizer:RecognizerFiles",
     "transcript": "steps.inference.nodes.recognizer:Transcriber",
+    "embeddings": "steps.inference.nodes.subsystem:Embeddings",
     "subsystem": "steps.inference.nodes.subsystem:Subsystem",
     "fusion": "steps.inference.nodes.fusion:FusedSubsystems",
 }

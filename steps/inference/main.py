@@ -17,6 +17,9 @@ formula; control characters of names are shown as escapes in either form.
 
 A model with per-speaker normalization wants 5 utterances of a speaker or more, named by --speaker or in the list
 (`path<tab>speaker`); with fewer it takes the statistics of the average training speaker, and the record says so.
+
+A model that reads dialogues wants a list with the columns path, dialogue and turn: each utterance is judged with those
+before and after it. With --timeline the windows of a recording are the turns of a dialogue.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from utils.errors import UsageError, UserError, run_main
 from utils.printable import printable
 
 if TYPE_CHECKING:
-    from steps.inference.inputs import Source
+    from steps.inference.inputs import Utterance
     from steps.inference.model import EmotionModel
     from steps.inference.track_model import TrackModel
 
@@ -47,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from steps.inference.track_model import TrackModel
 
     named = list(sources(arguments.inputs, arguments.speaker))
-    pointers = [Path(path) for path, _ in named if is_pointer(path)]
+    pointers = [Path(one.path) for one in named if is_pointer(one.path)]
     if pointers and len(pointers) == len(named):
         raise UserError(pointers_line(pointers, len(named)))
     if arguments.timeline is not None:
@@ -60,7 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = open_model(arguments.model, transcribe=not arguments.no_transcript)
     use_one_thread()
     tracks = isinstance(model, TrackModel)
-    if not tracks and model.by_speaker and not any(speaker for _, speaker in named):
+    if not tracks and model.by_dialogue and arguments.timeline is None and not any(one.dialogue for one in named):
+        print("note: this model reads dialogues, and none is named (a list with the columns dialogue and turn): each "
+              "recording is judged by itself", file=sys.stderr)
+    if not tracks and model.by_speaker and not any(one.speaker for one in named):
         print("note: this model normalizes by speaker, and no speaker is named (--speaker, or a list): the average "
               "training speaker stands in", file=sys.stderr)
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] - a file's name may be anything
@@ -97,7 +103,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def records(model: EmotionModel | TrackModel, named: Sequence[Source],
+def records(model: EmotionModel | TrackModel, named: Sequence[Utterance],
             arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """What is found, recording by recording."""
     from steps.inference.track_model import TrackModel
@@ -106,13 +112,13 @@ def records(model: EmotionModel | TrackModel, named: Sequence[Source],
         yield from track_records(model, named, arguments)
         return
     if arguments.timeline is None:
-        yield from model.classify_many([path for path, _ in named], [speaker for _, speaker in named],
-                                       arguments.threads)
+        yield from model.classify_many([one.path for one in named], [one.speaker for one in named], arguments.threads,
+                                       [(one.dialogue, one.turn) for one in named])
         return
     from utils.files import write_text
 
     taken: set[str] = set()
-    for path, speaker in named:
+    for path, speaker in ((one.path, one.speaker) for one in named):
         try:
             record = model.windows(path, arguments.window, arguments.shift, speaker, arguments.threads)
         except UserError as error:
@@ -123,14 +129,14 @@ def records(model: EmotionModel | TrackModel, named: Sequence[Source],
         yield {**record, "picture": str(arguments.timeline / f"{name}.svg")}
 
 
-def track_records(model: TrackModel, named: Sequence[Source],
+def track_records(model: TrackModel, named: Sequence[Utterance],
                   arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The tracks of each recording; with --timeline a picture of each."""
     from steps.inference.track_picture import track_timeline
     from utils.files import write_text
 
     taken: set[str] = set()
-    for record in model.predict_many(named, arguments.threads):
+    for record in model.predict_many([(one.path, one.speaker) for one in named], arguments.threads):
         if "error" not in record and arguments.timeline is not None:
             path = arguments.timeline / f"{free_name(Path(record['file']).stem, taken)}.svg"
             write_text(path, track_timeline(record))

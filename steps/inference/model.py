@@ -16,6 +16,7 @@ and, where they say something,
 
     "notes"     what is to be said of the sound: digital silence, channels that cancel, bytes that were not read, ...
     "prior"     {subsystem: why it knows the class prior, or the mean of the training part, only}
+    "dialogue", "turn"    where it stands, of a model that reads dialogues
     "speaker"   the speaker who gave the statistics of normalization ("average": the average training speaker,
                 for lack of utterances of one speaker)
 """
@@ -42,6 +43,7 @@ from utils.errors import UserError
 
 Record = dict[str, Any]
 Learned = Mapping[str, Mapping[str, Any]]  # {node: {speaker: Normalizer}}
+Turn = tuple[str | None, int | None]  # the dialogue, and the place in it
 
 BLOCK = 32  # recordings that are scored together
 LONGEST = 300  # seconds; what a recognizer's attention takes grows by their square
@@ -55,12 +57,14 @@ class EmotionModel:
     Attributes:
         graph: the nodes. outputs: what records say. subsystems: names of those that predict by themselves.
         by_speaker: whether features are normalized by speaker, so that several utterances of one are wanted.
+        by_dialogue: whether it judges an utterance with the others of its dialogue.
     """
 
     def __init__(self, graph: Graph):
         self.graph, self.about = graph, graph.about
         self.outputs = outputs_of(graph.about["targets"])
         self.subsystems, self.by_speaker = graph.predictions, graph.by_speaker
+        self.by_dialogue = graph.by_dialogue
 
     @classmethod
     def open(cls, directory: str | Path, transcribe: bool = True) -> EmotionModel:
@@ -89,17 +93,20 @@ class EmotionModel:
         return self.score([self.hear(path, speaker)])[0]
 
     def classify_many(self, paths: Iterable[str | Path], speakers: Iterable[str | None] | None = None,
-                      threads: int = 1) -> Iterator[Record]:
+                      threads: int = 1, turns: Iterable[Turn] | None = None) -> Iterator[Record]:
         """A record for each path, in their order; {"file", "error"} for one that cannot be read.
 
         Args:
             speakers: of each path. A model with per-speaker normalization hears all recordings before it gives the
                 first record: the statistics of a speaker are those of all of his.
             threads: recordings that are heard at the same time.
+            turns: of each path (dialogue, turn), for a model that reads dialogues; it, too, hears all recordings first.
         """
-        queue = iter([(path, None) for path in paths] if speakers is None else zip(paths, speakers, strict=True))
+        paths = list(paths)
+        queue = zip(paths, [None] * len(paths) if speakers is None else speakers,
+                    [(None, None)] * len(paths) if turns is None else turns, strict=True)
         with ThreadPoolExecutor(threads) as pool:
-            while block := list(queue) if self.by_speaker else list(islice(queue, BLOCK)):
+            while block := list(queue) if self.by_speaker or self.by_dialogue else list(islice(queue, BLOCK)):
                 found = list(pool.map(self._try_to_hear, block))
                 heard = [one for one in found if isinstance(one, Heard)]
                 records = iter(self.score(heard))
@@ -126,7 +133,8 @@ class EmotionModel:
             """Blocks of windows with where they start; of `every` windows the first."""
             cut = islice(windows_of(recording.resampled(survey.channel), length, size, step), 0, None, every)
             while block := list(islice(cut, BLOCK)):
-                yield list(pool.map(lambda one: (one[0], self._listen(f"{path} {one[0]}", one[1], speaker)), block))
+                yield list(pool.map(lambda one: (one[0], replace(
+                    self._listen(f"{path} {one[0]}", one[1], speaker), dialogue=str(path), turn=one[0])), block))
 
         found = Windows(self.outputs, self.subsystems)
         with ThreadPoolExecutor(threads) as pool:
@@ -138,11 +146,14 @@ class EmotionModel:
                 sample = list(heard(every))
                 learned = self.learn([one for block in sample for _, one in block])
                 blocks = sample if every == 1 else blocks
+            if self.by_dialogue:
+                blocks = [[one for block in blocks for one in block]]
             for block in blocks:
                 for (start, _), record in zip(block, self.score([one for _, one in block], learned), strict=True):
                     begin = start / RATE
                     end = round(begin + record.pop("seconds"), 3)
-                    del record["file"]
+                    for key in ("file", "dialogue", "turn"):
+                        record.pop(key, None)
                     found.append(round(begin, 3), end, record)
         notes = list(map(str, survey.remarks))
         return {"file": str(path), "seconds": round(length / RATE, 3), **self.outputs.mean(found.scores[:, 0]),
@@ -173,9 +184,10 @@ class EmotionModel:
         """Statistics of the one speaker of windows, by subsystem; none where too few were heard."""
         return self.graph.learn(heard) if len(heard) >= FEWEST else {}
 
-    def _try_to_hear(self, source: tuple[str | Path, str | None]) -> Heard | Record:
+    def _try_to_hear(self, source: tuple[str | Path, str | None, Turn]) -> Heard | Record:
         try:
-            return self.hear(*source)
+            dialogue, turn = source[2]
+            return replace(self.hear(*source[:2]), dialogue=dialogue, turn=turn)
         except UserError as error:
             return {"file": str(source[0]), "error": str(error)}
         except (RuntimeError, ValueError, MemoryError) as error:  # of a library; the other recordings are done
@@ -203,8 +215,10 @@ class EmotionModel:
         """What a subsystem sees of a recording beside its features."""
         from steps.asr.transcripts.transcribe import fields_of
 
-        fields = {"speaker": speaker, **fields_of(self.graph.transcript(heard))}
-        return Item(id=key, speaker=speaker, duration=heard.seconds, fields=fields)
+        fields = {"speaker": speaker, **fields_of(self.graph.transcript(heard)),
+                  **({} if heard.dialogue is None else {"dialogue": heard.dialogue, "turn": heard.turn})}
+        return Item(id=key, speaker=speaker, dialogue=heard.dialogue, turn=heard.turn, duration=heard.seconds,
+                    fields=fields)
 
     def _record(self, heard: Heard, speaker: str, scores: Mapping[str, np.ndarray]) -> Record:
         transcript = self.graph.transcript(heard)
@@ -218,6 +232,8 @@ class EmotionModel:
             record["prior"] = {name: reason for name, reason in prior.items() if reason}
         if self.by_speaker:
             record["speaker"] = "average" if speaker == NOBODY else speaker
+        if self.by_dialogue and heard.dialogue is not None:
+            record |= {"dialogue": heard.dialogue, "turn": heard.turn}
         if heard.notes:
             record["notes"] = list(heard.notes)
         return record

@@ -22,6 +22,8 @@ TAKEN = (
     "notes",
     "prior",
     "speaker",
+    "dialogue",
+    "turn",
     "error",
     "windows",
     "picture",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steps.data.variant import Variant
 from steps.experiments.apply import AGAIN as RETRAIN
 from steps.experiments.apply import read_description
 from steps.experiments.run_spec import RunSpec
@@ -103,7 +102,7 @@ def member(name: str, variant: str, directory: Path) -> Member:
     run, metrics = read_description(directory)
     if run.variant.permuted:
         raise UserError(f"{directory} was trained on permuted labels; it is of no use")
-    if Variant.parse(variant).text == "reference":
+    if run.source == "reference":
         raise UserError(f"{directory} reads reference transcripts, which a new recording has not; export its asr-text "
                         "variant")
     return Member(name, variant, directory, run, metrics)

@@ -51,6 +51,11 @@ def open_source(name: str, data: Dataset, run: Run | None = None) -> Source:
                      f"{WAVEFORM}, {WAVEFORM}@RATE, {IMAGES}, {embedding.PREFIX}SUBSYSTEM[/VARIANT]")
 
 
+def is_features(name: str) -> bool:
+    """Whether an input is of a layout that is normalized: an archive of features, or embeddings."""
+    return name.partition(":")[0].partition("@")[0] not in (TEXT, WAVEFORM, IMAGES)
+
+
 def text_kinds(names: Iterable[str]) -> list[str]:
     """The kinds of text among these inputs."""
     return [name.removeprefix(f"{TEXT}:") for name in names if name.startswith(f"{TEXT}:")]

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from steps.components.component import FEATURES, WAVEFORM, Component, Missing, OfRecording
+from steps.components.component import (
+    FEATURES,
+    SAMPLES,
+    SOUND,
+    WAVEFORM,
+    Component,
+    Missing,
+    OfRecording,
+)
 from steps.components.directory import ADVICE
 from steps.features.extractor import CannotCompute, Extractor
 from steps.inference.source import Source
@@ -137,3 +145,26 @@ def check_options(extractor: Extractor, options: Mapping[str, Any]) -> None:
             f"{extractor.name}: {key} is {found!r} in this version, the model was trained with "
             f"{wanted!r}; export it again, or use the version that exported it"
         )
+
+
+class Samples(OfRecording):
+    """The recording itself, float32 (T,) at 16 kHz, for networks that read it."""
+
+    gives = SAMPLES
+
+    @classmethod
+    def find(cls, wanted: str, source: Source) -> Samples | None:  # noqa: ARG003 - it needs no files
+        return cls("samples", (WAVEFORM,)) if wanted == SOUND else None
+
+    @classmethod
+    def open(
+        cls,
+        node: Mapping[str, Any],
+        directory: Path,  # noqa: ARG003
+        others: Mapping[str, Component],  # noqa: ARG003
+        targets: Mapping[str, Any],  # noqa: ARG003
+    ) -> Samples:
+        return cls(node["name"], node["inputs"], node["about"])
+
+    def compute(self, *inputs: Any) -> Any:
+        return inputs[0].samples if len(inputs[0].samples) else Missing("no sound")

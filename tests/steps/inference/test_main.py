@@ -92,13 +92,18 @@ def test_a_table_has_a_column_a_class_and_subsystem(lab, exported, tmp_path):
     assert len(bad) == len(header) and bad[2] == "" and "not audio" in bad[-1] and "bad name" in bad[0]
 
 
+def named(*words, speaker=None):
+    """(path, speaker) of each recording."""
+    return [(one.path, one.speaker) for one in sources(words, speaker)]
+
+
 def test_files_directories_and_lists_are_found(tmp_path):
     for name in ("b/2.wav", "b/1.FLAC", "b/deep/3.wav", "b/notes.txt", "x.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / "list.txt").write_text("b/2.wav\tanna\n\nx.wav\n/else/where.wav\tbert\n")
     (tmp_path / "table.tsv").write_text("path\temotion\tspeaker\nx.wav\tsad\tcarl\n")
-    found = list(sources([str(tmp_path / "b"), str(tmp_path / "list.txt"), str(tmp_path / "table.tsv"), "y.wav"], "me"))
+    found = named(str(tmp_path / "b"), str(tmp_path / "list.txt"), str(tmp_path / "table.tsv"), "y.wav", speaker="me")
     base = str(tmp_path)
     assert found == [(f"{base}/b/1.FLAC", "me"), (f"{base}/b/2.wav", "me"), (f"{base}/b/deep/3.wav", "me"),
                      (f"{base}/b/2.wav", "anna"), (f"{base}/x.wav", "me"), ("/else/where.wav", "bert"),
@@ -126,7 +131,7 @@ def test_lists_of_kaldi_and_of_windows(tmp_path, name, content):
     for wav in ("x.wav", "in here/y.wav"):
         (tmp_path / wav).touch()
     (tmp_path / name).write_bytes(content)
-    assert list(sources([str(tmp_path / name)])) == [(f"{tmp_path}/x.wav", None), (f"{tmp_path}/in here/y.wav", None)]
+    assert named(str(tmp_path / name)) == [(f"{tmp_path}/x.wav", None), (f"{tmp_path}/in here/y.wav", None)]
 
 
 @pytest.mark.parametrize(("name", "content", "says"), [
@@ -141,7 +146,7 @@ def test_a_list_that_cannot_be_taken_is_one_line(tmp_path, name, content, says):
 def test_a_list_and_the_disk_may_differ_in_unicode_form(tmp_path):
     (tmp_path / "gro\u0308.wav").touch()
     (tmp_path / "l.txt").write_text("gr\u00f6.wav\tZoe\u0308\n", encoding="utf-8")
-    assert list(sources([str(tmp_path / "l.txt")])) == [(f"{tmp_path}/gro\u0308.wav", "Zo\u00eb")]
+    assert named(str(tmp_path / "l.txt")) == [(f"{tmp_path}/gro\u0308.wav", "Zo\u00eb")]
 
 
 def test_the_speakers_of_a_list_count(lab, exported, tmp_path, capsys):

@@ -136,7 +136,7 @@ def test_a_few_utterances_are_normalized_as_the_average_speakers(lab, exported, 
     experiment = model.graph.nodes["svm_is10"].experiment
     scaled = np.divide(store[lab.items[1].id] - mean, std, out=np.zeros_like(mean), where=std > 0).astype(np.float32)
     svm = experiment.predictor.model
-    logits = experiment.normalization.apply(scaled) @ svm.weights.T + svm.biases
+    logits = experiment.normalizers["is10"].apply(scaled) @ svm.weights.T + svm.biases
     z = logits / experiment.temperature
     np.testing.assert_allclose(list(few[1]["posteriors"].values()), np.exp(z) / np.exp(z).sum(), atol=1e-4)
 
