@@ -11,7 +11,7 @@
 #
 # A recipe sources this file after steps/stages.sh. Another subsystem is one more stage_train line in the recipe. Settings,
 # besides those of steps/stages.sh: architecture, width, windows, comparisons, folds; where a corpus gives features instead
-# of recordings, spectrograms (given), precomputed_as (the extractor that makes such of a recording, for the exported model) and
+# of recordings, spectrograms (precomputed), precomputed_as (the extractor that makes such of a recording, for the exported model) and
 # functionals (is13 in $functionals_dir, or nothing).
 # shellcheck disable=SC2154,SC2034  # the settings above are the recipe's
 spectrograms=${spectrograms:-fbank_lssed} functionals=${functionals-is10} functionals_dir=${functionals_dir:-}

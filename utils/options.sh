@@ -12,7 +12,7 @@
 _o_names=()
 _o_free=()
 _o_command=("$0")
-declare -A _o_default=() _o_help=() _o_integer=() _o_choices=() _o_now=()
+declare -A _o_default=() _o_help=() _o_integer=() _o_choices=() _o_now=() _o_value_now=()
 _o_standard=(help dry-run stage stop-stage force why show stages strict-code trust-earlier debug only)
 # The standard options; utils/stage.sh hands them to the engine.
 # shellcheck disable=SC2034
@@ -23,9 +23,10 @@ _o_fail() {
   exit 2
 }
 
-# option NAME DEFAULT "help" [--int] [--free] [--choices "a b"] [--was OLD]: declare an option and set its variable to the default.
+# option NAME DEFAULT "help" [--int] [--free] [--choices "a b"] [--was OLD] [--value-was OLD NEW]: declare an option and set its
+# variable to the default. --was, --value-was: an earlier name of the option, or of a value, is accepted with a note.
 option() {
-  [ $# -ge 3 ] || _o_fail "option ${1-}: a declaration reads: option NAME DEFAULT \"help\" [--int] [--free] [--choices \"a b\"] [--was OLD]"
+  [ $# -ge 3 ] || _o_fail "option ${1-}: a declaration reads: option NAME DEFAULT \"help\" [--int] [--free] [--choices \"a b\"] [--was OLD] [--value-was OLD NEW]"
   local _o_name=$1 _o_value=$2
   [[ $_o_name =~ ^[a-z][a-z0-9-]*$ ]] || _o_fail "option $_o_name: a name has small letters, digits and -"
   [[ " ${_o_standard[*]} stage-dir " != *" $_o_name "* ]] || _o_fail "option $_o_name: every recipe has this one already"
@@ -49,6 +50,11 @@ option() {
         _o_now[$2]=$_o_name
         shift
         ;;
+      --value-was)
+        [ $# -ge 3 ] || _o_fail "option $_o_name: --value-was needs the value's earlier and present name"
+        _o_value_now[$_o_name=$2]=$3
+        shift 2
+        ;;
       *) _o_fail "option $_o_name: unknown word $1 in its declaration" ;;
     esac
     shift
@@ -59,6 +65,10 @@ option() {
 # _o_set NAME VALUE: check the value of a declared option and assign its variable.
 _o_set() {
   local _o_given=$2
+  if [ -n "${_o_value_now[$1=$_o_given]+set}" ]; then
+    echo "note: --$1 $_o_given is called ${_o_value_now[$1=$_o_given]} now" >&2
+    _o_given=${_o_value_now[$1=$_o_given]}
+  fi
   if [ -n "${_o_integer[$1]-}" ] && [ -n "$_o_given$(_o_is_given "$1")" ]; then
     [[ $_o_given =~ ^-?[0-9]{1,15}$ ]] || _o_fail "--$1 needs an integer, not '$_o_given'"
     _o_given=$(_o_decimal "$_o_given")

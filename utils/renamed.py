@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 # Earlier dotted key, below the present names of its groups -> present key.
 KEYS: dict[str, str] = {
     "penalties": "C",
@@ -36,7 +37,9 @@ FILES: dict[str, str] = {
     "recognizer.json": "recogniser.json",
 }
 # Keys of JSON and YAML files that the project writes: earlier -> present.
-WRITTEN: dict[str, str] = {"optimiser": "optimizer", "recogniser": "recognizer"}
+WRITTEN: dict[str, str] = {"optimiser": "optimizer", "recogniser": "recognizer", "deviation": "std"}
+# Tensors of networks, by the last part of their names.
+TENSORS: dict[str, str] = {"deviation": "std", "hidden_deviation": "hidden_std"}
 EXTRACTORS: dict[str, str] = {"given": "precomputed", "given_vectors": "precomputed_vectors"}
 
 
@@ -56,6 +59,15 @@ def present_content(value: Any) -> Any:
     if isinstance(found.get("extractor"), str):
         found["extractor"] = EXTRACTORS.get(found["extractor"], found["extractor"])
     return found
+
+
+def present_tensors(tensors: Mapping[str, T]) -> dict[str, T]:
+    """What was read from a file of tensors, by their present names."""
+    def present(name: str) -> str:
+        group, dot, last = name.rpartition(".")
+        return f"{group}{dot}{TENSORS.get(last, last)}"
+
+    return {present(name): value for name, value in tensors.items()}
 
 
 def present_key(key: str) -> str:

@@ -34,7 +34,7 @@ class CtcModel(nn.Module):
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, inputs: int, units: int, config: ConformerConfig, engine: CtcLoss | None = None,
                  intermediate: float = 0.0, states: int = 0, alignment: float = 0.0):
@@ -46,14 +46,14 @@ class CtcModel(nn.Module):
         self.alignment = alignment
         self.half = max(1, config.layers // 2) if intermediate > 0 or states else None
         self.register_buffer("mean", torch.zeros(inputs))
-        self.register_buffer("deviation", torch.ones(inputs))
+        self.register_buffer("std", torch.ones(inputs))
 
     def encode(self, features: Tensor, lengths: Tensor,
                also: int | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """(N, T, F), (N,) -> states (N, T', D), lengths (N,), states of layer `also`."""
         if features.shape[1] < FEWEST_FRAMES:
             features = nn.functional.pad(features, (0, 0, 0, FEWEST_FRAMES - features.shape[1]))
-        return self.encoder((features - self.mean) / self.deviation, lengths, also)
+        return self.encoder((features - self.mean) / self.std, lengths, also)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(N, T, F), (N,) -> log-posteriors (N, T', V), lengths (N,)."""

@@ -140,8 +140,8 @@ def numbers(values: Sequence[Any]) -> tuple[dict[str, float], np.ndarray]:
     target = np.array([np.nan if value is None else np.mean(value.values) if isinstance(value, MovingLabel) else value
                        for value in values], dtype=np.float32)
     known = target[~np.isnan(target)].astype(np.float64)
-    mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
-    return {"mean": mean, "deviation": deviation or 1.0}, target
+    mean, std = (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
+    return {"mean": mean, "std": std or 1.0}, target
 
 
 def class_numbers(values: Sequence[Any]) -> tuple[int, np.ndarray]:

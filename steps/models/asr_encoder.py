@@ -16,16 +16,16 @@ class AsrEncoder(nn.Module):
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, inputs: int, config: ConformerConfig):
         super().__init__()
         self.encoder = Conformer(inputs, config)
         self.register_buffer("mean", torch.zeros(inputs))
-        self.register_buffer("deviation", torch.ones(inputs))
+        self.register_buffer("std", torch.ones(inputs))
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        rows = (x[:, 0].transpose(1, 2) - self.mean) / self.deviation  # (N, T, F)
+        rows = (x[:, 0].transpose(1, 2) - self.mean) / self.std  # (N, T, F)
         there = torch.full((len(rows),), rows.shape[1], device=rows.device) if lengths is None else lengths
         # An utterance that is too short for one state gets silence behind it, whatever stands there.
         rows = rows.masked_fill((torch.arange(rows.shape[1], device=rows.device) >= there[:, None])[:, :, None], 0.0)

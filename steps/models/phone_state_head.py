@@ -40,9 +40,9 @@ class PhoneStateNetwork(nn.Module):
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
     hidden_mean: Tensor
-    hidden_deviation: Tensor
+    hidden_std: Tensor
 
     def __init__(self, inputs: int, hidden: int, classes: int, config: PhoneStateNetworkConfig):
         super().__init__()
@@ -58,19 +58,19 @@ class PhoneStateNetwork(nn.Module):
         self.output = nn.Linear(config.joined, classes)
         for name, size in (("mean", inputs), ("hidden_mean", hidden)):
             self.register_buffer(name, torch.zeros(size))
-        for name, size in (("deviation", inputs), ("hidden_deviation", hidden)):
+        for name, size in (("std", inputs), ("hidden_std", hidden)):
             self.register_buffer(name, torch.ones(size))
 
     def forward(self, features: Tensor, lengths: Tensor, hidden: Tensor | None = None) -> Tensor:
         """features (N, T, F), lengths (N,), hidden (N, T, D) at the frames of the features -> logits (N, T, C)."""
         inside = (torch.arange(features.shape[1], device=features.device) < lengths[:, None]).unsqueeze(2)  # (N, T, 1)
-        x = (features - self.mean) / self.deviation * inside
+        x = (features - self.mean) / self.std * inside
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             y = norm(convolution(x.transpose(1, 2)).transpose(1, 2)).relu()
             x = (self.dropout(y) + (x if x.shape == y.shape else 0)) * inside
         if self.from_hidden is not None:
             assert hidden is not None, "this network was made with hidden states"
-            context = self.from_hidden((hidden - self.hidden_mean) / self.hidden_deviation).relu()
+            context = self.from_hidden((hidden - self.hidden_mean) / self.hidden_std).relu()
             x = torch.cat([x, self.hidden_dropout(context)], dim=2)
         return self.output(self.dropout(self.joined(x).relu()))
 

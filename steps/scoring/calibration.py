@@ -126,9 +126,3 @@ def fit_platt(margins: np.ndarray, y: np.ndarray) -> tuple[float, float]:
             break
         (a, b), value = (float(trial[0]), float(trial[1])), loss(*trial)
     return a, b
-
-
-def apply_platt(margins: np.ndarray, platt: tuple[float, float]) -> np.ndarray:
-    """Floored natural-log posteriors (N, 2) of class 0 and class 1."""
-    z = platt[0] * np.asarray(margins, dtype=np.float64) + platt[1]
-    return floor_posteriors(np.stack([-np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)], axis=-1))

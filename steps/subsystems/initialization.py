@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from steps.scoring.collect import read_plans
 from steps.subsystems.start import TRUNK, Start
 from utils.errors import UserError, reading
-from utils.renamed import present_path
+from utils.renamed import present_path, present_tensors
 
 if TYPE_CHECKING:
     from steps.data.trained_on import Record
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from steps.subsystems.contract import Spec
 
 WEIGHTS, ENCODER = "model.safetensors", "encoder"
-OF_RECOGNIZER = ("encoder.", "mean", "deviation")  # what of a recognizer makes the trunk asr_encoder
+OF_RECOGNIZER = ("encoder.", "mean", "std")  # what of a recognizer makes the trunk asr_encoder
 GIVEN = ("precomputed", "precomputed_vectors")  # extractors that compute nothing
 
 
@@ -64,8 +64,8 @@ def _of_export(path: Path) -> Start:
                         f"({', '.join(with_trunk) or 'none'}); export a single one", 2)
     node = nodes[with_trunk[0]]
     kind, place = node["about"]["kind"], node["place"]
-    tensors = {key.removeprefix(TRUNK): value for key, value in read_safetensors(place / WEIGHTS).items()
-               if key.startswith(TRUNK)}
+    tensors = {key.removeprefix(TRUNK): value
+               for key, value in present_tensors(read_safetensors(place / WEIGHTS)).items() if key.startswith(TRUNK)}
     spec, file = spec_of(kind), place / "config.yaml"
     config: Any = from_dict(spec.config_type(), read_yaml(file, {"config": {str: Any}})["config"], prefix="config.",
                             where=file)
@@ -88,7 +88,7 @@ def _of_recognizer(path: Path) -> Start:
     extractor, file = extractor_of(about), path / "config.yaml"
     encoder = from_dict(ConformerConfig, read_yaml(file, {"model": {str: Any}})["model"], prefix="model.", where=file)
     return Start(path, f"recognizer {about['fingerprint']}", "spectrogram_network",
-                 {key: value for key, value in weights.items() if key.startswith(OF_RECOGNIZER)},
+                 {key: value for key, value in present_tensors(weights).items() if key.startswith(OF_RECOGNIZER)},
                  {"architecture": ASR_ENCODER, **sizes_of(encoder)},
                  {"kind": "frames", "dim": about["inputs"], "options": extractor.options}, read_training(path),
                  normalized=False)

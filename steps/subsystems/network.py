@@ -37,7 +37,7 @@ from utils.files import atomic_path, read_json, write_json
 from utils.shape import NAME, Either, Number
 
 WIDTH = Number(1, 10**6, whole=True)
-ABOUT = {"inputs": WIDTH, "tasks": {NAME: Either(WIDTH, {"mean": float, "deviation": float})}}  # of model.json
+ABOUT = {"inputs": WIDTH, "tasks": {NAME: Either(WIDTH, {"mean": float, "std": float})}}  # of model.json
 Draw = Callable[[int], list[int]]  # epoch -> positions, always as many
 
 
@@ -271,7 +271,7 @@ class NetworkLearner(Learner):
                 names = unit_names([dev.items[row] for row in rows], target.of)
                 units = by_unit(names, y[rows], scores[target.name][rows])
                 found[target.name] = dev_metrics(units.values, units.y, len(target.classes),
-                                                 1.0 if isinstance(output, int) else output["deviation"])
+                                                 1.0 if isinstance(output, int) else output["std"])
             return over_targets(found)
 
         return evaluate
@@ -384,16 +384,16 @@ class MultitaskDnnLearner(NetworkLearner):
                              self.workspace.seed, self.world, self.draw(part))
 
 
-def dev_metrics(logits: np.ndarray, y: np.ndarray, classes: int, deviation: float = 1.0) -> dict[str, float]:
+def dev_metrics(logits: np.ndarray, y: np.ndarray, classes: int, std: float = 1.0) -> dict[str, float]:
     """Loss (mean cross-entropy) and the classification metrics; y (N,) has a label for every row.
 
-    Of numbers (classes is 0) the loss is the mean squared error of standardized numbers, as in training (`deviation`:
+    Of numbers (classes is 0) the loss is the mean squared error of standardized numbers, as in training (`std`:
     of the training part, in the numbers' own unit), beside the regression metrics, which are in that unit.
     """
     if not classes:
         numbers = logits[:, 0]
         errors = metrics.regression(metrics.moments(y, numbers))
-        loss = float(np.square((numbers - y) / deviation).mean())
+        loss = float(np.square((numbers - y) / std).mean())
         return {"loss": loss, **{name: float(value) for name, value in errors.items()}}
     shifted = logits - logits.max(axis=1, keepdims=True)
     logp = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

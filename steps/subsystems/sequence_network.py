@@ -145,9 +145,9 @@ def padded(rows: Sequence[np.ndarray]) -> dict[str, Tensor]:
 
 def normalized(frames: np.ndarray) -> np.ndarray:
     """(T, F) with mean 0 and deviation 1 over its own frames; a column that does not vary becomes 0."""
-    mean, deviation = frames.mean(axis=0, dtype=np.float64), frames.std(axis=0, dtype=np.float64)
-    flat = deviation <= 1e-6 * np.maximum(1.0, np.abs(mean))
-    return np.where(flat, 0.0, (frames - mean) / np.where(flat, 1.0, deviation)).astype(np.float32)
+    mean, std = frames.mean(axis=0, dtype=np.float64), frames.std(axis=0, dtype=np.float64)
+    flat = std <= 1e-6 * np.maximum(1.0, np.abs(mean))
+    return np.where(flat, 0.0, (frames - mean) / np.where(flat, 1.0, std)).astype(np.float32)
 
 
 class SequenceBatches:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from utils.arrays import AGAIN, tensor_shapes
 from utils.errors import UserError, reading
 from utils.files import atomic_directory, read_json, recover_directory, write_json
-from utils.renamed import present_path
+from utils.renamed import present_path, present_tensors
 
 STATE = "state.json"
 
@@ -57,7 +57,7 @@ def load_tensors(directory: Path, name: str, device: str = "cpu") -> dict[str, T
     """The tensors of one file."""
     path = present_path(directory / f"{name}.safetensors")
     try:
-        return load_file(path, device=device)
+        return present_tensors(load_file(path, device=device))
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged or missing ({error}); remove {directory} to train anew") from error
 
@@ -70,7 +70,7 @@ def load_module(build: Callable[[], nn.Module], path: Path, advice: str = AGAIN)
     Raises:
         DamagedFile: other tensors, or values that are not finite; names the first tensor.
     """
-    found = tensor_shapes(path, advice)
+    found = present_tensors(tensor_shapes(path, advice))
     with reading(path, advice, SafetensorError):
         # Before torch 2.0 a device is no context: then the network is built with its memory.
         with torch.device("meta") if hasattr(torch.device, "__enter__") else contextlib.nullcontext():
@@ -78,7 +78,7 @@ def load_module(build: Callable[[], nn.Module], path: Path, advice: str = AGAIN)
         for name in sorted(wanted.keys() | found.keys()):
             if wanted.get(name) != found.get(name):
                 raise ValueError(f"{name} has the shape {found.get(name)}, the configuration says {wanted.get(name)}")
-        tensors = load_file(path)
+        tensors = present_tensors(load_file(path))
         for name, tensor in tensors.items():
             if not torch.isfinite(tensor).all():
                 raise ValueError(f"{name} holds values that are not finite")

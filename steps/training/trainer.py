@@ -149,7 +149,7 @@ class Trainer:
             raise UserError(f"the loss is {row['train_loss']} in epoch {self.epoch} ({self.directory}): "
                             "lower training.optimizer.learning_rate, then remove that directory")
         row |= self._judged()
-        row["rate"] = self.optimizer.param_groups[-1]["lr"]
+        row["lr"] = self.optimizer.param_groups[-1]["lr"]
         self.seconds = time.monotonic() - started
         row["seconds"] = self.seconds
         self.curve.append(row)

@@ -144,6 +144,15 @@ def test_the_earlier_name_of_an_option_is_accepted_with_a_note(recipe):
     assert "--grid" not in run(recipe, "--help").stdout
 
 
+def test_an_earlier_name_of_a_value_is_taken_with_a_note(tmp_path):
+    recipe = tmp_path / "run.sh"
+    recipe.write_text(f'. "{ROOT}/utils/recipe.sh"\noption kind new help --choices "new other" --value-was old new\n'
+                      'parse_options "$@"\nprintf "%s" "$kind"\n')
+    done = run(recipe, "--kind", "old")
+    assert (done.stdout, done.stderr) == ("new", "note: --kind old is called new now\n")
+    assert run(recipe, "--kind", "other").stderr == "" and run(recipe, "--kind", "older").returncode == 2
+
+
 @pytest.mark.parametrize(("line", "says"), [
     ("option b 1 help --was n", "option n is declared twice"), ("option a 1 help", "option a is declared twice"),
     ("option b 1 help --was a", "option a is declared twice"), ("option b 1 help --was", "earlier name")])

@@ -11,14 +11,14 @@ option corpora    "$egs/ravdess/pyresnet/data/ravdess $egs/emodb/pyresnet/data/e
 option map        ""              "YAML: common classes, and every corpus's labels (default: conf/common_classes.yaml)"
 option protocols  ""              "CORPUS=PROTOCOL ...: each corpus's own (default: its first)"
 option own-folds  first           "train on the first fold of a corpus's own protocol, or on all" --choices "first all"
-option spectrograms fbank_lssed   "precomputed: where the corpora come as features only" --choices "fbank_lssed precomputed"
+option spectrograms fbank_lssed   "precomputed: where the corpora come as features only" --choices "fbank_lssed precomputed" --value-was given precomputed
 pyresnet_options pooled
 parse_options "$@"
 
 recipe_begin pooled
 protocol=cross
 # shellcheck disable=SC2034  # the stages read it
-[ "$spectrograms" != given ] || functionals=""
+[ "$spectrograms" != precomputed ] || functionals=""
 map=${map:-$ROOT/conf/common_classes.yaml}
 recipe_stages pyresnet cross_corpus
 

@@ -152,19 +152,19 @@ def set_moments(network: PhoneStateNetwork, examples: PhoneExamples, most: int =
 
     chosen = examples.train[::max(1, len(examples.train) // most)]
 
-    def fill(mean: torch.Tensor, deviation: torch.Tensor, rows: Callable[[str], np.ndarray]) -> None:
+    def fill(mean: torch.Tensor, std: torch.Tensor, rows: Callable[[str], np.ndarray]) -> None:
         count, summed, squared = 0, np.zeros(len(mean)), np.zeros(len(mean))
         for key in chosen:
             block = rows(key).astype(np.float64)
             count, summed, squared = count + len(block), summed + block.sum(axis=0), squared + (block**2).sum(axis=0)
         middle = summed / max(1, count)
         mean.copy_(torch.from_numpy(middle))
-        deviation.copy_(torch.from_numpy(np.sqrt(np.maximum(squared / max(1, count) - middle**2, 1e-10))))
+        std.copy_(torch.from_numpy(np.sqrt(np.maximum(squared / max(1, count) - middle**2, 1e-10))))
 
-    fill(network.mean, network.deviation, examples.features)
+    fill(network.mean, network.std, examples.features)
     if examples.hidden is not None:
         store = examples.hidden
-        fill(network.hidden_mean, network.hidden_deviation,
+        fill(network.hidden_mean, network.hidden_std,
              lambda key: np.asarray(store[key]) if key in store else np.zeros((0, store.dim)))
         examples.absent = network.hidden_mean.cpu().numpy()
 

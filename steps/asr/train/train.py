@@ -83,13 +83,13 @@ def train(arguments: argparse.Namespace, config: AsrConfig, world: World) -> Non
     units = make_units(arguments, config, speech, world)
     if world.main and arguments.data is not None:
         report_texts(speech, units)
-    mean, deviation = speech.moments(arguments.seed)
+    mean, std = speech.moments(arguments.seed)
     alignment = StateAlignment.load(arguments.alignment) if arguments.alignment else None
     seed_everything(arguments.seed, "weights")
     model = CtcModel(len(mean), len(units), config.model, engine(config.engine), config.intermediate,
                      alignment.classes if alignment else 0, config.alignment)
     model.mean.copy_(torch.from_numpy(mean))
-    model.deviation.copy_(torch.from_numpy(deviation))
+    model.std.copy_(torch.from_numpy(std))
     batches = SpeechBatches(speech.cuts, speech.seconds, speech.shards, speech.source, units, config.sampling,
                             config.augmentation, arguments.seed, world, alignment)
     evaluate = dev_evaluation(speech, units, world) if speech.dev else None

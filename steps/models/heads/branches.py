@@ -22,7 +22,7 @@ class TaskBranches(nn.Module):
 
     Args:
         inputs: width of the shared representation.
-        outputs: task -> number of classes, or {"mean": m, "deviation": d} of a number.
+        outputs: task -> number of classes, or {"mean": m, "std": s} of a number.
         hidden: widths of the hidden layers of each branch, e.g. (1024,).
         weights: task -> weight of its loss.
         class_weights: task -> (C,) weight of each class; a task that is not there has equal classes.
@@ -47,7 +47,7 @@ class TaskBranches(nn.Module):
         """(N, 1) of a numeric task, tensor or array -> (N,) in the unit of its field."""
         scale = self.outputs[task]
         assert not isinstance(scale, int), f"{task} is of classes"
-        return scale["mean"] + scale["deviation"] * logits[:, 0]
+        return scale["mean"] + scale["std"] * logits[:, 0]
 
     def loss(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weighted sum of the tasks' losses: {"loss": scalar, "loss_<task>": scalar, ...}.
@@ -74,7 +74,7 @@ class TaskBranches(nn.Module):
         scale = self.outputs[task]
         if not isinstance(scale, int):
             known = ~torch.isnan(target)
-            wanted = (torch.nan_to_num(target, nan=scale["mean"]) - scale["mean"]) / scale["deviation"]
+            wanted = (torch.nan_to_num(target, nan=scale["mean"]) - scale["mean"]) / scale["std"]
             return torch.where(known, (scores[:, 0] - wanted).square(), 0.0)
         weight = getattr(self, f"class_weight_{task}")
         if target.ndim == 2:

@@ -46,7 +46,7 @@ def test_the_type_of_a_field_decides_between_numbers_and_classes():
     everyone = [Item(id=str(n), fields={"age": 20.0 + n, "style": "ab"[n % 2], "phq8_binary": n % 2,
                                         "tremor": 0.1 * n}) for n in range(6)]
     outputs, targets = task_targets(everyone, ["age", "style", "phq8_binary", "tremor"], print)
-    assert outputs["age"] == {"mean": 22.5, "deviation": pytest.approx(np.std(range(6)))}
+    assert outputs["age"] == {"mean": 22.5, "std": pytest.approx(np.std(range(6)))}
     assert outputs["style"] == outputs["phq8_binary"] == 2
     assert outputs["tremor"]["mean"] == pytest.approx(0.25)  # of no register: numbers by their values
     assert targets["age"].tolist() == [20, 21, 22, 23, 24, 25] and targets["age"].dtype == np.float32
@@ -55,7 +55,7 @@ def test_the_type_of_a_field_decides_between_numbers_and_classes():
 
 def test_items_without_a_number_do_not_count():
     outputs, targets = task_targets(items("age", [30.0, None, 50.0]), ["age"], print)
-    assert outputs["age"] == {"mean": 40.0, "deviation": 10.0}
+    assert outputs["age"] == {"mean": 40.0, "std": 10.0}
     assert np.isnan(targets["age"]).tolist() == [False, True, False]
 
 
@@ -178,7 +178,7 @@ def test_a_network_learns_ages_and_votes_beside_each_other(request, tmp_path, co
 
 def test_the_loss_of_numbers_is_in_one_unit_on_train_and_dev():
     """Both stand in one picture: the network learns numbers that are standardized."""
-    found = dev_metrics(np.array([[4.0], [10.0]]), np.array([0.0, 14.0]), 0, deviation=2.0)
+    found = dev_metrics(np.array([[4.0], [10.0]]), np.array([0.0, 14.0]), 0, std=2.0)
     assert found["loss"] == pytest.approx((2.0**2 + 2.0**2) / 2) and found["MAE"] == pytest.approx(4)
 
 

@@ -9,12 +9,12 @@ from steps.ivector.backend import (
     Backend,
     BackendConfig,
     cosine_scores,
-    equal_error_rate,
     lda,
     length_normalize,
     whitening,
 )
 from steps.ivector.plda import Plda, em_step, speaker_moments
+from tests.steps.ivector.error_rate import equal_error_rate
 from utils.errors import UserError
 
 
@@ -151,7 +151,7 @@ def test_the_equal_error_rate_of_small_cases(scores, wanted):
 
 
 def test_an_equal_error_rate_without_impostors_is_refused():
-    with pytest.raises(UserError, match="2 trials of one speaker, 0 of two"):
+    with pytest.raises(ValueError, match="2 trials of one speaker, 0 of two"):
         equal_error_rate(np.array([1.0, 2.0]), np.array([True, True]))
 
 

@@ -31,7 +31,7 @@ def test_the_states_are_the_recognizers(spectra):
     torch.manual_seed(2)
     recognizer = CtcModel(12, 5, ConformerConfig(**SIZES)).eval()
     recognizer.mean += 0.7
-    recognizer.deviation *= 1.3
+    recognizer.std *= 1.3
     trunk = AsrEncoder(12, ConformerConfig(**SIZES)).eval()
     theirs = recognizer.state_dict()
     trunk.load_state_dict({key: value for key, value in theirs.items() if not key.startswith("output.")})

@@ -15,7 +15,7 @@ def network(hidden=6, config=SMALL, classes=5):
     torch.manual_seed(0)
     model = PhoneStateNetwork(8, hidden, classes, config).eval()
     model.mean.normal_()
-    model.deviation.uniform_(0.5, 2)
+    model.std.uniform_(0.5, 2)
     return model
 
 

@@ -8,12 +8,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from steps.ivector.backend import equal_error_rate
 from steps.ivector.trials import all_pairs
 from steps.scoring import recompute, results, tables
 from steps.scoring.summary import Summary
 from steps.scoring.summary import figures as figures_of_errors
 from steps.scoring.trials import Trials, figures, interval, summarize
+from tests.steps.ivector.error_rate import equal_error_rate
 from utils.errors import UserError
 
 

@@ -38,7 +38,7 @@ def own(tmp_path_factory):
     model = CtcModel(80, len(units), config.model)
     with torch.no_grad():
         model.mean += -8
-        model.deviation *= 2
+        model.std *= 2
         model.output.weight *= 5  # so that the posteriors differ from frame to frame
     directory = tmp_path_factory.mktemp("own")
     save_recognizer(directory, model.state_dict(), config, units,

@@ -8,7 +8,7 @@ import torch
 
 from steps.models.heads.branches import TaskBranches, balanced_weights
 
-SCALE = {"mean": 40.0, "deviation": 8.0}
+SCALE = {"mean": 40.0, "std": 8.0}
 
 
 def heads(**outputs):
