@@ -75,19 +75,29 @@ def ways_of(target: Target) -> tuple[str, ...]:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser("fuse_subsystems.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--protocol", required=True)
-    parser.add_argument("--subsystems", required=True, help='"NAME ...": directories below EXP')
-    parser.add_argument("--targets", default="", metavar="NAME ...",
-                        help="what they predict, each fused for itself; empty: the corpus's default")
+    parser.add_argument("--protocol", required=True, metavar="NAME", help="split in DATA/splits/NAME.tsv")
+    parser.add_argument("--subsystems", required=True, type=some, metavar='"NAME ..."',
+                        help="trained subsystems EXP/NAME; those that are not there are told and left out")
+    parser.add_argument("--targets", default="", metavar='"NAME ..."',
+                        help="what they predict, each fused for itself (default: the first of the corpus)")
     parser.add_argument("--text-variant", default="asr-text", metavar="NAME",
                         help="what a subsystem without norm-... variants gives (%(default)s)")
-    parser.add_argument("--variants", default="", help='e.g. "norm-global"; empty: every norm-... without +aug')
-    parser.add_argument("--extended", default="", metavar="NAME ...",
-                        help="each variant is fused a second time, with these too (variant ...+extended)")
+    parser.add_argument("--variants", default="", metavar='"V ..."',
+                        help="variants that are fused (default: every norm-... without +aug)")
+    parser.add_argument("--extended", default="", metavar='"NAME ..."', help="further subsystems: each variant is "
+                        "fused a second time, with these too (variant ...+extended)")
+    parser.add_renamed("--more", "--extended")
     add_leave_out(parser)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("exp", type=Path, metavar="EXP")
     return parser.parse_args(argv)
+
+
+def some(text: str) -> str:
+    """Of --subsystems: at least one."""
+    if not text.split():
+        raise argparse.ArgumentTypeError("it is empty; name the subsystems that are fused")
+    return text
 
 
 def tell_missing(found: Found) -> None:

@@ -132,13 +132,19 @@ def read_doubles(path: Path | None) -> set[str]:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(prog="steps.asr.large.deduplicate", description=__doc__,
+    parser = ArgumentParser("find_duplicates.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prepared", type=Path, nargs="+", required=True, metavar="DIR",
-                        help="of steps/prepare_speech.sh, the corpus to be kept first")
-    parser.add_argument("--protect", type=Path, nargs="*", default=[], metavar="DATA", help="prepared data sets")
+    parser.add_argument("--prepared", type=directories, required=True, metavar='"DIR ..."',
+                        help="what steps/prepare_speech.sh wrote; of two copies that of the first corpus is kept")
+    parser.add_argument("--protect", type=directories, default=[], metavar='"DATA ..."',
+                        help="prepared data sets; their sentences and recordings must not be trained on")
     parser.add_argument("out", type=Path, metavar="OUT")
     return parser.parse_args(argv)
+
+
+def directories(text: str) -> list[Path]:
+    """Several in one word."""
+    return [Path(word) for word in text.split()]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
