@@ -98,7 +98,8 @@ reads() {
   for name in $2; do
     case $name in
       text:asr | text:nbest) inputs+=(--in "$1/layers/asr") ;;
-      text:* | images) ;; # a field of the manifest
+      text:*) ;; # a field of the manifest
+      images) inputs+=(--in-images "$1/cuts.jsonl.gz") ;;
       waveform*) inputs+=(--in-sound "$1/cuts.jsonl.gz") ;;
       embedding:*) name=${name#*:} inputs+=(--in "$exp/${name%%/*}/$protocol") ;;
       *) inputs+=(--in "$1/$name") ;;

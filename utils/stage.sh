@@ -9,6 +9,7 @@
 #   --in-audio P  a directory of recordings: path, size and time of every file, also behind links
 #   --in-sound P  a manifest (cuts.jsonl.gz): only which utterances there are, their recordings, start and end, and size
 #                 and time of the files that it names; not labels, speakers, text, nor which run of a stage made it
+#   --in-images P a manifest: size and time of the files of images that it names
 #   --in-late P   an input that only the end of the stage reads: when its content changes, the stage goes on from its
 #                 finished tasks
 #   --in-code P   a module of this repository, with what it imports of its own room, without comments

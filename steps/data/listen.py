@@ -31,7 +31,7 @@ class Decoded:
 
 
 def decode(item: Item) -> Decoded:
-    """Decode an utterance's audio (or read its given features) and look at the values."""
+    """Decode an utterance's audio, or read its features, and look at the values; read images."""
     import numpy
 
     from steps.data.audio import Remark, read_sound, show_path
@@ -40,8 +40,12 @@ def decode(item: Item) -> Decoded:
     from steps.data.precomputed_arrays import load_precomputed
 
     remarks: tuple[Remark, ...] = ()
+    try:
+        images = of_images(item)
+    except UserError as error:
+        return Decoded(problem=str(error))
     if item.path is None and item.features is None:
-        return Decoded()  # text only
+        return Decoded(images)  # or text only
     if item.path is None:
         name, problem, values = show_path((item.features or {}).get("path", item.id)), "", numpy.zeros(0)
         try:
@@ -69,6 +73,22 @@ def decode(item: Item) -> Decoded:
     if item.path is None:
         return Decoded(Print(digest, len(values), None, silent), remarks=remarks)
     return Decoded(Print(digest, len(values), envelope(values), silent, fingerprint(values, rate)), remarks=remarks)
+
+
+def of_images(item: Item) -> Print | None:
+    """A print of an utterance's images, all of which are read; None without images.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    from steps.data.duplicates import Print
+    from steps.data.images import IMAGES, read_images
+
+    if not item.fields.get(IMAGES):
+        return None
+    images = read_images(item.fields[IMAGES])
+    digest = hashlib.sha256(repr(images.shape).encode() + images.tobytes()).hexdigest()
+    return Print(digest, len(images), None, silent=bool((images == images.flat[0]).all()))
 
 
 def listen(items: Mapping[str, Item], nj: int) -> dict[str, Decoded]:

@@ -36,7 +36,7 @@ class Group:
     how: str
 
     def describe(self, what: str) -> str:
-        """`what`: "audio" or "features"."""
+        """`what`: "audio", "features" or "images"."""
         return {"identical": f"identical {what}", "alike": "the same sound (but for gain, a shift or an encoding)",
                 "overlapping": "overlapping segments of one recording"}[self.how]
 
@@ -68,7 +68,8 @@ def judge(groups: Sequence[Group], splits: Sequence[Split], items: Mapping[str, 
           learned: str = "emotion", what: str = "audio") -> tuple[list[str], list[str]]:
     """
     Args:
-        learned: the field that says whether labels differ. what: "audio" or "features", for the messages.
+        learned: the field that says whether labels differ.
+        what: "audio", "features" or "images", for the messages.
 
     Returns:
         problems: groups that some fold has in two parts; warnings: what else is to be said. One line each.

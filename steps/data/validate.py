@@ -3,8 +3,9 @@
     validation.json    numbers that the report draws, and warnings
     sound.tsv          what is to be said of single utterances (silence, channels that cancel, ...), if anything is
     duplicates.tsv     every group of utterances that have the same sound (steps/data/same_sound.py)
-    audio_hashes.tsv   id, sha256 of the decoded samples (of given features, where there is no audio), whatever the
-                       container; of identical audio each id has the hash of the first
+    audio_hashes.tsv   id, sha256 of the decoded samples (of given features or images, where there is
+                       no audio), whatever the container; of identical audio each id has the hash of
+                       the first
     fingerprints.npz   coarse fingerprints of the sound (steps/data/fingerprint.py), for the leak audit
 
 Found is the same sound under another gain (-20 dB), shifted, with cut ends, at another rate or in another encoding; not
@@ -56,11 +57,13 @@ def summarize(data: Dataset) -> dict[str, Any]:
     """Counts over the items, as they go into validation.json; "label" and "classes" are of the default target."""
     import numpy
 
+    from steps.data.images import IMAGES
     from steps.data.splits import wholes
 
     target = learned_target(data.targets)
     values = {item.id: item.value(target) for item in data.items.values()}
     items = list(data.items.values())
+    silent = [item for item in items if item.path is None and item.features is None]
     durations = numpy.array([item.duration for item in items])
     counts, edges = numpy.histogram(durations, bins=BINS)
     table: dict[str, Counter[str]] = defaultdict(Counter)
@@ -83,7 +86,8 @@ def summarize(data: Dataset) -> dict[str, Any]:
         "sampling_rates": dict(sorted(Counter(str(item.sampling_rate) for item in items if item.path).items())),
         "converted": data.info.get("converted", {}),
         "features_only": sum(item.path is None and item.features is not None for item in items),
-        "text_only": sum(item.path is None and item.features is None for item in items),
+        "images_only": sum(bool(item.fields.get(IMAGES)) for item in silent),
+        "text_only": sum(not item.fields.get(IMAGES) for item in silent),
     }
     for of in wholes(data.targets):
         result[f"{of}s"] = len(data.groups(of))
@@ -161,7 +165,8 @@ def compare_sounds(data: Dataset, prints: Mapping[str, Print],
                "id\tsha256\n" + "".join(f"{key}\t{prints[first_of.get(key, key)].hash}\n" for key in prints))
     sounds = {key: seen.sound for key, seen in prints.items() if seen.sound is not None}
     fingerprint.save(data.path / fingerprint.FILE, sounds)
-    what = "audio" if any(item.path is not None for item in items.values()) else "features"
+    what = next((what for what, attribute in (("audio", "path"), ("features", "features")) if any(
+        getattr(item, attribute) is not None for item in items.values())), "images")
     problems, warnings = judge(groups, splits, items, data.learned, what)
     where = f"{data.path / LIST} lists all"
     if problems:
@@ -202,7 +207,8 @@ def show(data: Dataset, result: Mapping[str, Any]) -> str:
                        ("converted", "converted")):
         if result[key]:
             lines.append(f"  {title:<10} " + ", ".join(f"{name} {n}" for name, n in result[key].items()))
-    for title, key in (("unlabelled", "unlabelled"), ("no audio", "features_only"), ("text only", "text_only")):
+    for title, key in (("unlabelled", "unlabelled"), ("no audio", "features_only"),
+                       ("images only", "images_only"), ("text only", "text_only")):
         if result[key]:
             lines.append(f"  {title:<10} {result[key]}")
     sound = result["sound"]

@@ -83,6 +83,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--inputs", required=True, metavar='"NAME ..."', help="what the subsystem reads, one input or "
                         "several: features in DATA/NAME; text:asr, text:nbest or text:reference, what is said, of "
                         "several kinds of text an experiment each (text: those of --sources); "
+                        "waveform or waveform@RATE, the recordings; images, of the field images; "
                         "embedding:SUBSYSTEM[/VARIANT], what another subsystem computes, trained with "
                         "keep_embeddings=true on the same protocol, fold and seed")
     parser.add_argument("--protocol", required=True, metavar="NAME", help="split in DATA/splits/NAME.tsv")

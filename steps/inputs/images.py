@@ -1,7 +1,5 @@
-"""The images of each utterance: `images`, from the files that the field of that name says.
-
-A file is a NumPy array, uint8 (N, H, W, C) or (N, H, W), or one picture (PNG, JPEG, ...). All
-utterances have images of one size. Read when wanted; nothing is stored.
+"""The images of each utterance: `images`, from the files that the field of that name says
+(steps/data/images.py). All have one size. Read when wanted; nothing is stored.
 """
 
 from __future__ import annotations
@@ -17,12 +15,9 @@ import numpy as np
 
 from steps.data.audio import show_path
 from steps.data.dataset import Dataset, Item
-from steps.data.precomputed_arrays import load_precomputed
+from steps.data.images import IMAGES, read_images
 from steps.data.trained_on import Record
 from utils.errors import UserError
-from utils.files import check_regular
-
-IMAGES = "images"  # the input, its layout and the field
 
 
 @dataclass(frozen=True)
@@ -85,11 +80,12 @@ class ImageSource:
         return len(self[key])
 
     def identity(self) -> dict[str, Any]:
-        """Their size, and a digest of names and sizes of the files."""
+        """Their size, and a digest of size and time of the files."""
         digest = hashlib.blake2b(digest_size=16)
         for key in sorted(self.items.keys() - self.failures.keys()):
             path = Path(self.items[key].fields[IMAGES])
-            digest.update(f"{key}\t{path.stat().st_size if path.is_file() else -1}\n".encode())
+            about = path.stat() if path.is_file() else None
+            digest.update(f"{key}\t{about and (about.st_size, about.st_mtime_ns)}\n".encode())
         return {"name": IMAGES, "size": list(self.size), "files": digest.hexdigest()}
 
     def trained_on(self) -> list[Record]:
@@ -104,39 +100,3 @@ class ImageSource:
 def shown(size: Sequence[int]) -> str:
     height, width, channels = size
     return f"{height} x {width} with {channels} {'channel' if channels == 1 else 'channels'}"
-
-
-def read_images(path: str | Path) -> np.ndarray:
-    """uint8 (N, H, W, C) of a file.
-
-    Raises:
-        UserError: no such file, or no images; names it.
-    """
-    path = Path(path)
-    images = load_precomputed(path, mmap_mode="r") if path.suffix == ".npy" else decode(path)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape or images.shape[3] not in (1, 3):
-        raise UserError(f"{show_path(path)} is {images.dtype} {images.shape}; expected uint8 (images, height, width) "
-                        "or (images, height, width, 1 or 3)")
-    return np.asarray(images)
-
-
-def decode(path: Path) -> np.ndarray:
-    """uint8 (1, H, W, C) of a picture; C is 1 where it is gray.
-
-    Raises:
-        UserError: it cannot be decoded.
-    """
-    import av
-    import av.error
-
-    try:
-        check_regular(path)
-        with av.open(str(path)) as container:
-            frame = next(container.decode(video=0))
-            gray = frame.format.name.startswith("gray")
-            pixels = frame.to_ndarray(format="gray" if gray else "rgb24")
-    except (av.error.FFmpegError, OSError, StopIteration, IndexError, ValueError) as error:
-        raise UserError(f"{show_path(path)} is no picture that can be read ({type(error).__name__})") from error
-    return pixels[None, ..., None] if gray else pixels[None]

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.utils.toy_recipe import Toy
-from utils.stages.manifest import sound
+from utils.stages.manifest import images, sound
 
 STAGES = """
 stage 1 "Prepare" --in table.tsv --out-names data/cuts.tsv --out-same data/cuts.tsv -- ./do prepare data/cuts.tsv
@@ -84,6 +84,25 @@ def test_recordings_that_a_table_names_are_inputs(toy, harm, says):
     harm(path)
     result = toy.run()
     assert f"1  Prepare: runs: recordings of data/cuts.tsv {says}" in result.stdout and "extract" in toy.calls
+
+
+def test_a_changed_picture_runs_what_reads_images_alone(tmp_path):
+    toy = Toy(tmp_path / "recipe", """
+stage 1 "Extract" --in-sound cuts.gz --out data/f -- ./do extract data/f
+stage 2 "Look" --in-images cuts.gz --out exp/t -- ./do look exp/t
+run_stages
+""")
+    toy.write("face.png", "PNG")
+    with gzip.open(toy.path / "cuts.gz", "wt") as stream:
+        one, other = cut(toy, "1", "angry"), cut(toy, "2", "sad")
+        one["supervisions"][0]["custom"]["images"] = str(toy.path / "face.png")
+        stream.writelines(json.dumps(about) + "\n" for about in (one, other))
+    assert toy.run().returncode == 0 and toy.calls == ["extract", "look"]
+    assert images(str(toy.path / "cuts.gz")).startswith("1 files, 3 bytes, ")
+    toy.write("face.png", "GIF")
+    os.utime(toy.path / "face.png", (1, 1))
+    told = toy.run().stdout
+    assert "2  Look: runs: images of cuts.gz changed (1 files)" in told and toy.calls == ["look"]
 
 
 @pytest.mark.slow

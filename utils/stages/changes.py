@@ -13,7 +13,8 @@ FORMAT = 2
 """Of markers. The first knew no inputs by content alone: what it lacks is no change, it is noted once all else is as it
 was (plan.py)."""
 
-INPUTS = ("file", "files", "audio", "sound", "late", "code", "config", "recordings", "stage")
+INPUTS = ("file", "files", "audio", "sound", "images", "late", "code", "config", "recordings",
+          "stage")
 
 
 def differences(old: dict[str, Any], state: State, ran: Collection[StageNumber] = ()) -> tuple[list[str], bool]:
@@ -69,9 +70,10 @@ def _difference(key: str, before: str | None, now: str | None) -> str:
         return f"{name} is new"
     if now in (None, "absent"):
         return f"{name} is gone"
-    if kind in ("audio", "files"):
+    if kind in ("audio", "files", "images"):
         count, had = now.split(",")[0], before.split(",")[0]
-        what = "recordings" if name.startswith("of ") else "files under"
+        what = "recordings" if name.startswith("of ") else \
+            "images of" if kind == "images" else "files under"
         return f"{what} {name} changed ({count}{'' if count == had else f', were {had}'})"
     if kind == "stage":
         return f"stage {name} ran with other settings"

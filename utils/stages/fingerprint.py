@@ -7,6 +7,7 @@ Parts, key -> text:
     files PATH                           a directory that no stage makes
     audio PATH                           path, size and time of every file below
     sound PATH                           of a manifest, what features are made of (manifest.py)
+    images PATH                          of a manifest, the images that it names
     late PATH                            an input of the stage's end by content; finished tasks do not depend on it
     code PATH                            a module of this repository and what it imports, without comments
     stage N                              fingerprint with which stage N made the inputs
@@ -28,7 +29,7 @@ from utils.errors import UsageError
 from utils.stages.code_hash import Code
 from utils.stages.command import CONFIGURATION, SETTINGS
 from utils.stages.graph import Recipe, Stage
-from utils.stages.manifest import sound
+from utils.stages.manifest import images, sound
 from utils.stages.number import StageNumber
 from utils.stages.outputs import files_below
 
@@ -116,7 +117,9 @@ class Inputs:
 
     def _add_by_content(self, state: State, stage: Stage) -> None:
         """What counts whichever run made it."""
-        for kind, paths, digest in (("sound", stage.sound, self.sound), ("late", stage.late, self.tree)):
+        for kind, paths, digest in (("sound", stage.sound, self.sound),
+                                    ("images", stage.images, self.images),
+                                    ("late", stage.late, self.tree)):
             for path in paths:
                 where = os.path.join(self.recipe.directory, path)
                 there = bool(path) and os.path.exists(where)
@@ -229,9 +232,16 @@ class Inputs:
 
     def sound(self, path: str) -> str:
         """A manifest by what features are made of; what is none, and a very large one, as `content` has it."""
+        return self._of_manifest("sound", path, sound)
+
+    def images(self, path: str) -> str:
+        """A manifest by the files of images that it names; otherwise as `sound`."""
+        return self._of_manifest("images", path, images)
+
+    def _of_manifest(self, kind: str, path: str, make: Callable[[str], str | None]) -> str:
         if not os.path.isfile(path) or os.stat(path).st_size > LARGE:
             return self.tree(path)
-        return self._once("sound", path, os.stat(path), sound) or self.content(path)
+        return self._once(kind, path, os.stat(path), make) or self.content(path)
 
     def tree(self, path: str) -> str:
         """A file by its content, a directory by that of the files below."""

@@ -23,7 +23,7 @@ class Stage:
 
     Attributes:
         name: of the subsystem that it trains, for --only; "" of all other stages.
-        inputs, audio, sound, late, code, conf: what it reads; see utils/stage.sh.
+        inputs, audio, sound, images, late, code, conf: what it reads; see utils/stage.sh.
         updates: outputs that the command changes in place.
         names: outputs that name recordings. same: outputs that may come out as they were.
         optional: inputs that it can do without. members: those of them that are subsystems, with their names.
@@ -40,6 +40,7 @@ class Stage:
     inputs: list[str] = field(default_factory=list)
     audio: list[str] = field(default_factory=list)
     sound: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
     conf: list[str] = field(default_factory=list)
@@ -172,8 +173,9 @@ def _read_stage(words: list[str]) -> Stage:
     if split + 1 == len(words):
         raise UsageError(f"{name}: no command after --")
     stage = Stage(number, words[1], filled(words[split + 1:], []), declared=words[split + 1:])
-    lists = {"--in": stage.inputs, "--in-audio": stage.audio, "--in-sound": stage.sound, "--in-late": stage.late,
-             "--in-code": stage.code, "--conf": stage.conf, "--out": stage.outputs, "--update": stage.updates,
+    lists = {"--in": stage.inputs, "--in-audio": stage.audio, "--in-sound": stage.sound,
+             "--in-images": stage.images, "--in-late": stage.late, "--in-code": stage.code,
+             "--conf": stage.conf, "--out": stage.outputs, "--update": stage.updates,
              "--out-names": stage.names, "--out-same": stage.same}
     declared = words[2:split]
     for index in range(0, len(declared), 2):
@@ -233,7 +235,7 @@ def _connect(recipe: Recipe) -> None:
         for number in stage.needs:
             if number not in recipe.stages or number >= stage.number:
                 raise UsageError(f"{stage}: --needs {number} is not an earlier stage")
-        for path in (*stage.inputs, *stage.audio, *stage.sound, *stage.late):
+        for path in (*stage.inputs, *stage.audio, *stage.sound, *stage.images, *stage.late):
             if path:
                 stage.producers[path] = _producers(recipe, stage, path, made)
         derive(stage)

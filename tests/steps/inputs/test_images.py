@@ -6,11 +6,11 @@ import pytest
 
 from steps.data import prepare, validate
 from steps.data.dataset import Dataset
+from steps.data.images import read_images
 from steps.experiments import plan, run_task
-from steps.inputs.images import read_images
 from steps.inputs.opening import open_source
 from steps.scoring.experiment import read_metrics
-from utils.errors import UserError
+from utils.errors import UserError, run_main
 
 SETTINGS = ("model.channels=[6,6] model.embedding=8 model.dropout=0 training.epochs=12 training.batch_size=6 "
             "training.optimizer.learning_rate=0.02 training.tensorboard=false training.metric=loss refit=false")
@@ -67,7 +67,7 @@ def test_arrays_and_pictures_are_images(tmp_path):
     ("a.npy", lambda path: np.save(path, np.zeros((0, 4, 4), dtype=np.uint8)), "expected uint8"),
     ("a.npy", lambda path: path.write_bytes(b"no array"), "no .npy array"),
     ("a.png", lambda path: path.write_bytes(b"no picture"), "a.png is no picture that can be read"),
-    ("a.png", lambda path: None, "a.png is no picture that can be read"),
+    ("a.png", lambda path: None, "a.png: no such file"),
 ])
 def test_what_holds_no_images_is_one_line(tmp_path, name, write, says):
     write(tmp_path / name)
@@ -111,3 +111,27 @@ def test_a_table_of_images_alone_is_a_corpus(tmp_path):
     source = open_source("images", Dataset.open(tmp_path / "data"))
     assert sorted(int(source[key][0, 0, 0, 0]) for key in source.items) == list(range(12))
     assert {"face3", "face11"} <= source.items.keys()
+
+
+@pytest.mark.parametrize(("where", "status", "says"), [
+    ("s1", 0, "warning: identical images under 2 ids"),
+    ("s0", 1, "identical images in two parts of protocol official"),
+])
+def test_validation_reads_images_and_finds_the_same_twice(tmp_path, capsys, where, status, says):
+    lines = ["images\temotion\tspeaker\tpart"]
+    for number in range(12):
+        same = number in (7, {"s1": 6, "s0": 2}[where])
+        random = np.random.default_rng(1 if same else 10 + number)
+        np.save(tmp_path / f"face{number}.npy", random.integers(0, 256, (1, 4, 4)).astype(np.uint8))
+        lines.append(f"face{number}.npy\t{['happy', 'sad'][number % 2]}\ts{number // 4}\t"
+                     f"{('train', 'dev', 'test')[number // 4]}")
+    (tmp_path / "table.tsv").write_text("\n".join(lines) + "\n")
+    assert prepare.main(["--table", str(tmp_path / "table.tsv"), str(tmp_path / "data")]) == 0
+    assert run_main(validate.main, [str(tmp_path / "data")]) == status
+    told = capsys.readouterr()
+    assert says in told.err
+    if status == 0:
+        assert "images only 12" in told.out and "text only" not in told.out
+        np.save(tmp_path / "face3.npy", np.zeros((1, 4, 4)))
+        assert run_main(validate.main, [str(tmp_path / "data")]) == 1
+        assert "face3.npy is float64 (1, 4, 4); expected uint8" in capsys.readouterr().err
