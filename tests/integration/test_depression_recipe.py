@@ -19,7 +19,7 @@ from steps.models.conformer import ConformerConfig
 from tests.integration.box import ROOT, checkout, stage_error
 from tests.lab import run
 from tests.local.daic_woz_fixture import daic_woz
-from tests.steps.subsystems.test_start import ENCODER, SMALL, corpus, train
+from tests.steps.subsystems.test_initialization import ENCODER, SMALL, corpus, train
 from utils.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -41,12 +41,13 @@ def test_an_error_shows_names_escaped():
 
 def test_records_of_recordings_are_harmless_and_still_say_the_name():
     from steps.inference.output import Json, Table
+    from steps.inference.outputs import Classes
 
     record = {"file": f"={NASTY}", "emotion": "-a", "posteriors": {"-a": 1.0}, "subsystems": {"s": {"-a": 1.0}},
               "transcript": "@all", "seconds": 1.0}
     [line] = Json().pieces(record)
     assert line[:-1].isprintable() and json.loads(line) == record
-    head, line = Table(["-a"], ["s"]).pieces(record)
+    head, line = Table(Classes(["-a"]), ["s"]).pieces(record)
     assert all(text[:-1].replace("\t", " ").isprintable() for text in (head, line))
     cells = line.split("\t")
     assert cells[0] == "'=a\\x1b[2Jb\\x9b1m c\\x7f\\u202ed" and cells[2] == "'-a" and "'@all" in cells
