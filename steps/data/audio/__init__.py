@@ -6,8 +6,8 @@
     Recording(path)       block by block, whatever the length
 
 soundfile decodes what it knows and what states its length rightly, PyAV everything else (headers.py). Channels are
-mixed down by their mean; where they cancel, the loudest is taken. Another rate is resampled by scipy's polyphase filter
-(Kaiser window), which depends on nothing but the samples.
+mixed down by their mean; where they cancel, the loudest is taken. Another rate is resampled by soxr
+(resampling.py).
 """
 
 from steps.data.audio.files import GitLfsPointer, is_companion, is_pointer, pointers_line, show_path
