@@ -22,6 +22,7 @@ from steps.fusion.combine import HOWS
 from steps.fusion.inputs import Ensemble, Found
 from steps.fusion.runs import Fused, Key, Parts, mean_metrics, single, without
 from steps.scoring.cells import shown
+from steps.scoring.results import adjust_tests
 from steps.scoring.summary import Summary, compare, figures, plain
 from utils.corpus import Target
 
@@ -116,6 +117,8 @@ def ablation(primary: Fused) -> list[dict[str, Any]]:
             if tests is not None:
                 line[part]["paired"] = tests
         lines.append(line)
+    for part in ("dev", "test"):
+        adjust_tests(line[part]["paired"] for line in lines if "paired" in line[part])
     return lines
 
 

@@ -203,7 +203,9 @@ def all_pairs(rows: list[dict[str, Any]]) -> tuple[list[str], dict[tuple[int, in
             tests = compare(summaries[i], summaries[j])
             if tests:
                 table[i, j] = tests
-                table[j, i] = {name: {**test, "difference": -test["difference"]} for name, test in tests.items()}
+    results.adjust_tests(table.values())
+    for (i, j), tests in list(table.items()):
+        table[j, i] = {name: {**test, "difference": -test["difference"]} for name, test in tests.items()}
     return [name_of(row) for row in rows] if table else [], table
 
 

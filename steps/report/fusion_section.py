@@ -124,7 +124,7 @@ def ablation_table(account: Account) -> str:
                                        for what in (*both, f"{main} less the whole's"))
     return ("<h3>Without one subsystem</h3>"
             f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
-            '<p class="note">Fitted again without it. Below: the 95 % interval by bootstrap over speakers; p of the '
+            '<p class="note">Fitted again without it. Below: the 95 % interval over speakers; p of the '
             "sign-flip test over speakers against the whole fusion.</p>")
 
 

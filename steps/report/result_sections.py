@@ -16,7 +16,7 @@ from steps.report import pictures
 from steps.report.cells import caption, norm_of, remark, td_num, th
 from steps.report.content import Content, total_counts
 from steps.scoring import metrics, results, tables, text_leakage
-from steps.scoring.cells import p_value, shown
+from steps.scoring.cells import about_tests, p_value, shown
 
 SMALL_MATRICES = 12
 WARNING = re.compile("prior|overlap|unknown|partial|size|unlabelled|folds|audit|determine|utterance|recording|"
@@ -32,8 +32,8 @@ def results_section(content: Content) -> str:
     text = "<h2>Results</h2><p class=\"lead\">Test parts pooled over folds; mean over seeds. "
     reasons = E("; ".join(sorted({str(row.get("no_intervals")) for row in rows})))
     lacking = "intervals" if any(row["metrics"] for row in rows) else "metrics"
-    text += ("Intervals: 95 %, bootstrap over speakers. " if any(row["intervals"] for row in rows) else
-             f"No {lacking}: {reasons}. ")
+    text += ("Intervals: 95 %, over speakers (jackknife-t); another training set or seed is not in them. "
+             if any(row["intervals"] for row in rows) else f"No {lacking}: {reasons}. ")
     text += "Systems and everything in them were chosen on the dev parts.</p>"
     first_of_all = results.leading(rows)
     names = ["MAF", "UA"] if first["classes"] else [results.main_metric(first)]
@@ -77,16 +77,15 @@ def results_table(rows: Sequence[dict[str, Any]]) -> str:
             cells.append(td_num("–" if value is None else show(value), value, "<br>".join(below)))
         if tested:
             test = row.get("paired", {}).get(main)
-            cells.append(td_num(p_value(row, main) or "", test["p"] if test else None))
+            cells.append(td_num(p_value(row, main) or "", test.get("p_holm") if test else None))
         marks = "".join(f'<span class="tag{" warn" if WARNING.search(mark) else ""}">{E(mark)}</span>'
                         for mark in row["marks"])
         cells += [td_num(str(len(row["seeds"])), len(row["seeds"])), f"<td>{marks}</td>"]
         body.append(f'<tr class="{"best" if row in leading else ""}">{"".join(cells)}</tr>')
     note = ""
     if tested:
-        against = sorted({row["paired"]["reference"] for row in tested})
-        note = (f'<p class="note">p: two-sided sign-flip permutation test of the speakers\' own {E(main)} against '
-                f"{E(' or '.join(against))}. ± is the standard deviation over seeds; below it the 95 % interval.</p>")
+        note = (f'<p class="note">{E(about_tests(tested, main))} A speaker counts by his own {E(main)}. ± is the '
+                "standard deviation over seeds; below it the 95 % interval.</p>")
     return (f'<div class="scroll"><table><thead><tr>{"".join(head)}</tr></thead><tbody>{"".join(body)}</tbody></table>'
             f"</div>{note}")
 
@@ -107,14 +106,14 @@ def paired_section(content: Content) -> str:
             if i == j or not test or test["p"] is None:
                 cells.append("<td>·</td>")
                 continue
-            clear = test["p"] < 0.05
+            clear = test["p_holm"] < 0.05
             kind = ("up" if test["difference"] > 0 else "down") if clear else ""
-            p = "p &lt; 0.001" if test["p"] < 0.001 else f"p {test['p']:.3f}"
+            p = "p &lt; 0.001" if test["p_holm"] < 0.001 else f"p {test['p_holm']:.3f}"
             cells.append(f'<td class="{kind}">{show(test["difference"])}<br><small>{p}</small></td>')
         body.append(f'<tr><th>{i + 1} · {E(name)}</th>{"".join(cells)}</tr>')
     return (f'<h2>Differences</h2><p class="lead">Mean over speakers of the difference in their own {E(metric)} '
-            "(a speaker's classes are those of his reference), tested by flipping signs. Colored where p &lt; 0.05; "
-            "the p are not corrected for the number of comparisons.</p>"
+            "(a speaker's classes are those of his reference), tested by flipping signs. p are adjusted by Holm "
+            "for all comparisons here; colored where p &lt; 0.05.</p>"
             f'<div class="scroll"><table class="matrix"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody>'
             "</table></div>")
 

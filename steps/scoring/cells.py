@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,24 @@ def shown(metric: str) -> Any:
 
 
 def p_value(row: Mapping[str, Any], metric: str) -> str:
-    """Of the paired test of a row of results."""
-    return shown_p(row.get("paired", {}).get(metric, {}).get("p"))
+    """Of the paired test of a row of results, adjusted for the rows of its table."""
+    return shown_p(row.get("paired", {}).get(metric, {}).get("p_holm"))
+
+
+def about_tests(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """What a reader must know of the tests of a table: how they were adjusted, what they could find."""
+    tests = [test for row in rows if (test := row.get("paired", {}).get(metric))]
+    if not tests:
+        return ""
+    against = " or ".join(sorted({row["paired"]["reference"] for row in rows if row.get("paired")}))
+    found = sorted(test["detectable"] for test in tests if test.get("detectable"))
+    power = f" A single test finds differences from {shown(metric)(found[len(found) // 2])} on with a power of 80 %." \
+        if found else ""
+    smallest = [test["smallest_p"] for test in tests if test["p"] is None]
+    if len(smallest) == len(tests):
+        return f"No p: with {tests[0]['speakers']} speakers none is below {shown_p(min(smallest))}.{power}"
+    return (f"p: {metric} against {against}, sign-flip test over speakers, adjusted by Holm for the "
+            f"{len(tests)} tests of the table.{power}")
 
 
 def shown_p(p: float | None) -> str:

@@ -90,8 +90,8 @@ def pair_table(rows: Sequence[Row]) -> StudyTable:
         if test:
             falls = row.get("falls", {})
             within, own = falls.get("within", {}), falls.get("own", {})
-            cells += [percent(fold_deviation(row)), percent(within.get("UA")), p_cell(within.get("p", {}).get("UA")),
-                      percent(own.get("UA"))]
+            cells += [percent(fold_deviation(row)), percent(within.get("UA")),
+                      p_cell(within.get("p_holm", {}).get("UA")), percent(own.get("UA"))]
         body.append([*cells, Cell(" ".join(map(str, row["seeds"]))), Cell(", ".join(row["marks"])),
                      Cell(row["commit"])])
     return StudyTable([*head, "seeds", "marks", "commit"], body, texts=4)

@@ -36,6 +36,23 @@ def add_falls(rows: Iterable[Row]) -> None:
                                                              if name in tests}}
         if falls:
             row["falls"] = falls
+    adjust(pairs.values())
+
+
+def adjust(rows: Iterable[Row]) -> None:
+    """Set `p_holm` of each fall: adjusted for those of all pairs and systems, which stand in one table."""
+    from steps.scoring.statistics import holm
+    from steps.scoring.summary import plain
+
+    for name in METRICS:
+        families: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in rows:
+            within = row.get("falls", {}).get("within", {})
+            if within.get("p", {}).get(name) is not None:
+                families.setdefault((row["protocol"], row["target"]), []).append(within)
+        for tests in families.values():
+            for test, p in zip(tests, holm([test["p"][name] for test in tests]), strict=True):
+                test.setdefault("p_holm", {})[name] = plain(p, 9)
 
 
 def pair_of(row: Row) -> tuple[str, ...]:

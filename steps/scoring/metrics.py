@@ -30,6 +30,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from steps.scoring.statistics import CORRELATION, POSITIVE
+
 # Sums over items: count, label, prediction, label^2, prediction^2, label * prediction, |error|
 MOMENTS = ("n", "y", "p", "yy", "pp", "yp", "abs")
 CLASSIFICATION = ("MAF", "UA", "WA", "MAP")
@@ -43,6 +45,8 @@ ERRORS = ("words", "substitutions", "deletions", "insertions", "characters", "ch
 TRANSCRIPTION = ("WER", "CER", *ERRORS[1:4])
 CONFIDENCE = ("ECE", "AUC")
 VERIFICATION = ("EER",)
+SCALES = {**dict.fromkeys(("CCC", "CCC_items"), CORRELATION),  # of intervals; the others are fractions
+          **dict.fromkeys(("MAE", "RMSE", *TRANSCRIPTION), POSITIVE)}
 LESS_IS_BETTER = ("MAE", "RMSE", *TRANSCRIPTION, "ECE", *VERIFICATION)
 CONFIDENCE_BINS = 100  # fine enough for the AUC; ten of them make a bin of the calibration error
 

@@ -112,6 +112,7 @@ def _recomputed(rows: Sequence[Row]) -> list[Row]:
         # the reference itself has no test; its group knows the name
         names = [named[results.key_of(other)] for other in group if named[results.key_of(other)]]
         results.add_paired(group, names[0] if names else None, [row])
+    results.adjust(new)
     falls.add_falls(new)
     return new
 

@@ -12,8 +12,9 @@ RESULTS.json: {"about": ..., "rows": [...]}, one row a line, sorted by KEY. A ro
     fuses        names of the subsystems that a fusion is made of; absent for a single system
     metrics      mean over seeds of the scores pooled over folds; sd over seeds; intervals, or no_intervals: why not
     fold_scores  {fold: metrics}; per_class {recall, precision, f1}
-    paired       {reference, <metric>: {difference, p, ...}}; absent for the reference itself, and of
-                 speaker verification, where a trial is of two speakers
+    paired       {reference, <metric>: {difference, p, p_holm, detectable, ...}}; p_holm: adjusted for the rows of its
+                 table; p is null where so few speakers cannot reject (smallest_p). Absent for the reference itself,
+                 and of speaker verification, where a trial is of two speakers
     sentences    of the reference, where text is read; see steps/scoring/text_leakage.py
     commit, command, summary (see steps/scoring/{summary,trials}.py), from which all figures are computed again
 
@@ -31,7 +32,8 @@ from typing import Any
 
 from steps.scoring import trials
 from steps.scoring.metrics import LESS_IS_BETTER
-from steps.scoring.summary import Summary, compare, figures
+from steps.scoring.statistics import holm
+from steps.scoring.summary import Summary, compare, figures, plain
 from utils.errors import UserError
 from utils.files import read_json, write_text
 from utils.shape import Maybe, OneOf
@@ -193,7 +195,7 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
 
 
 def add_paired(rows: Sequence[Row], reference: str | None = None, only: Iterable[Row] | None = None) -> None:
-    """Set `paired` of each row (of `only`)."""
+    """Set `paired` of each row; with `only` of these, not yet adjusted (`adjust`)."""
     for row in rows if only is None else only:
         row.pop("paired", None)
         if of_trials(row):
@@ -204,3 +206,32 @@ def add_paired(rows: Sequence[Row], reference: str | None = None, only: Iterable
             row["paired"] = {"reference": f"{other['subsystem']}/{other['variant']}", **tests}
             if reference is not None:
                 row["paired"]["named"] = reference
+    if only is None:
+        adjust(rows)
+
+
+def adjust(rows: Iterable[Row]) -> None:
+    """Set `p_holm` of every paired test: adjusted for the tests of the same metric in the row's table."""
+    families: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        families.setdefault(table_of(row), []).append(row.get("paired", {}))
+    for tested in families.values():
+        adjust_tests(tested)
+
+
+def adjust_tests(tested: Iterable[Mapping[str, Any]]) -> None:
+    """Set `p_holm` of the tests of one family, of each metric by itself: {metric: {"p", ...}} each."""
+    of_metric: dict[str, list[dict[str, Any]]] = {}
+    for tests in tested:
+        for metric, test in tests.items():
+            if isinstance(test, dict) and test["p"] is not None:
+                of_metric.setdefault(metric, []).append(test)
+    for family in of_metric.values():
+        for test, p in zip(family, holm([test["p"] for test in family]), strict=True):
+            test["p_holm"] = plain(p, 9)
+
+
+def table_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of which rows stand in one table."""
+    return tuple(str(row.get(name) or "") for name in ("corpus", "protocol", "target", "part", "subset",
+                                                       "train_corpus"))

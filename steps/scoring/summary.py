@@ -214,7 +214,7 @@ def figures(summary: Summary) -> dict[str, Any]:
     if reason:
         found["no_intervals"] = reason
     else:
-        intervals = statistics.bootstrap(summary.by_speaker(), summary.values)
+        intervals = statistics.jackknife(summary.by_speaker(), summary.values, metrics.SCALES, summary.labelled)
         found["intervals"] = {name: [plain(low), plain(high)] for name, (low, high) in intervals.items()}
     found["fold_scores"] = summary.fold_values()
     if summary.classes:
@@ -243,7 +243,8 @@ def per_speaker(summary: Summary) -> dict[str, dict[str, float]]:
 
 
 def compare(system: Summary, reference: Summary) -> dict[str, Any] | None:
-    """{metric: {difference, p}} of two summaries over the same speakers; None where speakers are unknown or differ."""
+    """{metric: {difference, p, detectable}} of two summaries over the same speakers; None where speakers are unknown or
+    differ. p is None where so few speakers cannot give one below 5 %; "smallest_p" is what they can."""
     if system.known_speakers is None or system.speakers != reference.speakers or not system.labelled:
         return None
     mine, theirs = per_speaker(system), per_speaker(reference)
@@ -251,8 +252,10 @@ def compare(system: Summary, reference: Summary) -> dict[str, Any] | None:
     for name in mine:
         test = statistics.sign_flip(np.array([mine[name][key] - theirs[name][key] for key in system.speakers]))
         if test.speakers:
-            found[name] = {"difference": plain(test.difference), "p": plain(test.p, 9), "speakers": test.speakers,
-                           "exact": test.exact}
+            possible = test.smallest_p <= statistics.LEVEL  # else no outcome would be significant
+            found[name] = {"difference": plain(test.difference), "p": plain(test.p, 9) if possible else None,
+                           "speakers": test.speakers, "exact": test.exact, "detectable": plain(test.detectable),
+                           **({} if possible else {"smallest_p": plain(test.smallest_p, 9)})}
     return found or None
 
 

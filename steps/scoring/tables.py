@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from steps.scoring import cross_tables, results, robustness, text_leakage, window_tables
-from steps.scoring.cells import cell, escape, p_value
+from steps.scoring.cells import about_tests, cell, escape, p_value
 from steps.scoring.metrics import TRACK, TRANSCRIPTION, VERIFICATION
 
 
@@ -14,8 +14,9 @@ def markdown(rows: Sequence[results.Row], title: str) -> str:
     """RESULTS.md."""
     lines = [f"# Results: {title}", "",
              "Made from RESULTS.json by `steps/recompute_results.sh`; do not edit. Percent (CCC, MAE and RMSE as they "
-             "are), pooled over folds, mean over seeds ± standard deviation over seeds, with 95 % intervals by "
-             "bootstrap over speakers. **Bold**: " + ("primary, which is declared by dev, where everything is chosen."
+             "are), pooled over folds, mean over seeds ± standard deviation over seeds, with 95 % intervals over "
+             "speakers (jackknife-t): what another draw of speakers would change, not another training set or seed. "
+             "**Bold**: " + ("primary, which is declared by dev, where everything is chosen."
               if any(row.get("primary") for row in rows) else "best on dev, where everything is chosen."), ""]
     if any(row["summary"]["kind"] == "errors" for row in rows):
         lines += ["Of WER (word error rate), CER (on characters), the three kinds of errors (a word of the reference) "
@@ -69,13 +70,12 @@ def table(rows: Sequence[results.Row]) -> str:
         about += f" of {first['speakers']} speakers"
     reasons = sorted({row["no_intervals"] for row in rows if row.get("no_intervals")})
     about += "".join(f"; no {'intervals' if names else 'metrics'}: {reason}" for reason in reasons)
-    reference = sorted({row["paired"]["reference"] for row in rows if row.get("paired")})
-    paired = bool(reference)
+    main = results.main_metric(rows[0])
+    tests = about_tests(rows, main)
+    paired = any(p_value(row, main) for row in rows)
     head = ["subsystem", "variant", *names, *(["p"] if paired else []), "seeds", "marks", "commit"]
     bold = results.leading(rows)
-    main = results.main_metric(rows[0])
-    against = f". p: {main} against {' or '.join(reference)}, sign-flip test over speakers." if paired else "."
-    lines = [about + against, "",
+    lines = [f"{about}.{' ' if tests else ''}{tests}", "",
              "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in results.ordered(rows):
         name = f"**{escape(row['subsystem'])}**" if row in bold else escape(row["subsystem"])

@@ -50,7 +50,8 @@ def describe(entry: Mapping[str, Any]) -> str:
     interval = entry["reference_interval"]
     spread = f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else ""
     p = entry["p"]
-    test = "no test, speakers unknown" if p is None else \
+    few = f"only {entry['speakers']} speakers" if entry["speakers"] else "speakers unknown"
+    test = f"no test, {few}" if p is None else \
         f"p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}, sign-flip test over {entry['speakers']} speakers"
     leaks = p is not None and p < LEVEL and entry["excess"] > 0
     return (f"{entry['corpus']}, {entry['protocol']}, {entry['part']}: {entry['subsystem']}/{entry['variant']} has UA "

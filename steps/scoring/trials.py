@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from steps.scoring.statistics import PERCENTILES, REPLICATES, SEED, why_no_intervals
+from steps.scoring.statistics import REPLICATES, SEED, expanded_percentiles, why_no_intervals
 from utils.errors import UserError
 
 KIND = "trials"
@@ -96,7 +96,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def interval(scores: np.ndarray, trials: Trials, replicates: int = REPLICATES, seed: int = SEED) -> tuple[float, float]:
-    """95 % percentile interval of the equal error rate, speakers drawn with replacement.
+    """95 % interval of the equal error rate, by percentiles of a bootstrap, speakers drawn with replacement.
 
     A trial of two speakers counts as often as both were drawn (their product), one of a speaker with himself as often
     as he was: two copies of a speaker are no trial.
@@ -123,5 +123,5 @@ def interval(scores: np.ndarray, trials: Trials, replicates: int = REPLICATES, s
         missed, rejected = (counts[defined] / counts[defined, -1:] for counts in (target, impostor))
         start_of_all = np.zeros((len(missed), 1))
         rates.append(crossing(np.hstack([start_of_all, missed]), 1 - np.hstack([start_of_all, rejected]))[0])
-    low_rate, high_rate = np.percentile(np.concatenate(rates), PERCENTILES)
+    low_rate, high_rate = np.percentile(np.concatenate(rates), expanded_percentiles(count))
     return float(low_rate), float(high_rate)

@@ -6,11 +6,12 @@ Such systems are called <subsystem>_<n>ms (steps/stages_pyresnet.sh).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from steps.scoring import results
 from steps.scoring.cells import Cell, figure, p_cell
+from steps.scoring.statistics import holm
 from steps.scoring.study_table import StudyTable
 from steps.scoring.summary import compare
 
@@ -38,15 +39,23 @@ def differences(lines: list[tuple[int, Row]]) -> list[dict[str, Any]]:
     return [{}, *(compare(summary, first) or {} for summary in others)]
 
 
+def adjusted(tests: Sequence[dict[str, Any]]) -> list[float | None]:
+    """p of UA of each test, adjusted for all of them; None where there is none."""
+    known = [number for number, test in enumerate(tests) if test.get("UA", {}).get("p") is not None]
+    found: list[float | None] = [None] * len(tests)
+    for number, p in zip(known, holm([tests[number]["UA"]["p"] for number in known]), strict=True):
+        found[number] = p
+    return found
+
+
 def window_tables(rows: Iterable[Row]) -> list[StudyTable]:
     """A table a study; [] where there is none."""
     tables = []
     for (corpus, protocol, target, subsystem, variant), lines in studies(rows).items():
-        body = [[Cell(f"{length} ms", length), *(figure(row, metric) for metric in METRICS),
-                 p_cell(test.get("UA", {}).get("p"))]
-                for (length, row), test in zip(lines, differences(lines), strict=True)]
+        body = [[Cell(f"{length} ms", length), *(figure(row, metric) for metric in METRICS), p_cell(p)]
+                for (length, row), p in zip(lines, adjusted(differences(lines)), strict=True)]
         tables.append(StudyTable(
             ("window", *METRICS, "p"), body,
             f"{corpus}, {protocol}, {target}, {subsystem} ({variant}) by the length of the window.",
-            f"p: UA against {lines[0][0]} ms, sign-flip test over speakers.", texts=0))
+            f"p: UA against {lines[0][0]} ms, sign-flip test over speakers, adjusted by Holm.", texts=0))
     return tables

@@ -100,7 +100,7 @@ def _table(rows: Sequence[dict[str, Any]], part: str, subset: str) -> str:
                      f"{cells}<td>{_tags(row['marks'])}</td></tr>")
     heading = f"{part}{f': {subset}' if subset else ''}"
     return (f'<h3>{escape(heading)}</h3><p class="note">{escape(about)}. Percent of the reference\'s words (CER: '
-            'of its characters), AUC as it is; 95 % intervals by bootstrap over speakers; best on dev shaded.</p>'
+            'of its characters), AUC as it is; 95 % intervals over speakers; best on dev shaded.</p>'
             f'<div class="scroll"><table><thead><tr><th>system</th><th>variant</th>{head}<th>marks</th></tr></thead>'
             f"<tbody>{''.join(lines)}</tbody></table></div>")
 

@@ -122,7 +122,7 @@ def test_the_fall_is_against_the_tested_corpus_on_the_same_utterances(first):
     assert "falls" not in find(rows, "svm_is10", "one", "one")
 
 
-def test_p_of_the_fall_is_the_sign_flip_test_of_the_speakers(first):
+def test_a_fall_of_two_speakers_has_no_p(first):
     _, exp, _, rows = first
     mine, theirs = (lines_of(exp, "svm_is10", [fold], 0) for fold in (1, 2))
     within, groups = [line for line in theirs if line[0].startswith("two")], defaultdict(dict)
@@ -134,7 +134,8 @@ def test_p_of_the_fall_is_the_sign_flip_test_of_the_speakers(first):
     extreme = sum(abs(sum(sign * value for sign, value in zip(signs, differences, strict=True)))
                   >= abs(sum(differences)) - 1e-9 for signs in np.ndindex(2, 2)
                   for signs in [[2 * bit - 1 for bit in signs]])
-    assert find(rows, "svm_is10", "one", "two")["falls"]["within"]["p"]["UA"] == pytest.approx(extreme / 4)
+    assert extreme / 4 >= 0.5  # no outcome of two speakers rejects, so none is told
+    assert find(rows, "svm_is10", "one", "two")["falls"]["within"]["p"]["UA"] is None
 
 
 def test_intervals_need_eight_speakers(first):

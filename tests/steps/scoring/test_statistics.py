@@ -4,8 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from steps.scoring import metrics, statistics
+from tests.bench.coverage import WORLDS, coverage
+
+
+def interval(counts, name="WA", **options):
+    return statistics.jackknife(counts, metrics.classification, metrics.SCALES, counts[0].sum(), **options)[name]
 
 
 def test_the_interval_of_a_mean_is_that_of_its_normal_limit():
@@ -13,23 +19,70 @@ def test_the_interval_of_a_mean_is_that_of_its_normal_limit():
     right = rng.binomial(20, 0.7, size=200)  # 200 speakers, 20 items each
     counts = np.zeros((1, 200, 2, 2))
     counts[0, :, 0, 0], counts[0, :, 0, 1] = right, 20 - right
-    low, high = statistics.bootstrap(counts, metrics.classification)["WA"]
     mean, error = right.mean() / 20, (right / 20).std() / np.sqrt(200)
-    assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.002)
+    assert interval(counts) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.002)
 
 
-def test_the_interval_is_the_same_each_time_and_speakers_that_agree_have_no_width():
-    counts = np.random.default_rng(0).integers(0, 5, (2, 9, 3, 3))
-    assert statistics.bootstrap(counts, metrics.classification) == statistics.bootstrap(counts, metrics.classification)
-    alike = np.repeat(counts[:, :1], 9, axis=1)
-    low, high = statistics.bootstrap(alike, metrics.classification)["MAF"]
-    assert low == pytest.approx(high)
+def test_the_jackknife_of_a_mean_on_its_own_scale_is_students_interval():
+    """A metric without bounds: the mean over speakers, whatever its size."""
+    values = np.random.default_rng(2).normal(3, 2, 9)
+    found = statistics.jackknife(values[None, :, None], lambda sums: {"MAE": np.exp(sums[..., 0])}, {"MAE": "positive"})
+    width = stats.t.ppf(0.975, 8) * np.sqrt(8 / 9 * np.square(values - values.mean()).sum())
+    assert np.log(found["MAE"]) == pytest.approx((values.sum() - width, values.sum() + width))
 
 
-def test_the_interval_of_the_mean_over_seeds_draws_the_same_speakers_for_every_seed():
+def test_an_interval_stays_within_what_the_metric_can_be():
+    counts = np.zeros((1, 9, 2, 2))
+    counts[0, :, 0, 0], counts[0, 0, 0, 1] = 10, 1  # one of 91 is wrong
+    low, high = interval(counts)
+    assert 0.8 < low < 90 / 91 < high <= 1
+
+
+def test_speakers_that_agree_have_no_interval():
+    alike = np.repeat(np.random.default_rng(0).integers(1, 5, (2, 1, 3, 3)), 9, axis=1)
+    assert "WA" not in statistics.jackknife(alike, metrics.classification)
+
+
+def test_the_interval_of_the_mean_over_seeds_leaves_out_the_same_speaker_of_every_seed():
     counts = np.random.default_rng(1).integers(0, 5, (1, 10, 3, 3))
-    assert statistics.bootstrap(np.repeat(counts, 3, axis=0), metrics.classification)["UA"] == pytest.approx(
-        statistics.bootstrap(counts, metrics.classification)["UA"])
+    assert interval(np.repeat(counts, 3, axis=0), "UA") == pytest.approx(interval(counts, "UA"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("speakers", [8, 10, 24])
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_interval_of_ua_covers_what_it_says(speakers, world):
+    covered, percentiles = coverage(speakers, world, 1000)
+    assert 93 - 1.4 <= covered <= 97 + 1.1  # two standard deviations of 1000 draws beside 93 to 97 %
+    assert speakers > 10 or percentiles < 92  # the percentile bootstrap, as a contrast
+
+
+def test_the_percentiles_of_few_speakers_are_wider():
+    low, high = statistics.expanded_percentiles(8)
+    assert (low, high) == pytest.approx((0.571, 99.429), abs=0.01)
+    assert statistics.expanded_percentiles(10**6)[0] == pytest.approx(2.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(("values", "adjusted"), [
+    ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]), ([0.5, 0.6], [1.0, 1.0]), ([], []), ([0.2], [0.2])])
+def test_holm_equals_the_worked_examples(values, adjusted):
+    assert statistics.holm(values) == pytest.approx(adjusted)
+
+
+def test_the_smallest_p_of_few_speakers_is_that_of_all_signs_alike():
+    for count in (1, 2, 5, 8):
+        test = statistics.sign_flip(np.arange(1, count + 1) / 10)
+        assert test.smallest_p == pytest.approx(test.p)
+
+
+@pytest.mark.parametrize("speakers", [6, 10, 24])
+def test_the_detectable_difference_has_a_power_of_80_percent(speakers):
+    """Of the t test, by the noncentral t distribution."""
+    spread = np.random.default_rng(speakers).normal(size=speakers)
+    difference = statistics.sign_flip(spread).detectable
+    noncentrality = difference / (spread.std(ddof=1) / np.sqrt(speakers))
+    limit = stats.t.ppf(0.975, speakers - 1)
+    assert stats.nct.sf(limit, speakers - 1, noncentrality) == pytest.approx(0.8, abs=0.02)
 
 
 @pytest.mark.parametrize("speakers, word", [(None, "unknown"), (7, "only 7 speakers"), (8, None)])

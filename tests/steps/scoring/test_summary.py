@@ -97,7 +97,8 @@ def test_a_better_system_is_found_better_and_a_system_equals_itself():
     bad, _ = classified(rng=rng, accuracy=0.3)
     test = compare(good, bad)["UA"]
     assert test["difference"] > 0.3 and test["p"] == pytest.approx(2 / 2 ** 10, abs=1e-6)
-    assert compare(good, good)["UA"] == {"difference": 0, "p": 1, "speakers": 10, "exact": True}
+    assert compare(good, good)["UA"] == {"difference": 0, "p": 1, "speakers": 10, "exact": True,
+                                           "detectable": 0}
     fewer, _ = classified(speakers=8)
     assert compare(good, fewer) is None
 

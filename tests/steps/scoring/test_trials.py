@@ -10,6 +10,7 @@ import pytest
 
 from steps.ivector.trials import all_pairs
 from steps.scoring import recompute, results, tables
+from steps.scoring.statistics import expanded_percentiles
 from steps.scoring.summary import Summary
 from steps.scoring.summary import figures as figures_of_errors
 from steps.scoring.trials import Trials, figures, interval, summarize
@@ -62,7 +63,8 @@ def test_a_replicate_counts_trials_by_how_often_both_speakers_were_drawn():
         weights = np.where(trials.same, times[trials.enrolled], times[trials.enrolled] * times[trials.tested])
         repeated = np.repeat(np.arange(len(scores)), weights)
         rates.append(equal_error_rate(scores[repeated], trials.same[repeated]))
-    assert interval(scores, trials, 40) == pytest.approx(np.percentile(rates, [2.5, 97.5]), abs=3e-3)
+    assert interval(scores, trials, 40) == pytest.approx(
+        np.percentile(rates, expanded_percentiles(9)), abs=3e-3)
 
 
 def test_trials_of_one_kind_are_refused():
