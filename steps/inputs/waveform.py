@@ -98,4 +98,4 @@ class WaveformSource:
 
     def joined(self, other: WaveformSource, rename: Callable[[str], str]) -> WaveformSource:
         more = {rename(key): item for key, item in other.items.items()}
-        return WaveformSource(self.rate, {**self.items, **more}, self.sound)
+        return WaveformSource(self.rate, {**self.items, **more}, f"{self.sound} {other.sound}")

@@ -9,15 +9,18 @@ import soundfile
 
 from steps.data.dataset import Dataset, Item
 from steps.experiments import plan, run_task
+from steps.experiments.apply import TrainedExperiment
 from steps.inputs.opening import open_source
 from steps.inputs.source import Run
 from steps.inputs.waveform import WaveformSource
-from steps.scoring.experiment import read_metrics
+from steps.noise.apply_conditions import check_clean, posteriors
+from steps.noise.conditions import Condition
+from steps.scoring.experiment import read_metrics, scores_path
 from utils.errors import UsageError, UserError
 
 SETTINGS = ("model.kernel=64 model.stride=32 model.channels=[8,8] model.embedding=8 model.dropout=0 training.epochs=25 "
             "training.batch_size=4 training.optimizer.learning_rate=0.02 training.tensorboard=false "
-            "training.metric=loss refit=false keep_embeddings=true")
+            "training.metric=loss refit=false keep_embeddings=true keep_model=true")
 
 
 @pytest.fixture
@@ -70,6 +73,14 @@ def test_a_segment_is_read_alone(tmp_path):
     np.testing.assert_array_equal(WaveformSource(16000, {"a": item}, None)["a"], samples[4000:12000])
 
 
+def test_joined_sources_are_known_by_the_sound_of_both():
+    clean, noisy, other = (WaveformSource(16000, {"a": Item("a", path="a.wav")}, sound)
+                           for sound in ("clean", "noisy", "other"))
+    both = clean.joined(noisy, lambda key: f"{key}.noisy")
+    assert {"a", "a.noisy"} == set(both.items)
+    assert both.identity() != clean.joined(other, lambda key: f"{key}.noisy").identity()
+
+
 @pytest.mark.parametrize("name", ["waveform@", "waveform@16k", "waveform@999", "waveform@0800"])
 def test_another_form_of_rate_is_refused(toned, name):
     with pytest.raises(UsageError, match="expected waveform, or waveform@RATE"):
@@ -91,6 +102,11 @@ def test_a_network_learns_from_samples(toned, tmp_path, workers):
     assert run_task.main(["--device", "cpu", "--data", str(toned), "--out", str(out), task]) == 0
     metrics = read_metrics(out / "norm-none/fold1/seed0", "emotion")
     assert metrics["test"]["UA"] > 0.9 and metrics["prior_scored"] == ["u03"]
+    data, trained = Dataset.open(toned), TrainedExperiment.open(out / "norm-none/fold1/seed0")
+    ids = data.split("plain").ids(1, "test")  # as a noisy set is scored: recordings of its own
+    logp, prior = posteriors(trained, Condition("clean", data), ids)
+    check_clean(scores_path(out / "norm-none/fold1/seed0", "emotion", "test"), ids, logp)
+    assert prior == ["u03"]
     run = Run(tmp_path / "exp", "another", "plain", 1, 0)
     embedding = open_source("embedding:cnn", Dataset.open(toned), run)
     assert embedding["u00"].shape == (8,)
