@@ -76,6 +76,13 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def paths(text: str) -> list[Path]:
+    """The type of an option that names several files or directories in one word; at least one."""
+    if not text.split():
+        raise argparse.ArgumentTypeError("it is empty; accepted: one path or more")
+    return [Path(word) for word in text.split()]
+
+
 def directory_or_none(text: str) -> Path | None:
     """As `directory`; empty, as a recipe passes an option without a value: None."""
     return directory(text) if text else None

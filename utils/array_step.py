@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from utils.array_plan import ArrayPlan
 from utils.errors import UsageError
 from utils.files import ROOT
 
+PYTHON = "python"  # of path.sh, or of a cluster's prologue where a task runs
 JOB = "{JOB}"  # what the dispatcher replaces by the number of a task
 DISPATCHER = ROOT / "utils" / "job.sh"
 
@@ -116,11 +116,21 @@ def whole_step(arguments: argparse.Namespace) -> bool:
 
 
 def _run_all(array: Array, argv: Sequence[str], arguments: argparse.Namespace) -> int:
-    own = [sys.executable, "-m", array.module, *argv]
-    job = [*job_command(arguments.cmd), "--max-jobs-run", str(arguments.nj), f"JOB=1:{arguments.nj}",
-           str(array.out / "log" / f"{array.name}.{JOB}.log")]
-    for command in ([*own, "--prepare"], [*job, *own, "--task", JOB, "--leaves", str(array.leaves)],
-                    [*own, "--finish"]):
+    return run_parts(array.module, argv, arguments, array.out / "log" / f"{array.name}.{JOB}.log",
+                     ["--leaves", str(array.leaves)])
+
+
+def run_parts(module: str, argv: Sequence[str], arguments: argparse.Namespace, log: Path,
+              more: Sequence[str] = ()) -> int:
+    """Run `module` with the words `argv` and --prepare, then --task J (and `more`) in each task, then --finish; the
+    exit status.
+
+    Args:
+        arguments: of `add_array_options`. log: of a task, with JOB for its number.
+    """
+    own = [PYTHON, "-m", module]  # what is added goes first: behind "--" it would be no option
+    job = [*job_command(arguments.cmd), "--max-jobs-run", str(arguments.nj), f"JOB=1:{arguments.nj}", str(log)]
+    for command in ([*own, "--prepare", *argv], [*job, *own, "--task", JOB, *more, *argv], [*own, "--finish", *argv]):
         if status := exit_status(subprocess.run(command)):
             return status
     return 0

@@ -1,10 +1,9 @@
-"""Synthesize a corpus by array tasks:
+"""Synthesize a corpus by array tasks.
 
-    python -m local.synthesis.task --corpus mini --size tiny --seed 0 --num-tasks 2 --prepare OUT
-    python -m local.synthesis.task ... --num-tasks 2 --task 1 OUT
-    python -m local.synthesis.task ... --num-tasks 2 --finish OUT
+    synthesize_corpus.sh --corpus mini --size tiny --nj 2 OUT
 
-`steps/synthesize_corpus.sh` runs the three through the job dispatcher. A recording that is there is whole, and kept.
+Writes OUT/wav/<speaker>/<utterance>.wav, OUT/utterances.tsv, OUT/synthesis.json and OUT/log/. An interrupted run is
+taken up at the utterances that are missing; recordings of other settings in OUT are removed first.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, whole
 from utils.array_plan import ArrayPlan
+from utils.array_step import JOB, add_array_options, run_parts, whole_step
 from utils.errors import UsageError, UserError, run_main
 from utils.files import ROOT, atomic_open
 
@@ -33,28 +33,26 @@ MADE = (TABLE, "log/.done", "wav")  # what --prepare removes when other settings
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(prog="python -m local.synthesis.task", description=__doc__.splitlines()[0])
+    parser = ArgumentParser("synthesize_corpus.sh", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True, metavar="NAME", help="module local/NAME.py, which has a plan")
     parser.add_argument("--set", dest="kind", metavar="SET", help="which of the corpus's sets (default: its first)")
     parser.add_argument("--size", choices=("full", "tiny"), default="full",
                         help="tiny: about 60 utterances (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (%(default)s)")
-    parser.add_argument("--num-tasks", type=int, default=1, metavar="N", help="tasks of the array")
+    parser.add_argument("--seed", type=whole, default=0,
+                        help="the same seed gives the same bytes, over any number of tasks (%(default)s)")
+    add_array_options(parser)
     parser.add_argument("out", type=Path, metavar="OUT", help="directory of the corpus")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--task", type=int, metavar="J", help="synthesize share J of 1 ... N")
-    what.add_argument("--prepare", action="store_true", help="clear what other settings made")
-    what.add_argument("--finish", action="store_true", help=f"check that every recording is there, write {TABLE}")
     arguments = parser.parse_args(argv)
-    if arguments.num_tasks < 1:
-        raise UsageError(f"--num-tasks {arguments.num_tasks}: expected 1 or more")
-    if arguments.task is not None and not 1 <= arguments.task <= arguments.num_tasks:
-        raise UsageError(f"--task {arguments.task}: expected 1 to {arguments.num_tasks}")
+    if arguments.task is not None and arguments.task > arguments.nj:
+        raise UsageError(f"--task {arguments.task}: expected 1 to {arguments.nj}")
     return arguments
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     arguments = parse(argv)
+    if whole_step(arguments):
+        return run_parts("local.synthesis.task", argv, arguments, arguments.out / "log" / f"synthesize.{JOB}.log")
     module = load_corpus(arguments.corpus)
     arguments.kind = arguments.kind or module.SETS[0]
     if arguments.kind not in module.SETS:
@@ -70,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.finish:
         finish(arguments.out, plan, module)
     else:
-        synthesize(arguments.out, plan, arguments.seed, arguments.task, arguments.num_tasks)
+        synthesize(arguments.out, plan, arguments.seed, arguments.task, arguments.nj)
     return 0
 
 
@@ -190,4 +188,4 @@ def wav_seconds(path: Path) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(run_main(main, sys.argv[1:]))

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from steps.experiments import plan, run_task
 from utils.arguments import ArgumentParser, count
-from utils.array_step import DISPATCHER, JOB, exit_status, job_command
+from utils.array_step import DISPATCHER, JOB, PYTHON, exit_status, job_command
 from utils.errors import run_main
 
 PARTS = {"plan": plan.plan, "finish": plan.finish}  # each in a process of its own, as the tasks are
@@ -28,14 +28,14 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     if arguments.part:
         return PARTS[arguments.part](arguments)
-    job, own = job_command(arguments.cmd), [sys.executable, "-m", "steps.experiments.train_subsystem", *argv]
-    planned = subprocess.run([*own, "--part", "plan"], stdout=subprocess.PIPE, text=True)
+    job, own = job_command(arguments.cmd), [PYTHON, "-m", "steps.experiments.train_subsystem"]
+    planned = subprocess.run([*own, "--part", "plan", *argv], stdout=subprocess.PIPE, text=True)
     if planned.returncode:
         return exit_status(planned)
     tasks, _, log = planned.stdout.strip().partition(" ")
     for command in ([*job, "--max-jobs-run", str(arguments.nj), f"JOB=1:{tasks}", f"{log}/train.{JOB}.log",
                      *task_command(arguments), f"{log}/task.{JOB}.json"],
-                    [*own, "--part", "finish"]):
+                    [*own, "--part", "finish", *argv]):
         if status := exit_status(subprocess.run(command)):
             return status
     return 0
@@ -58,7 +58,7 @@ def options() -> ArgumentParser:
 def task_command(arguments: argparse.Namespace) -> list[str]:
     """What runs a task; its file follows."""
     several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={arguments.processes}"]
-    command = [sys.executable, *(several if arguments.processes > 1 else []), "-m", run_task.__name__,
+    command = [PYTHON, *(several if arguments.processes > 1 else []), "-m", run_task.__name__,
                "--device", arguments.device, "--data", arguments.data, "--out", arguments.out]
     for option in ("init", "augment", "unlabelled"):
         if (value := getattr(arguments, option)) not in ("", "none"):

@@ -15,7 +15,7 @@ from utils.files import ROOT
 
 
 def run(out: Path, *what: str, tasks: int = 1, seed: int = 0, kind: str = "emotion") -> None:
-    task.main(["--corpus", "mini", "--set", kind, "--size", "tiny", "--seed", str(seed), "--num-tasks", str(tasks),
+    task.main(["--corpus", "mini", "--set", kind, "--size", "tiny", "--seed", str(seed), "--nj", str(tasks),
                *what, str(out)])
 
 
@@ -107,7 +107,7 @@ def test_what_a_kill_before_the_first_file_leaves_is_no_obstacle(tmp_path):
 @pytest.mark.parametrize(("arguments", "named"), [
     (["--corpus", "ravdess", "--prepare"], "ravdess"), (["--corpus", "nosuch", "--prepare"], "nosuch"),
     (["--corpus", "mini", "--set", "songs", "--prepare"], "emotion, asr"),
-    (["--corpus", "mini", "--num-tasks", "2", "--task", "3"], "1 to 2")])
+    (["--corpus", "mini", "--nj", "2", "--task", "3"], "1 to 2")])
 def test_usage_errors_name_the_option(tmp_path, arguments, named):
     with pytest.raises(UsageError, match=named):
         task.main([*arguments, str(tmp_path / "out")])

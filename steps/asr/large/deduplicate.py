@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.arguments import ArgumentParser
+from utils.arguments import ArgumentParser, paths
 from utils.errors import UserError, run_main
 from utils.files import atomic_open, check_regular
 
@@ -134,17 +134,12 @@ def read_doubles(path: Path | None) -> set[str]:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ArgumentParser("find_duplicates.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prepared", type=directories, required=True, metavar='"DIR ..."',
+    parser.add_argument("--prepared", type=paths, required=True, metavar='"DIR ..."',
                         help="what steps/prepare_speech.sh wrote; of two copies that of the first corpus is kept")
-    parser.add_argument("--protect", type=directories, default=[], metavar='"DATA ..."',
+    parser.add_argument("--protect", type=lambda text: paths(text) if text else [], default=[], metavar='"DATA ..."',
                         help="prepared data sets; their sentences and recordings must not be trained on")
     parser.add_argument("out", type=Path, metavar="OUT")
     return parser.parse_args(argv)
-
-
-def directories(text: str) -> list[Path]:
-    """Several in one word."""
-    return [Path(word) for word in text.split()]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,10 +22,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from utils.arguments import ArgumentParser, count
+from utils.arguments import ArgumentParser, count, paths
 from utils.array_plan import PLAN, ArrayPlan, stage_inputs
+from utils.array_step import JOB, add_array_options, run_parts, whole_step
 from utils.corpus import PARTS
-from utils.errors import UsageError, UserError, run_main
+from utils.errors import UserError, run_main
 from utils.files import atomic_open, atomic_path, check_regular, read_json, write_text
 
 TEXTS = "train.txt"
@@ -202,27 +203,27 @@ def read_plan(out: Path) -> dict[str, Any]:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(prog="steps.asr.large.export_shar", description=__doc__,
+    parser = ArgumentParser("export_shar.sh", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prepared", type=Path, nargs="+", metavar="DIR", help="of steps/prepare_speech.sh")
-    parser.add_argument("--doubles", type=Path, metavar="FILE", help="of steps.asr.large.deduplicate")
-    parser.add_argument("--per-shard", type=count, default=2000, metavar="N", help="utterances (%(default)s)")
-    parser.add_argument("--task", type=count, metavar="J", help="write the shards of task J of --num-tasks")
-    parser.add_argument("--num-tasks", type=count, default=1, metavar="N")
-    parser.add_argument("--finish", action="store_true", help="check and describe the sets")
+    parser.add_argument("--prepared", type=paths, required=True, metavar='"DIR ..."',
+                        help="what steps/prepare_speech.sh wrote, one directory a corpus")
+    parser.add_argument("--doubles", type=Path, metavar="FILE",
+                        help="training utterances to be left out (steps/find_duplicates.sh)")
+    parser.add_argument("--per-shard", type=count, default=2000, metavar="N",
+                        help="utterances a shard (default: %(default)s)")
+    add_array_options(parser)
     parser.add_argument("out", type=Path, metavar="OUT")
-    arguments = parser.parse_args(argv)
-    if arguments.task is None and not arguments.finish and not arguments.prepared:
-        raise UsageError("steps.asr.large.export_shar: --prepared, --task or --finish is missing; see --help")
-    return arguments
+    return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     arguments = parse(argv)
+    if whole_step(arguments):
+        return run_parts("steps.asr.large.export_shar", argv, arguments, arguments.out / "log" / f"export.{JOB}.log")
     if arguments.finish:
         finish(arguments.out)
     elif arguments.task is not None:
-        run_task(arguments.out, arguments.task, arguments.num_tasks)
+        run_task(arguments.out, arguments.task, arguments.nj)
     else:
         plan = make_plan(arguments.prepared, arguments.doubles, arguments.per_shard)
         ArrayPlan(arguments.out, plan, LEAVES, "exporting", "steps/export_shar.sh").prepare()
@@ -230,4 +231,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(run_main(main, sys.argv[1:]))

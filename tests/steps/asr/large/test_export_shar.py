@@ -36,10 +36,11 @@ def prepared(tmp_path):
 
 
 def export(prepared, out, *options, tasks=1):
-    export_shar.main(["--prepared", str(prepared), "--per-shard", "3", *options, "--", str(out)])
+    words = ["--prepared", str(prepared), "--per-shard", "3", "--nj", str(tasks), *options, str(out)]
+    export_shar.main([*words, "--prepare"])
     for task in range(1, tasks + 1):
-        export_shar.main(["--task", str(task), "--num-tasks", str(tasks), str(out)])
-    export_shar.main(["--finish", str(out)])
+        export_shar.main([*words, "--task", str(task)])
+    export_shar.main([*words, "--finish"])
 
 
 def test_lhotse_and_the_index_give_the_same_samples(prepared, tmp_path):
@@ -92,17 +93,18 @@ def test_the_number_of_tasks_changes_no_byte(prepared, tmp_path):
 def test_a_killed_task_goes_on_at_the_missing_shards(prepared, tmp_path):
     export(prepared, tmp_path / "whole")
     out = tmp_path / "out"
-    export_shar.main(["--prepared", str(prepared), "--per-shard", "3", "--", str(out)])
-    command = [sys.executable, "-m", "steps.asr.large.export_shar", "--task", "1", str(out)]
+    words = ["--prepared", str(prepared), "--per-shard", "3", str(out)]
+    export_shar.main([*words, "--prepare"])
+    command = [sys.executable, "-m", "steps.asr.large.export_shar", *words, "--task", "1"]
     environment = {**os.environ, "EMOTION_FAULT": str(out / "train/c" / shard_name("recording", 1)),
                    "EMOTION_FAULT_ONCE": str(tmp_path / "fired")}
     assert subprocess.run(command, env=environment, cwd=ROOT, capture_output=True).returncode == -signal.SIGKILL
     assert index_path(out / "train/c", 0).is_file() and not index_path(out / "train/c", 1).is_file()
     with pytest.raises(UserError, match="3 of 4 shards are missing"):
-        export_shar.main(["--finish", str(out)])
+        export_shar.main([*words, "--finish"])
     stamp = index_path(out / "train/c", 0).stat().st_mtime_ns
     subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
-    export_shar.main(["--finish", str(out)])
+    export_shar.main([*words, "--finish"])
     assert index_path(out / "train/c", 0).stat().st_mtime_ns == stamp
     # What the killed task was writing is not taken for a shard.
     assert len(list(CutSet.from_shar(in_dir=out / "train/c/shar"))) == COUNT
@@ -121,7 +123,7 @@ def test_audio_that_cannot_be_decoded_is_listed_and_the_shard_goes_on(prepared, 
 
 def test_other_inputs_begin_anew(prepared, tmp_path, capsys):
     export(prepared, tmp_path / "out")
-    export_shar.main(["--prepared", str(prepared), "--per-shard", "5", "--", str(tmp_path / "out")])
+    export_shar.main(["--prepare", "--prepared", str(prepared), "--per-shard", "5", str(tmp_path / "out")])
     assert not list((tmp_path / "out").glob("*/*/*"))
     assert "per_shard changed since an earlier run" in capsys.readouterr().err
 
