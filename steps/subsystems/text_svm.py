@@ -11,8 +11,8 @@ import numpy as np
 
 from steps.examples.part import Part
 from steps.models import sparse_svm
-from steps.models.svm import LinearSvm
-from steps.subsystems.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmLearner, save_arrays
+from steps.models.svm import HINGE, ONE_AGAINST_REST, LinearSvm
+from steps.subsystems.classical import ABOUT, MODEL, LinearSvmConfig, LinearSvmLearner, Setting, save_arrays
 from steps.text.source import ASR, SOURCES
 from steps.text.vectorizer import BLOCKS, Vectorizer
 from utils.arrays import read_npz
@@ -28,7 +28,7 @@ class TextSvmConfig(LinearSvmConfig):
     """n-grams weighted by tf-idf, one class against the rest, squared hinge loss."""
 
     C: list[float] = option([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], least=1, above=0.0, max=1e6,
-                             help="one is chosen on dev")
+                             help="penalties; one is chosen")
     source: str = option(ASR, choices=SOURCES, help="asr: the recognizer's text; nbest: counts expected over its "
                          "n-best list; reference: the reference text, an upper bound")
     words: list[int] = option([1, 2], min=1, max=100, help="shortest and longest n-gram of words; []: none")
@@ -37,6 +37,9 @@ class TextSvmConfig(LinearSvmConfig):
     min_documents: float = option(2.0, min=0.0, max=1e9, help="n-grams in fewer training texts are left out")
 
     def __post_init__(self) -> None:
+        if (self.rules, self.losses) != ([ONE_AGAINST_REST], [HINGE]):
+            raise UsageError("rules and losses are of linear_svm; on texts it is one class against the rest, squared "
+                             "hinge")
         for name in BLOCKS:
             pair = getattr(self, name)
             if pair and (len(pair) != 2 or pair[0] > pair[1]):
@@ -77,13 +80,16 @@ class TextSvmLearner(LinearSvmLearner):
         return TextSvmPredictor(vectorizer, LinearSvm.from_arrays(arrays), targets[0],
                                 read_json(directory / "model.json", ABOUT))
 
-    def _learn(self, part: Part, penalties: list[float]) -> list[TextSvmPredictor]:  # type: ignore[override]
-        part, target = part.labelled(), self.examples.target
-        texts = list(part.x)
+    def settings(self) -> list[Setting]:
+        return [{"C": penalty} for penalty in self.config.C]
+
+    def learn(self, part: Part, settings: Sequence[Setting]) -> list[TextSvmPredictor]:  # type: ignore[override]
+        target, texts = self.examples.target, list(part.x)
         vectorizer = Vectorizer.fit(texts, {name: getattr(self.config, name) for name in BLOCKS},
                                     self.config.sublinear, self.config.min_documents)
-        rows = vectorizer.transform(texts)
+        machines = sparse_svm.path(vectorizer.transform(texts), part.y, len(target.classes),
+                                   [setting["C"] for setting in settings], self.config.balanced)
         return [TextSvmPredictor(vectorizer, model, target.name, {
             "chosen": {"C": penalty}, "parameters": int(model.weights.size + model.biases.size),
             "ngrams": {block.kind: len(block.vocabulary) for block in vectorizer.blocks}})
-            for penalty, model in sparse_svm.path(rows, part.y, len(target.classes), penalties, self.config.balanced)]
+            for penalty, model in machines]

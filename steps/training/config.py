@@ -23,7 +23,7 @@ LATER_KEYS = {"training.targets": "labels", "training.per_unit": 0, "training.ba
               "model.encoder": None, "model.encoder.dim": 96, "model.encoder.layers": 6, "model.encoder.heads": 4,
               "model.encoder.expansion": 4, "model.encoder.kernel": 15, "model.encoder.channels": 32,
               "model.encoder.dropout": 0.1, "training.objective": "supervised", "training.fixmatch": None,
-              "self_training": None}
+              "self_training": None, "selection": "dev", "rules": ["one_against_rest"], "losses": ["hinge"]}
 # The key of a task below which its configuration lies (steps/experiments/plan.py).
 CONFIG = "config"
 # Metrics of which less is better; of every other metric, more.

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.svm import SVC
 
-from steps.models.svm import LinearSvm, path
+from steps.models.svm import ONE_AGAINST_ONE, SQUARED_HINGE, LinearSvm, PairwiseSvm, path
 
 
 @pytest.fixture
@@ -48,3 +49,45 @@ def test_a_class_without_rows_never_wins(rows):
     x, y = rows
     (_, machine), = path(x, np.where(y == 1, 0, y), 3, [0.1])
     assert not (machine.decide(x).argmax(axis=1) == 1).any()
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_one_against_one_votes_as_scikit_learns_svc(rows, balanced, tmp_path):
+    x, y = rows
+    (_, machine), = path(x, y, 3, [0.1], balanced=False, rule=ONE_AGAINST_ONE)
+    sk = SVC(C=0.1, kernel="linear", tol=1e-4, decision_function_shape="ovr").fit(x, y)
+    np.testing.assert_allclose(machine.decide(x), sk.decision_function(x), atol=2e-3)
+    assert (machine.decide(x).argmax(axis=1) == sk.predict(x)).all()
+    np.savez(tmp_path / "model.npz", **machine.to_arrays())
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(PairwiseSvm.from_arrays(dict(arrays)).decide(x), machine.decide(x))
+    (_, machine), = path(x, y, 3, [0.1], balanced, ONE_AGAINST_ONE)
+    for number, (one, other) in enumerate(((0, 1), (0, 2), (1, 2))):
+        both = (y == one) | (y == other)
+        pair = SVC(C=0.1, kernel="linear", tol=1e-4, class_weight="balanced" if balanced else None).fit(
+            x[both], y[both] == one)
+        np.testing.assert_allclose(x @ machine.weights[number] + machine.biases[number], pair.decision_function(x),
+                                   atol=2e-3)
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_squared_hinge_is_at_its_minimum(rows, balanced):
+    """Against a general minimizer in the primal."""
+    x, y = rows
+    positive = y == 0
+    (_, machine), = path(x, y, 3, [0.5], balanced, loss=SQUARED_HINGE)
+    weight = np.where(positive, 60 / (2 * positive.sum()), 60 / (2 * (~positive).sum())) if balanced else np.ones(60)
+    sign = np.where(positive, 1, -1)
+
+    def objective(w, b):
+        return 0.5 * w @ w + 0.5 * (weight * np.maximum(0, 1 - sign * (x @ w + b)) ** 2).sum()
+
+    own = objective(machine.weights[0], machine.biases[0])
+    found = minimize(lambda v: objective(v[:-1], v[-1]), np.zeros(21), method="BFGS", options={"gtol": 1e-8})
+    assert own == pytest.approx(found.fun, rel=1e-4)
+
+
+def test_a_class_without_rows_loses_against_every_other(rows):
+    x, y = rows
+    (_, machine), = path(x, np.where(y == 2, 1, y), 4, [0.1], rule=ONE_AGAINST_ONE)
+    assert machine.classes == 4 and set(machine.decide(x).argmax(axis=1)) == {0, 1}
