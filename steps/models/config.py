@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from utils.config import option
 
 POOLINGS = ("attention", "mean", "last")
+FRONT_ENDS = ("leaf", "mel_pcen", "log_mel")
 HEADS = ("time_average", "average")
 ASR_ENCODER = "asr_encoder"  # its sizes are `encoder`, not a width
 ARCHITECTURES = ("resnet50", "resnet101", "resnet152", "pyresnet50", "pyresnet101", "pyresnet152", "vgg11", "vgg16",
@@ -115,6 +116,34 @@ class SpectrogramNetworkConfig:
     tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6, help="task: weight of its loss")
     dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
     encoder: ConformerConfig | None = None  # of asr_encoder; None: its defaults
+
+
+@dataclass
+class FrontEndConfig:
+    """Frames of waveforms of 16 kHz: steps/models/front_end.py."""
+
+    kind: str = option("leaf", choices=FRONT_ENDS)
+    bands: int = option(40, min=4, max=256)
+    window: float = option(25.0, min=4.0, max=32.0, help="milliseconds")
+    stride: float = option(30.0, min=1.0, max=1000.0, help="milliseconds")
+    lowest: float = option(60.0, min=0.0, max=7000.0, help="foot of the first filter, Hz")
+    highest: float = option(7800.0, min=100.0, max=8000.0, help="foot of the last filter, Hz")
+    pooling_bias: bool = option(False, help="leaf: a learned number is added to each energy, as in "
+                                "the released code")
+
+
+@dataclass
+class LeafCnnConfig:
+    """Sizes and regularization of steps/models/leaf_cnn.py; the publication names no dropout."""
+
+    front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
+    channels: list[int] = option([32, 32, 64, 64, 128], min=1, max=65536,
+                                 help="of the convolutions before the last")
+    embedding: int = option(100, min=1, max=65536, help="of the last; their means over time")
+    branch: list[int] = option([], min=1, max=65536, help="widths of each task's hidden layers")
+    tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6,
+                                     help="task: weight of its loss")
+    dropout: float = option(0.0, min=0.0, max=0.99, help="before and in the branches")
 
 
 @dataclass
