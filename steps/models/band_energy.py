@@ -28,8 +28,8 @@ from torch.nn import functional
 
 STEPS = (16, 8, 4, 2)  # samples, the longest first; they divide SIZE
 SIZE = 4096  # longest FFT
-FILTER_TAIL = 1e-5  # most that a filter's spectrum may have outside the bins that are kept; peak: 1
-WINDOW_TAIL = 1.5e-2  # most that a window's may have where resampling is inexact; at 0 Hz: 1
+FILTER_TAIL = 3e-6  # most that a filter's spectrum may have outside the bins that are kept; peak: 1
+WINDOW_TAIL = 1e-2  # most that a window's may have where resampling is inexact; at 0 Hz: 1
 EXACT = 0.6  # share of the band below the new Nyquist frequency where it is exact
 REACH = 12  # half the length of the resampling filter, in steps
 CHUNK = {"cpu": 1 << 18}  # complex values that are handled at once: what the cache holds
