@@ -16,7 +16,7 @@ the ends are computed at the full rate (`with_ends`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,24 +51,25 @@ def band_energies(x: Tensor, lengths: Tensor, filters: Tensor, windows: Tensor,
     """
     if x.requires_grad:
         raise ValueError("band_energies has no gradient with respect to its waveforms")
-    samples = lengths.tolist()
-    parts, places = [], []
+    samples, steps = lengths.tolist(), by_step(filters.detach(), windows.detach(), stride)
+    every, places, parts = steps.pop(1, None), list(steps.values()), []
     with torch.autocast(x.device.type, enabled=False):
-        for step, bands in by_step(filters.detach(), windows.detach(), stride):
-            bank = filters[bands], windows[bands]
-            parts.append(full_rate(x, samples, *bank, stride) if step == 1 else
-                         with_ends(x, samples, *bank, stride, step))
-            places.append(bands)
-    return torch.cat(parts, dim=1)[:, torch.cat(places).argsort()]
+        if steps:
+            parts.append(with_ends(x, samples, filters, windows, stride, steps))
+        if every is not None:
+            parts.append(full_rate(x, samples, filters[every], windows[every], stride))
+            places.append(every)
+        return torch.cat(parts, dim=1)[:, torch.cat(places).argsort()]
 
 
-def by_step(filters: Tensor, windows: Tensor, stride: int) -> Iterator[tuple[int, Tensor]]:
-    """The steps in use, each with the positions of the bands that allow it and none longer."""
+def by_step(filters: Tensor, windows: Tensor, stride: int) -> dict[int, Tensor]:
+    """{step: positions of the bands that allow it and none longer}, those in use."""
     spectrum = torch.fft.fft(filters, SIZE).abs()
     spectrum = spectrum.gather(1, kept_bins(spectrum, SIZE))  # the peak is in the middle
     window = torch.fft.rfft(windows, SIZE).abs()
     middle = SIZE // 2
     left = torch.ones(len(filters), dtype=torch.bool, device=filters.device)
+    found = {}
     for step in STEPS:
         if (filters.shape[1] - 1) % step or stride % step:
             continue
@@ -77,11 +78,9 @@ def by_step(filters: Tensor, windows: Tensor, stride: int) -> Iterator[tuple[int
         narrow = outside.amax(1) <= FILTER_TAIL * spectrum[:, middle]
         smooth = window[:, round(EXACT * half):].amax(1) <= WINDOW_TAIL * window[:, 0]
         fit = left & narrow & smooth
-        if bool(fit.any()):
-            yield step, fit.nonzero()[:, 0]
-        left = left & ~fit
-    if bool(left.any()):
-        yield 1, left.nonzero()[:, 0]
+        found[step], left = fit.nonzero()[:, 0], left & ~fit
+    found[1] = left.nonzero()[:, 0]
+    return {step: bands for step, bands in found.items() if len(bands)}
 
 
 def kept_bins(spectrum: Tensor, count: int) -> Tensor:
@@ -99,21 +98,26 @@ def full_rate(x: Tensor, samples: Sequence[int], filters: Tensor, windows: Tenso
 
 
 def with_ends(x: Tensor, samples: Sequence[int], filters: Tensor, windows: Tensor, stride: int,
-              step: int) -> Tensor:
-    """As band_energies, from every `step`-th sample of y; near the ends from every sample."""
-    taps, lead = filters.shape[1], REACH * step
-    resampled = windows @ resampling(taps, step).to(windows)
-    plan = Plan(tuple(samples), taps, stride, taps + 2 * lead, step, lead)
-    inner = Energies.apply(x, filters, resampled, plan)
-    # Frames at either end, and strides beside them on whose samples these depend.
-    count, more = -(-(taps // 2 + lead) // stride), -(-taps // stride)
-    frames = [plan.frames(length) for length in samples]
+              steps: Mapping[int, Tensor]) -> Tensor:
+    """As band_energies, of the bands of `steps` one after the other, each from every `step`-th
+    sample of y; near the ends from every sample."""
+    taps, parts = filters.shape[1], []
+    for step, bands in steps.items():
+        lead = REACH * step
+        plan = Plan(tuple(samples), taps, stride, taps + 2 * lead, step, lead)
+        resampled = windows[bands] @ resampling(taps, step).to(windows)
+        parts.append(Energies.apply(x, filters[bands], resampled, plan))
+    inner, bands = torch.cat(parts, dim=1), torch.cat(list(steps.values()))
+    # Frames at either end, and strides beside them with samples that these depend on.
+    count, more = -(-(taps // 2 + REACH * max(steps)) // stride), -(-taps // stride)
+    frames = [-(-length // stride) for length in samples]
     starts = [max(0, (number - count - more) * stride) for number in frames]
     heads = [row[:min(length, (count + more) * stride)]
              for row, length in zip(x, samples, strict=True)]
     tails = [row[start:length] for row, start, length in zip(x, starts, samples, strict=True)]
     rows = torch.nn.utils.rnn.pad_sequence(heads + tails, batch_first=True)
-    ends = full_rate(rows, [len(row) for row in heads + tails], filters, windows, stride)
+    ends = full_rate(rows, [len(row) for row in heads + tails], filters[bands], windows[bands],
+                     stride)
     ends = torch.cat(ends.split(len(x)), dim=2)  # (N, C, 2 F'): a head's frames, then a tail's
     place = torch.arange(inner.shape[2], device=x.device).expand(len(x), -1)  # (N, F)
     of_tail = place - torch.tensor(starts, device=x.device)[:, None] // stride + ends.shape[2] // 2

@@ -123,7 +123,7 @@ class FrontEndConfig:
     """Frames of waveforms of 16 kHz: steps/models/front_end.py."""
 
     kind: str = option("leaf", choices=FRONT_ENDS)
-    bands: int = option(40, min=4, max=256)
+    bands: int = option(40, min=36, max=256, help="36 is the fewest that the convolutions take")
     window: float = option(25.0, min=4.0, max=32.0, help="milliseconds")
     stride: float = option(30.0, min=1.0, max=1000.0, help="milliseconds")
     lowest: float = option(60.0, min=0.0, max=7000.0, help="foot of the first filter, Hz")
@@ -137,8 +137,8 @@ class LeafCnnConfig:
     """Sizes and regularization of steps/models/leaf_cnn.py; the publication names no dropout."""
 
     front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
-    channels: list[int] = option([32, 32, 64, 64, 128], min=1, max=65536,
-                                 help="of the convolutions before the last")
+    channels: list[int] = option([32, 32, 64, 64, 128], least=5, min=1, max=65536,
+                                 help="of the five convolutions before the last")
     embedding: int = option(100, min=1, max=65536, help="of the last; their means over time")
     branch: list[int] = option([], min=1, max=65536, help="widths of each task's hidden layers")
     tasks: dict[str, float] = option({"emotion": 1.0}, least=1, min=0.0, max=1e6,

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from steps.models.band_energy import band_energies
 from steps.models.config import FrontEndConfig
 from steps.models.pcen import Pcen
+from utils.errors import UsageError
 
 RATE = 16000  # of the waveforms, Hz
 FFT = 512  # points, of the mel filters
@@ -117,7 +118,11 @@ def samples(milliseconds: float) -> int:
 
 
 def mel_filters(bands: int, lowest: float, highest: float) -> np.ndarray:
-    """(C, FFT / 2 + 1) triangles of height 1 at equal distances on the mel scale (HTK's)."""
+    """(C, FFT / 2 + 1) triangles of height 1 at equal distances on the mel scale (HTK's).
+
+    Raises:
+        UsageError: some of them would be empty.
+    """
     def mel(hertz: np.ndarray) -> np.ndarray:
         return 1127.0 * np.log1p(hertz / 700.0)
 
@@ -125,7 +130,11 @@ def mel_filters(bands: int, lowest: float, highest: float) -> np.ndarray:
     bins = mel(np.arange(FFT // 2 + 1) * RATE / FFT)
     rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    return np.maximum(0.0, np.minimum(rise, fall))
+    filters = np.maximum(0.0, np.minimum(rise, fall))
+    if not filters.any(axis=1).all():
+        raise UsageError(f"model.front_end: {bands} bands between {lowest:g} and {highest:g} Hz are "
+                         f"too many: the least that they can tell apart is {RATE / FFT:g} Hz")
+    return filters
 
 
 def gabor_from_mel(bands: int, lowest: float, highest: float) -> tuple[Tensor, Tensor]:

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from steps.models.config import LeafCnnConfig
 from steps.models.front_end import FrontEnd
 from steps.models.heads.branches import Outputs, TaskBranches, TaskNetwork
+from utils.errors import UsageError
 
 FEWEST_FRAMES = 36  # and bands: of these one is left
+BEFORE_LAST = 5  # convolutions
 POOLED = 2  # convolutions before each pool
 
 
@@ -27,11 +29,17 @@ class LeafCnn(TaskNetwork):
         outputs: task -> see TaskBranches; tasks of the configuration that are not here are left
             out.
         class_weights: task -> (C,) weights of the classes in the loss.
+
+    Raises:
+        UsageError: other than five channels, or bands that the mel scale does not have room for.
     """
 
     def __init__(self, outputs: Mapping[str, Outputs], config: LeafCnnConfig,
                  class_weights: Mapping[str, Tensor] | None = None):
         super().__init__()
+        if len(config.channels) != BEFORE_LAST:
+            raise UsageError(f"model.channels has {len(config.channels)} entries; accepted: "
+                             f"{BEFORE_LAST}")
         self.front_end = FrontEnd(config.front_end)
         self.layers = nn.ModuleList()
         inputs = 1

@@ -10,6 +10,7 @@ from steps.models.config import (
     AttentionRnnConfig,
     ContextBigruConfig,
     ImageCnnConfig,
+    LeafCnnConfig,
     MultitaskDnnConfig,
     SpectrogramNetworkConfig,
     TextBigruConfig,
@@ -98,6 +99,23 @@ class WaveformExperimentConfig(ExperimentConfig):
 
     frames: SamplesConfig = field(default_factory=SamplesConfig)
     model: WaveformCnnConfig = field(default_factory=WaveformCnnConfig)
+    training: NetworkTraining = field(default_factory=NetworkTraining)
+
+
+@dataclass
+class LeafSamplesConfig(SamplesConfig):
+    """In training the recordings of a batch have one length, so that batch norm sees no padding."""
+
+    max_seconds: float = option(0.0, min=0.0, max=3600.0,
+                                help="of a recording that a training step sees at most; 0: no limit")
+
+
+@dataclass
+class LeafCnnExperimentConfig(ExperimentConfig):
+    """As WaveformExperimentConfig, of LEAF-CNN."""
+
+    frames: LeafSamplesConfig = field(default_factory=LeafSamplesConfig)
+    model: LeafCnnConfig = field(default_factory=LeafCnnConfig)
     training: NetworkTraining = field(default_factory=NetworkTraining)
 
 

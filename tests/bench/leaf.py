@@ -56,7 +56,7 @@ def main() -> None:
         hand_over(ours, theirs)
         gabor = ours.energies
         steps = by_step(gabor.filters().detach(), gabor.windows().detach(), ours.stride)
-        shares = ", ".join(f"{len(bands)} of {step}" for step, bands in steps)
+        shares = ", ".join(f"{len(bands)} of {step}" for step, bands in steps.items())
         print(f"\n{name}; bands by step: {shares}")
         compare(ours, theirs, x)
         measure(ours, theirs, x, arguments)

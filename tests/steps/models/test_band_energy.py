@@ -38,8 +38,8 @@ def plain(x, filters, windows, stride):
 @pytest.mark.parametrize("stride", [160, 480])
 def test_as_a_plain_sum(stride):
     filters, windows = bank()
-    assert [(step, len(bands)) for step, bands in by_step(filters, windows, stride)] == \
-        [(16, 1), (8, 1), (4, 1), (2, 1), (1, 2)]
+    found = {step: bands.tolist() for step, bands in by_step(filters, windows, stride).items()}
+    assert found == {16: [0], 8: [1], 4: [2], 2: [3], 1: [4, 5]}
     x = np.random.default_rng(0).standard_normal((3, 2100))
     lengths = [2100, 1, 1283]
     found = band_energies(torch.from_numpy(x), torch.tensor(lengths), filters, windows, stride)
@@ -82,16 +82,17 @@ def test_a_longer_step_changes_nothing(width, step):
         loss = found.clamp(min=1e-5).log().square().sum()
         return found.detach(), *torch.autograd.grad(loss, (width, spread))
 
-    for found, expected in zip(gradients(with_ends, step), gradients(full_rate), strict=True):
+    steps = {step: torch.tensor([0])}
+    for found, expected in zip(gradients(with_ends, steps), gradients(full_rate), strict=True):
         torch.testing.assert_close(found, expected, rtol=3e-5, atol=5e-7)
 
 
 def test_bands_of_short_windows_take_shorter_steps():
     filters, windows = gabor(torch.tensor([1.0]).double(), torch.tensor([40.0]).double()), bank()[1]
-    steps = [next(by_step(filters, torch.exp(-0.5 * (TIME / spread).square())[None], 160))[0]
+    steps = [max(by_step(filters, torch.exp(-0.5 * (TIME / spread).square())[None], 160))
              for spread in (80.0, 15.0, 5.0, 1.0)]
     assert steps[0] == 16 and steps == sorted(steps, reverse=True) and steps[-1] < 4
-    assert next(by_step(filters, windows[:1], 100))[0] == 4  # 8 does not divide the stride
+    assert list(by_step(filters, windows[:1], 100)) == [4]  # 8 does not divide the stride
 
 
 def test_what_stands_behind_the_end_counts_for_nothing():

@@ -7,6 +7,7 @@ import torch
 from steps.models.config import FRONT_ENDS, FrontEndConfig
 from steps.models.front_end import FrontEnd, MelEnergies, mel_filters
 from tests.steps.models.test_pcen import plain as plain_pcen
+from utils.errors import UsageError
 
 
 def mel(hertz):
@@ -92,6 +93,13 @@ def test_half_a_minute_of_quiet_and_loud_speech_gives_numbers_and_gradients():
     found.square().mean().backward()
     assert torch.isfinite(found).all() and found.std() > 0.01
     assert all(torch.isfinite(parameter.grad).all() for parameter in front_end.parameters())
+
+
+def test_more_bands_than_the_mel_scale_has_room_for_are_refused():
+    with pytest.raises(UsageError, match="200 bands between 60 and 7800 Hz are too many"):
+        FrontEnd(FrontEndConfig(bands=200))
+    with pytest.raises(UsageError, match="too many"):
+        FrontEnd(FrontEndConfig(lowest=7000, highest=500))
 
 
 def test_a_bias_of_the_pooling_is_an_option():
