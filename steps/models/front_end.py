@@ -121,8 +121,12 @@ def mel_filters(bands: int, lowest: float, highest: float) -> np.ndarray:
     """(C, FFT / 2 + 1) triangles of height 1 at equal distances on the mel scale (HTK's).
 
     Raises:
-        UsageError: some of them would be empty.
+        UsageError: some of them would be empty, or `lowest` is not below `highest`.
     """
+    if lowest >= highest:
+        raise UsageError(f"model.front_end: lowest is {lowest:g} Hz, highest {highest:g}; accepted: "
+                         "the former below the latter")
+
     def mel(hertz: np.ndarray) -> np.ndarray:
         return 1127.0 * np.log1p(hertz / 700.0)
 
