@@ -124,8 +124,8 @@ def mel_filters(bands: int, lowest: float, highest: float) -> np.ndarray:
         UsageError: some of them would be empty, or `lowest` is not below `highest`.
     """
     if lowest >= highest:
-        raise UsageError(f"model.front_end: lowest is {lowest:g} Hz, highest {highest:g}; accepted: "
-                         "the former below the latter")
+        raise UsageError(f"model.front_end: lowest is {lowest:g} Hz, highest {highest:g}; "
+                         "accepted: the former below the latter")
 
     def mel(hertz: np.ndarray) -> np.ndarray:
         return 1127.0 * np.log1p(hertz / 700.0)
@@ -136,8 +136,8 @@ def mel_filters(bands: int, lowest: float, highest: float) -> np.ndarray:
     fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     filters = np.maximum(0.0, np.minimum(rise, fall))
     if not filters.any(axis=1).all():
-        raise UsageError(f"model.front_end: {bands} bands between {lowest:g} and {highest:g} Hz are "
-                         f"too many: the least that they can tell apart is {RATE / FFT:g} Hz")
+        raise UsageError(f"model.front_end: {bands} bands between {lowest:g} and {highest:g} Hz "
+                         f"are too many: the least that they can tell apart is {RATE / FFT:g} Hz")
     return filters
 
 
