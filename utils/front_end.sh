@@ -74,7 +74,7 @@ front_end_python() {
   local word before=""
   for word in "${@:2}"; do
     case $word in
-      -h | --help) PYTHONPATH=$ROOT exec python3 -X utf8 -m "$1" --help ;;
+      -h | --help) PYTHONPATH=$ROOT/utils/python310:$ROOT exec python3 -X utf8 -m "$1" --help ;;
       "") [[ $before == --* ]] || fail "an argument is empty; see --help" ;; # the value of an option may be
     esac
     before=$word
